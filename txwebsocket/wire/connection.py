@@ -1,0 +1,431 @@
+# -*- test-case-name: tests.wire.test_connection -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+A WebSocket connection without its transport: bytes and calls in, events and bytes out.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from txwebsocket.wire.codes import (
+    CloseCause,
+    CloseCode,
+    Opcode,
+    Role,
+    causeOfFailure,
+    isSendable,
+)
+from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.frames import FIN, Failed, Frame, Item
+from txwebsocket.wire.masking import applyMask
+from txwebsocket.wire.messages import MessageAssembler, fragment
+from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.outbox import Outbox
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire.states import NEXT, State, Step, advance
+
+MAX_CONTROL_PAYLOAD = 125
+"""
+Bytes of payload in a control frame (RFC 6455, 5.5).
+"""
+
+MAX_REASON = MAX_CONTROL_PAYLOAD - 2
+"""
+Bytes of a close frame's reason in UTF-8.
+"""
+
+_CONTROL = 0x8
+
+# Up to here head and payload are joined into one piece; a larger payload is not copied.
+_JOINED_SIZE = 4096
+
+
+class PingReceived(NamedTuple):
+    """
+    The peer wants to know whether we are there; :meth:`Connection.pong` answers.
+    """
+
+    payload: bytes
+
+
+class PongReceived(NamedTuple):
+    """
+    The peer answered a ping, or sent a pong of its own accord.
+    """
+
+    payload: bytes
+
+
+class CloseReceived(NamedTuple):
+    """
+    The peer closes; our close frame is in the outbox.
+    """
+
+    code: int | None
+    reason: str
+
+
+Event: TypeAlias = (
+    str | bytes | Frame | PingReceived | PongReceived | CloseReceived | Failed
+)
+"""
+What happens on a connection. A message is itself: ``str`` or ``bytes``. A
+:class:`Frame` stands for itself where fragments are not assembled.
+"""
+
+
+class Connection:
+    """
+    The protocol of one connection, from the end of the opening handshake on.
+
+    Feed it with :meth:`receive`, then call :meth:`nextEvent` until it has no more; what
+    is to be sent is in :attr:`outbox` after any call.
+
+    :param nextMask: gives four fresh random bytes for each frame of a client.
+    """
+
+    __slots__ = (
+        "_assembler",
+        "_cause",
+        "_closeReceived",
+        "_config",
+        "_detail",
+        "_discarded",
+        "_incoming",
+        "_nextMask",
+        "_reader",
+        "_received",
+        "_sent",
+        "_state",
+        "outbox",
+        "role",
+    )
+
+    def __init__(
+        self, role: Role, config: ConnectionConfig, nextMask: Callable[[], bytes]
+    ) -> None:
+        self.role = role
+        self.outbox = Outbox()
+        self._config = config
+        self._nextMask = nextMask if role is Role.CLIENT else _noMask
+        self._state = State.CONNECTING
+        self._reader = FrameReader(
+            masked=role is Role.SERVER,
+            maxFrameSize=config.maxReceivedFrameSize,
+            maxMessageSize=config.maxReceivedMessageSize,
+            whole=config.assembleFragments,
+        )
+        self._assembler = MessageAssembler()
+        self._incoming: deque[Item] = deque()
+        self._cause: CloseCause | None = None
+        self._detail = ""
+        self._sent: tuple[int | None, str] = (None, "")
+        self._received: tuple[int | None, str] = (None, "")
+        self._closeReceived = False
+        self._discarded = 0
+
+    @property
+    def state(self) -> State:
+        """
+        Where the connection stands.
+        """
+        return self._state
+
+    def open(self) -> None:
+        """
+        The opening handshake succeeded.
+        """
+        self._move(Step.OPENED)
+
+    # Receiving
+
+    def receive(self, chunk: bytes) -> None:
+        """
+        Take what the network gave. What comes of it is in :meth:`nextEvent`.
+        """
+        if self._state is not State.AWAITING_LOSS:
+            self._incoming.extend(self._reader.feed(chunk))
+
+    def hasEvents(self) -> bool:
+        """
+        Might :meth:`nextEvent` have something?
+        """
+        return bool(self._incoming)
+
+    def nextEvent(self) -> Event | None:
+        """
+        Remove and return the next thing that happened, or None.
+
+        Messages that arrive after our close frame are counted and not returned. After
+        a failure, or the peer's close frame, nothing is.
+        """
+        incoming = self._incoming
+        while incoming:
+            item = incoming.popleft()
+            kind = type(item)
+            if kind is str or kind is bytes:
+                event: Event | None = item
+            elif kind is Frame:
+                event = self._takeFrame(item)  # type: ignore[arg-type]
+            else:
+                event = self._takeFailure(item)  # type: ignore[arg-type]
+            if event is None:
+                continue
+            if self._state is State.OPEN or type(event) in _ALWAYS_TOLD:
+                return event
+            self._discarded += type(event) is not PingReceived
+        return None
+
+    def _takeFrame(self, frame: Frame) -> Event | None:
+        opcode = frame.opcode
+        if opcode < _CONTROL:
+            if not self._config.assembleFragments:
+                return frame
+            return self._assembler.add(frame)
+        if opcode == Opcode.PING:
+            return PingReceived(frame.payload)
+        if opcode == Opcode.PONG:
+            return PongReceived(frame.payload)
+        return self._takeClose(frame.payload)
+
+    def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
+        try:
+            code, reason = parseClosePayload(payload)
+        except UnicodeError:
+            return self._takeFailure(
+                Failed(CloseCode.INVALID_DATA, "the reason of a close is not UTF-8")
+            )
+        except ValueError as error:
+            return self._takeFailure(Failed(CloseCode.PROTOCOL_ERROR, str(error)))
+        self._received = (code, reason)
+        self._closeReceived = True
+        self._cause = self._cause or CloseCause.PEER_CLOSE
+        if self._state is State.OPEN:
+            # RFC 6455, 5.5.1: the answer usually echoes the code.
+            self._putClose(code, "")
+        self._move(Step.CLOSE_RECEIVED)
+        self._incoming.clear()
+        return CloseReceived(code, reason)
+
+    def _takeFailure(self, failure: Failed) -> Failed:
+        self.fail(failure.code, failure.reason, causeOfFailure(failure.code))
+        return failure
+
+    # Sending
+
+    def sendText(self, text: str) -> None:
+        """
+        Send a text message.
+
+        :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
+        """
+        self._sendMessage(Opcode.TEXT, text.encode("utf-8"))
+
+    def sendBytes(self, data: bytes) -> None:
+        """
+        Send a binary message.
+        """
+        self._sendMessage(Opcode.BINARY, data)
+
+    def sendFrame(self, frame: Frame) -> None:
+        """
+        Send one frame as it is. Keeping the order of fragments is the caller's part.
+        """
+        self.checkOpen()
+        self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
+
+    def sendFramed(self, frame: bytes) -> None:
+        """
+        Send a message that was framed before, for several connections of a server.
+        """
+        self.checkOpen()
+        self.outbox.put(frame)
+
+    def ping(self, payload: bytes) -> None:
+        """
+        Send a ping.
+        """
+        self.checkOpen()
+        self._putFrame(Opcode.PING, checkControlPayload(payload), FIN)
+
+    def pong(self, payload: bytes) -> None:
+        """
+        Answer a ping. Of several answers that still wait the last one is sent.
+        """
+        if self._state is State.OPEN:
+            payload = checkControlPayload(payload)
+            self.outbox.owe(encodeFrame(Opcode.PONG, payload, self._nextMask()))
+
+    def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
+        """
+        Start the closing handshake; does nothing if it has started already.
+
+        :param code: None sends a close frame without a code.
+        """
+        if self._state is State.OPEN:
+            self._cause = cause
+            self._putClose(code, reason)
+            self._move(Step.CLOSE_SENT)
+
+    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
+        """
+        End the connection because of a fault (RFC 6455, 7.1.7): our close frame is the
+        last thing sent, unless one was before, and nothing more is delivered.
+        """
+        if self._state not in (State.OPEN, State.AWAITING_CLOSE):
+            return
+        self._cause, self._detail = cause, reason
+        if self._state is State.OPEN:
+            self._putClose(code, reason)
+        self._move(Step.FAILED)
+        self._incoming.clear()
+
+    def drop(self, cause: CloseCause, detail: str = "") -> None:
+        """
+        Give the connection up without a closing handshake.
+        """
+        if (self._state, Step.DROPPED) in NEXT:
+            self._cause, self._detail = cause, detail
+            self._move(Step.DROPPED)
+        self._incoming.clear()
+
+    def lose(self, detail: str = "") -> None:
+        """
+        The transport is gone.
+
+        :param detail: what the transport said, for a loss that nobody asked for.
+        """
+        if self._cause is None:
+            self._cause, self._detail = CloseCause.PEER_LOST, detail
+        self._incoming.clear()
+        self._move(Step.LOST)
+
+    def report(self) -> CloseReport:
+        """
+        How the connection ended; before that, what is known so far.
+        """
+        return CloseReport(
+            cause=self._cause or CloseCause.PEER_LOST,
+            wasClean=self._closeReceived and not self.outbox.size,
+            sentCode=self._sent[0],
+            sentReason=self._sent[1],
+            receivedCode=self._received[0],
+            receivedReason=self._received[1],
+            closeReceived=self._closeReceived,
+            detail=self._detail,
+            messagesDiscarded=self._discarded,
+            bytesUnsent=self.outbox.size,
+        )
+
+    def checkOpen(self) -> None:
+        """
+        May a message be sent now?
+
+        :raises InvalidState: not yet.
+        :raises ConnectionClosed: not any more.
+        """
+        if self._state is not State.OPEN:
+            if self._state is State.CONNECTING:
+                raise InvalidState("the opening handshake is not over yet")
+            raise ConnectionClosed(self.report())
+
+    def _sendMessage(self, opcode: Opcode, payload: bytes) -> None:
+        if self._state is not State.OPEN:
+            self.checkOpen()
+        config = self._config
+        if (
+            not config.fragmentOutgoingMessages
+            or len(payload) <= config.fragmentationThreshold
+        ):
+            self._putFrame(opcode, payload, FIN)
+            return
+        for frame in fragment(opcode, payload, config.fragmentationThreshold):
+            self._putFrame(*frame)
+
+    def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
+        mask = self._nextMask()
+        if len(payload) <= _JOINED_SIZE:
+            self.outbox.put(encodeFrame(opcode, payload, mask, flags))
+            return
+        head = encodeHead(opcode, len(payload), mask, flags)
+        self.outbox.put(head, applyMask(payload, mask) if mask else payload)
+
+    def _putClose(self, code: int | None, reason: str) -> None:
+        self._sent = (code, reason)
+        payload = closePayload(code, reason)
+        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
+
+    def _move(self, step: Step) -> None:
+        self._state = advance(self._state, step)
+
+
+_ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
+
+
+def _noMask() -> bytes:
+    return b""
+
+
+def checkControlPayload(payload: bytes) -> bytes:
+    """
+    Return the payload of a ping or pong if it is one.
+
+    :raises ValueError: if it is too long.
+    """
+    if len(payload) > MAX_CONTROL_PAYLOAD:
+        raise ValueError(
+            f"the payload of a ping or pong has at most {MAX_CONTROL_PAYLOAD} bytes, "
+            f"not {len(payload)}"
+        )
+    return bytes(payload)
+
+
+def checkClose(code: int | None, reason: str) -> None:
+    """
+    May a close frame be sent with these?
+
+    :raises ValueError: naming the one that may not.
+    """
+    if code is None:
+        if reason:
+            raise ValueError(f"a reason needs a close code: {reason!r}")
+        return
+    if not isSendable(code):
+        raise ValueError(
+            "a close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, "
+            f"not {code!r}"
+        )
+    size = len(reason.encode("utf-8"))
+    if size > MAX_REASON:
+        raise ValueError(
+            f"a close reason has at most {MAX_REASON} bytes in UTF-8, not {size}"
+        )
+
+
+def closePayload(code: int | None, reason: str) -> bytes:
+    """
+    The payload of a close frame (RFC 6455, 5.5.1); a long reason ends at a character.
+    """
+    if code is None:
+        return b""
+    cut = reason.encode("utf-8")[:MAX_REASON].decode("utf-8", "ignore")
+    return code.to_bytes(2, "big") + cut.encode("utf-8")
+
+
+def parseClosePayload(payload: bytes) -> tuple[int | None, str]:
+    """
+    Read the payload of a close frame.
+
+    :raises ValueError: if it breaks a rule; :exc:`UnicodeError`, which is one too, if
+        its reason is not UTF-8.
+    """
+    if not payload:
+        return None, ""
+    if len(payload) == 1:
+        raise ValueError("a close frame has half a code")
+    code = int.from_bytes(payload[:2], "big")
+    if not isSendable(code):
+        raise ValueError(f"{code} is no code that a close frame may have")
+    return code, payload[2:].decode("utf-8")

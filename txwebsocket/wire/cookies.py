@@ -1,0 +1,94 @@
+# -*- test-case-name: tests.wire.test_cookies -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Cookies that a server sets while it accepts (RFC 6265).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from txwebsocket.wire.grammar import isToken
+
+# RFC 6265, 4.1.1: cookie-octets, perhaps inside double quotes.
+_OCTETS = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
+_VALUE = re.compile(rf'{_OCTETS}|"{_OCTETS}"')
+_ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]+")
+_SAME_SITE = ("Strict", "Lax", "None")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """
+    One cookie to set. To delete one, set it again with ``maxAge=0``.
+
+    :raises ValueError: when it is made, naming what can't be part of a cookie.
+    """
+
+    name: str
+    value: str
+    path: str | None = None
+    domain: str | None = None
+    expires: datetime | None = None
+    maxAge: int | None = None
+    secure: bool = False
+    httpOnly: bool = False
+    sameSite: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check("name", isinstance(self.name, str) and isToken(self.name))
+        self._check("value", _matches(_VALUE, self.value))
+        for name in ("path", "domain"):
+            text = getattr(self, name)
+            self._check(name, text is None or _matches(_ATTRIBUTE, text))
+        self._check(
+            "expires",
+            self.expires is None
+            or (isinstance(self.expires, datetime) and self.expires.tzinfo is not None),
+        )
+        self._check("maxAge", self.maxAge is None or type(self.maxAge) is int)
+        self._check("secure", isinstance(self.secure, bool))
+        self._check("httpOnly", isinstance(self.httpOnly, bool))
+        self._check("sameSite", self.sameSite is None or self.sameSite in _SAME_SITE)
+
+    def _check(self, field: str, isGood: bool) -> None:
+        if not isGood:
+            raise ValueError(
+                f"{getattr(self, field)!r} can't be the {field} of a cookie: "
+                f"it must be {_ACCEPTS[field]}"
+            )
+
+    def header(self) -> str:
+        """
+        The value of the ``Set-Cookie`` header that sets it.
+        """
+        attributes = {
+            "Path": self.path,
+            "Domain": self.domain and self.domain.lower(),
+            "Expires": self.expires
+            and format_datetime(self.expires.astimezone(UTC), usegmt=True),
+            "Max-Age": self.maxAge,
+            "SameSite": self.sameSite,
+        }
+        parts = [f"{self.name}={self.value}"]
+        parts += [f"{key}={value}" for key, value in attributes.items() if value is not None]
+        parts += ["Secure"] * self.secure + ["HttpOnly"] * self.httpOnly
+        return "; ".join(parts)
+
+
+_ACCEPTS = {
+    "name": "a token",
+    "value": "printable ASCII without space, comma, semicolon, backslash or quote",
+    "path": "printable ASCII without a semicolon",
+    "domain": "printable ASCII without a semicolon",
+    "expires": "a datetime with a time zone",
+    "maxAge": "a whole number of seconds",
+    "secure": "True or False",
+    "httpOnly": "True or False",
+    "sameSite": f"one of {', '.join(_SAME_SITE)}",
+}
+
+
+def _matches(pattern: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None

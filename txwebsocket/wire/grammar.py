@@ -1,0 +1,173 @@
+# -*- test-case-name: tests.wire.test_grammar -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+The grammar of the headers a WebSocket handshake reads (RFC 9110, 5.6; RFC 6455, 9.1).
+
+Each function takes the values of a header as they stood in the message, one item for
+each line, and raises :exc:`ValueError` with a readable sentence if they break the
+grammar. All of them look at each byte once.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+_T = TypeVar("_T")
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_SPACE = re.compile(rb"[ \t]*")
+_QUOTED = re.compile(rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*)"')
+_ESCAPE = re.compile(rb"\\(.)")
+_HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+
+
+class Extension(NamedTuple):
+    """
+    One extension of a ``Sec-WebSocket-Extensions`` header.
+
+    :ivar name: the extension's registered name.
+    :ivar parameters: names and values in their order; a value is None where the
+        parameter stands alone.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, str | None], ...] = ()
+
+
+def isToken(text: str) -> bool:
+    """
+    Is this a token, as names of headers and subprotocols must be? (RFC 9110, 5.6.2)
+    """
+    try:
+        return _TOKEN.fullmatch(text.encode("ascii")) is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def isHeaderValue(value: bytes) -> bool:
+    """
+    May these bytes stand in a header: no control character but a tab? (RFC 9110, 5.5)
+    """
+    return _HEADER_VALUE.fullmatch(value) is not None
+
+
+def parseTokens(values: Iterable[bytes]) -> list[str]:
+    """
+    Read a list of tokens, in order and in their own case. Empty elements count for
+    nothing, as RFC 9110, 5.6.1.2 demands of a reader.
+    """
+    lists = map(_List, values)
+    return [token for each in lists for token in each.elements(_List.takeToken)]
+
+
+def parseExtensions(values: Iterable[bytes]) -> list[Extension]:
+    """
+    Read ``Sec-WebSocket-Extensions``: names with parameters, quoted or not.
+    """
+    return [
+        found
+        for value in values
+        for found in _List(value).elements(_List.takeExtension)
+    ]
+
+
+def formatExtensions(extensions: Sequence[Extension]) -> str:
+    """
+    Write ``Sec-WebSocket-Extensions``; what :func:`parseExtensions` reads back.
+    """
+    return ", ".join(
+        "; ".join(
+            [extension.name]
+            + [k if v is None else f"{k}={v}" for k, v in extension.parameters]
+        )
+        for extension in extensions
+    )
+
+
+def isKey(value: bytes) -> bool:
+    """
+    Is this a ``Sec-WebSocket-Key``: 16 bytes in base64? (RFC 6455, 4.1)
+    """
+    try:
+        return len(value) == 24 and len(b64decode(value, validate=True)) == 16
+    except Base64Error:
+        return False
+
+
+class _List:
+    """
+    One header value, read from left to right as a comma-separated list.
+    """
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+        self._at = 0
+
+    def elements(self, take: Callable[["_List"], _T]) -> Iterator[_T]:
+        """
+        The elements of the list, each read by ``take``.
+        """
+        while not self._isAtEnd():
+            if self._takeMark(b","):
+                continue
+            yield take(self)
+            if not self._isAtEnd() and not self._takeMark(b","):
+                raise self._unexpected("a comma")
+
+    def takeToken(self) -> str:
+        """
+        Read one token.
+        """
+        found = _TOKEN.match(self._value, self._at)
+        if found is None:
+            raise self._unexpected("a token")
+        self._at = found.end()
+        return found[0].decode("ascii")
+
+    def takeExtension(self) -> Extension:
+        """
+        Read one extension with its parameters.
+        """
+        name = self.takeToken()
+        parameters = []
+        while self._takeMark(b";"):
+            parameters.append(self._takeParameter())
+        return Extension(name, tuple(parameters))
+
+    def _takeParameter(self) -> tuple[str, str | None]:
+        self._skipSpace()
+        name = self.takeToken()
+        if not self._takeMark(b"="):
+            return name, None
+        self._skipSpace()
+        quoted = _QUOTED.match(self._value, self._at)
+        if quoted is None:
+            return name, self.takeToken()
+        self._at = quoted.end()
+        value = _ESCAPE.sub(rb"\1", quoted[1]).decode("ascii")
+        if not isToken(value):
+            # RFC 6455, 9.1: quotes don't widen what a value may be.
+            raise ValueError(f"the quoted value of {name} is not a token: {value!r}")
+        return name, value
+
+    def _takeMark(self, mark: bytes) -> bool:
+        self._skipSpace()
+        if not self._value.startswith(mark, self._at):
+            return False
+        self._at += 1
+        return True
+
+    def _isAtEnd(self) -> bool:
+        self._skipSpace()
+        return self._at == len(self._value)
+
+    def _skipSpace(self) -> None:
+        found = _SPACE.match(self._value, self._at)
+        if found is not None:
+            self._at = found.end()
+
+    def _unexpected(self, wanted: str) -> ValueError:
+        rest = self._value[self._at : self._at + 20]
+        return ValueError(f"{wanted} was expected at byte {self._at}, before {rest!r}")

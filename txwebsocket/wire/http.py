@@ -1,0 +1,213 @@
+# -*- test-case-name: tests.wire.test_http -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+The HTTP/1.1 that a client's opening handshake reads: one response, within bounds.
+
+On a server twisted.web has read the request before we see it.
+"""
+
+import re
+from typing import NamedTuple
+
+from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.grammar import isHeaderValue, isToken
+
+MAX_HEAD_SIZE = 16 * 1024
+"""
+Bytes of status line and headers that are taken from a server.
+"""
+
+MAX_HEADERS = 128
+"""
+Header lines that are taken from a server.
+"""
+
+MAX_BODY_SIZE = 64 * 1024
+"""
+Bytes of a refusal's body that are kept; the rest is not waited for.
+"""
+
+_STATUS_LINE = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?"
+)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_MAX_CHUNK_LINE = 256
+
+
+class ResponseHead(NamedTuple):
+    """
+    The status line and headers of a response.
+
+    :ivar version: the HTTP version, ``1.0`` or ``1.1``.
+    :ivar status: the status code.
+    :ivar phrase: the reason phrase, perhaps empty.
+    :ivar headers: names and values in their order.
+    """
+
+    version: str
+    status: int
+    phrase: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def values(self, name: str) -> list[bytes]:
+        """
+        The values of one header, a line each; its name in any case.
+        """
+        wanted = name.lower().encode("ascii")
+        return [value for key, value in self.headers if key.lower() == wanted]
+
+
+class ResponseReader:
+    """
+    Read the head of a response, at any split of its bytes.
+
+    Interim responses (100, 102, 103) are passed over.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def feed(self, data: bytes) -> ResponseHead | None:
+        """
+        Take what the network gave; return the head when it is whole.
+
+        :raises BadResponse: if this is not HTTP/1.x, or is over a limit.
+        """
+        self._buffer += data
+        while True:
+            end = self._buffer.find(b"\r\n\r\n", self._searched)
+            if (len(self._buffer) if end < 0 else end) > MAX_HEAD_SIZE:
+                raise BadResponse(f"the head is larger than {MAX_HEAD_SIZE} bytes")
+            if end < 0:
+                self._checkStart()
+                self._searched = max(0, len(self._buffer) - 3)
+                return None
+            head = parseHead(bytes(self._buffer[:end]))
+            del self._buffer[: end + 4]
+            self._searched = 0
+            if head.status >= 200 or head.status == 101:
+                return head
+
+    def takeRest(self) -> bytes:
+        """
+        Remove and return the bytes that came behind the head.
+        """
+        rest, self._buffer = bytes(self._buffer), bytearray()
+        return rest
+
+    def _checkStart(self) -> None:
+        # A server that speaks something else may never send an empty line.
+        start = self._buffer[:5]
+        if not b"HTTP/".startswith(start):
+            raise BadResponse(f"not an HTTP response: {bytes(start)!r}")
+
+
+def parseHead(octets: bytes) -> ResponseHead:
+    """
+    Read a head without its closing empty line (RFC 9112, 4 and 5).
+
+    :raises BadResponse: if it breaks the grammar; neither line folding nor space before
+        a colon is taken.
+    """
+    line, *lines = octets.split(b"\r\n")
+    status = _STATUS_LINE.fullmatch(line)
+    if status is None:
+        raise BadResponse(f"not an HTTP/1.1 status line: {line[:80]!r}")
+    if len(lines) > MAX_HEADERS:
+        raise BadResponse(f"more than {MAX_HEADERS} headers")
+    return ResponseHead(
+        version=f"1.{status[1].decode()}",
+        status=int(status[2]),
+        phrase=(status[3] or b"").decode("latin-1"),
+        headers=tuple(map(_parseHeader, lines)),
+    )
+
+
+def _parseHeader(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    value = value.strip(b" \t")
+    if not colon or not isToken(name.decode("latin-1")) or not isHeaderValue(value):
+        raise BadResponse(f"not a header: {line[:80]!r}")
+    return name, value
+
+
+class BodyReader:
+    """
+    Read the body of a refusal, up to :data:`MAX_BODY_SIZE` (RFC 9112, 6.3).
+
+    :ivar body: what has arrived so far.
+    :ivar isComplete: whether nothing more is wanted.
+    """
+
+    def __init__(self, head: ResponseHead) -> None:
+        self.body = b""
+        self.isComplete = head.status in (204, 304)
+        self._chunks: _ChunkReader | None = None
+        self._missing = MAX_BODY_SIZE
+        if head.values("transfer-encoding"):
+            self._chunks = _ChunkReader()
+            return
+        lengths = set(head.values("content-length"))
+        if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+            raise BadResponse(f"not a length of a body: {sorted(lengths)!r}")
+        if lengths:
+            self._missing = min(int(lengths.pop()[:20]), MAX_BODY_SIZE)
+            self.isComplete = self.isComplete or not self._missing
+
+    def feed(self, data: bytes) -> None:
+        """
+        Take what the network gave.
+
+        :raises BadResponse: if the body's chunks are malformed.
+        """
+        if self.isComplete:
+            return
+        if self._chunks is not None:
+            data = self._chunks.feed(data)
+        self.body += data[: self._missing]
+        self._missing -= min(self._missing, len(data))
+        ended = self._chunks is not None and self._chunks.isComplete
+        self.isComplete = ended or not self._missing
+
+
+class _ChunkReader:
+    """
+    Undo the chunked transfer coding (RFC 9112, 7.1); trailers are not read.
+    """
+
+    def __init__(self) -> None:
+        self.isComplete = False
+        self._line = b""
+        # Bytes of the chunk still to come, its final CRLF included.
+        self._missing = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        Take coded bytes, return plain ones.
+        """
+        plain = []
+        while data and not self.isComplete:
+            if self._missing:
+                part, data = data[: self._missing], data[self._missing :]
+                plain.append(part[: max(0, self._missing - 2)])
+                self._missing -= len(part)
+            else:
+                data = self._takeLine(data)
+        return b"".join(plain)
+
+    def _takeLine(self, data: bytes) -> bytes:
+        line, end, rest = (self._line + data).partition(b"\n")
+        if len(line) > _MAX_CHUNK_LINE:
+            raise BadResponse("the size of a chunk is too long")
+        if not end:
+            self._line = line
+            return b""
+        self._line = b""
+        size = _CHUNK_SIZE.fullmatch(line.removesuffix(b"\r"))
+        if size is None:
+            raise BadResponse(f"not the size of a chunk: {line[:20]!r}")
+        length = int(size[1], 16)
+        self._missing = length + 2 if length else 0
+        self.isComplete = not length
+        return rest

@@ -1,0 +1,54 @@
+# -*- test-case-name: tests.wire.test_messages -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Messages from fragments, and fragments from messages (RFC 6455, 5.4).
+"""
+
+from collections.abc import Iterator
+
+from txwebsocket.wire.codes import Opcode
+from txwebsocket.wire.frames import FIN, Frame
+
+
+class MessageAssembler:
+    """
+    Join the fragments of one message.
+
+    The reader has checked their order, size and text. They go into one growing buffer,
+    so that a fragment costs its bytes and nothing else, however small it is.
+    """
+
+    __slots__ = ("_buffer", "_isText")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._isText = False
+
+    def add(self, frame: Frame) -> str | bytes | None:
+        """
+        Take the next data frame; return the message if this one ends it.
+        """
+        if frame.opcode != Opcode.CONTINUATION:
+            self._isText = frame.opcode == Opcode.TEXT
+        self._buffer += frame.payload
+        if not frame.fin:
+            return None
+        buffer, self._buffer = self._buffer, bytearray()
+        return buffer.decode("utf-8") if self._isText else bytes(buffer)
+
+
+def fragment(
+    opcode: int, payload: bytes, size: int
+) -> Iterator[tuple[int, bytes, int]]:
+    """
+    Split a message into frames with ``size`` bytes of payload, the last one less.
+
+    :return: opcode, payload and flags of each frame, as the framer takes them.
+    """
+    for start in range(0, max(len(payload), 1), size):
+        end = start + size
+        yield (
+            Opcode.CONTINUATION if start else opcode,
+            payload[start:end],
+            FIN if end >= len(payload) else 0,
+        )

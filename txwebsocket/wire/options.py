@@ -1,0 +1,214 @@
+# -*- test-case-name: tests.wire.test_options -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+What can be chosen, for a server and for a client. Durations are seconds.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from txwebsocket.wire.grammar import isToken
+from txwebsocket.wire.handshake import VERSIONS
+from txwebsocket.wire.origins import OriginChooser, OriginPolicy
+
+_KIB = 2**10
+_MIB = 2**20
+
+
+def _option(default: Any, accepts: str, isAccepted: Callable[[Any], bool]) -> Any:
+    return field(default=default, metadata={"accepts": (accepts, isAccepted)})
+
+
+def _flag(default: bool) -> Any:
+    return _option(default, "True or False", lambda value: isinstance(value, bool))
+
+
+def _size(default: int) -> Any:
+    return _option(default, "a whole number of bytes, at least 1", _isSize)
+
+
+def _sizeOrNone(default: int | None) -> Any:
+    return _option(
+        default,
+        "a whole number of bytes, at least 1, or None for no limit",
+        lambda value: value is None or _isSize(value),
+    )
+
+
+def _seconds(default: float) -> Any:
+    return _option(
+        default,
+        "a number of seconds above 0",
+        lambda value: _isNumber(value) and 0 < value < float("inf"),
+    )
+
+
+def _isSize(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _isNumber(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionConfig:
+    """
+    What can be chosen for a connection of either role.
+
+    :raises ValueError: when it is made, naming the option and what it accepts.
+    """
+
+    maxReceivedFrameSize: int | None = _sizeOrNone(None)
+    """
+    Bytes in one frame. None sets no limit beyond the message's, since browsers and most
+    libraries send each message in one frame.
+    """
+
+    maxReceivedMessageSize: int = _size(_MIB)
+    """
+    Bytes in one message. A peer that announces more is told 1009 before it has sent
+    them.
+    """
+
+    assembleFragments: bool = _flag(True)
+    """
+    Deliver whole messages. If false, each frame goes to ``frameReceived`` instead; the
+    limits and rules are the same.
+    """
+
+    fragmentOutgoingMessages: bool = _flag(False)
+    """
+    Send messages above :attr:`fragmentationThreshold` as several frames.
+    """
+
+    fragmentationThreshold: int = _size(16 * _KIB)
+    """
+    Bytes in each of those frames.
+    """
+
+    maxBufferedBytes: int = _size(16 * _MIB)
+    """
+    Bytes that may wait in our queue for a peer that does not read. One message is
+    always taken if nothing waits. Whoever is further behind is closed with 1008.
+    """
+
+    keepalive: bool = _flag(True)
+    """
+    Send a ping to a peer that has been silent, to learn whether it is still there.
+    """
+
+    keepaliveInterval: float = _seconds(20.0)
+    """
+    How long a peer may be silent before the ping. Any byte from it counts as life.
+    """
+
+    dropConnectionOnKeepaliveTimeout: bool = _flag(True)
+    """
+    Drop a peer that stays silent after the ping. If false, it is pinged on and on.
+    """
+
+    keepaliveGracePeriod: float = _seconds(10.0)
+    """
+    How long a peer may stay silent after the ping.
+    """
+
+    openTimeout: float = _seconds(10.0)
+    """
+    How long the opening may take, all of it: for a client from the look-up of the name
+    to the server's answer; for a server until its application has decided.
+    """
+
+    closeTimeout: float = _seconds(5.0)
+    """
+    How long the closing handshake may take before the connection is dropped.
+    """
+
+    writeTimeout: float = _seconds(30.0)
+    """
+    How long a peer may read nothing of what waits for it before it is dropped.
+    """
+
+    disableNagleAlgorithm: bool = _flag(True)
+    """
+    Send small messages at once (TCP_NODELAY).
+    """
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            accepts, isAccepted = option.metadata["accepts"]
+            value = getattr(self, option.name)
+            if not isAccepted(value):
+                raise ValueError(f"{option.name} must be {accepts}, not {value!r}")
+
+
+def _isOrigins(value: object) -> bool:
+    if callable(value):
+        return True
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return False
+    try:
+        OriginPolicy(value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _isProtocols(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(
+        isinstance(item, str) and isToken(item) for item in value
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig(ConnectionConfig):
+    """
+    What can be chosen for a server.
+
+    :raises ValueError: when it is made, naming the option and what it accepts.
+    """
+
+    origins: Iterable[str] | OriginChooser = _option(
+        (),
+        "a list of origins such as https://example.com or https://*.example.com, "
+        "or a callable",
+        _isOrigins,
+    )
+    """
+    Origins of web pages that may connect besides the server's own host and port: exact
+    ones, all hosts below one (``https://*.example.com``), or
+    :data:`INSECURE_ANY_ORIGIN`. A callable is given the ``Origin`` header and decides
+    alone. What is not a browser sends no origin and is not asked.
+    """
+
+    subprotocols: tuple[str, ...] = _option(
+        (), "a list of subprotocol names", _isProtocols
+    )
+    """
+    Subprotocols for applications that don't choose one themselves, the preferred one
+    first. If the client offers none of them, none is used.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig(ConnectionConfig):
+    """
+    What can be chosen for a client.
+
+    :raises ValueError: when it is made, naming the option and what it accepts.
+    """
+
+    maxReceivedMessageSize: int = _size(8 * _MIB)
+    """
+    Bytes in one message; more than a server takes, since we chose whom to talk to.
+    """
+
+    webSocketVersion: int = _option(
+        VERSIONS[0],
+        f"one of {', '.join(map(str, VERSIONS))}",
+        lambda value: _isNumber(value) and value in VERSIONS,
+    )
+    """
+    The protocol version to speak: 13, the standard, or 8, its last draft.
+    """

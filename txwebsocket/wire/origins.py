@@ -1,0 +1,126 @@
+# -*- test-case-name: tests.wire.test_origins -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Which web pages may connect.
+
+A browser lets any page open a WebSocket to any server, cookies included, and says in
+``Origin`` where the page came from (RFC 6454; RFC 6455, 10.2). Unless the server looks
+at it, every site its users visit can act in their name.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_SCHEME = r"([a-z][a-z0-9+.-]*)://"
+_NAME = r"[a-z0-9._-]+"
+_PORT = r"(?::([0-9]{1,5}))?"
+_AUTHORITY = re.compile(rf"(\[[0-9a-f:.]+\]|{_NAME}){_PORT}")
+_ORIGIN = re.compile(_SCHEME + _AUTHORITY.pattern)
+_PATTERN = re.compile(rf"{_SCHEME}\*\.({_NAME}){_PORT}")
+
+
+class Origin(NamedTuple):
+    """
+    Where a page came from, in comparable form: lower case, the port always there.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+
+OriginChooser: TypeAlias = Callable[[str], bool]
+"""
+Told an ``Origin`` header as it came, says whether that page may connect.
+"""
+
+INSECURE_ANY_ORIGIN = "*"
+"""
+Lets every page on the web connect in its visitor's name. Only for servers that give
+nobody anything because of a cookie, a login or the network they are in.
+"""
+
+
+def parseOrigin(text: str) -> Origin | None:
+    """
+    Read an ``Origin`` header; None if it is ``null`` or not an origin at all.
+    """
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    number = int(port) if port else _DEFAULT_PORTS.get(scheme, 0)
+    return Origin(scheme, host, number) if 0 < number < 65536 else None
+
+
+def isSameHost(origin: Origin, host: str) -> bool:
+    """
+    Does a ``Host`` header name the host and port of this origin?
+
+    The scheme is not compared, because a proxy in front may be the one that speaks TLS;
+    a Host without a port means the default one of the origin's scheme.
+    """
+    found = _AUTHORITY.fullmatch(host.lower())
+    if found is None:
+        return False
+    port = int(found[2]) if found[2] else _DEFAULT_PORTS.get(origin.scheme, 0)
+    return (origin.host, origin.port) == (found[1], port)
+
+
+class OriginPolicy:
+    """
+    Who may connect besides pages of the server's own host and port.
+
+    :param allowed: exact origins (``https://example.com``), patterns for all hosts
+        below one (``https://*.example.com``), :data:`INSECURE_ANY_ORIGIN`; or one
+        callable that decides alone.
+    :raises ValueError: if one of them is none of these.
+    """
+
+    def __init__(self, allowed: Iterable[str] | OriginChooser) -> None:
+        self._chooser = allowed if callable(allowed) else None
+        self._exact: set[Origin] = set()
+        self._below: set[Origin] = set()
+        self._takesAny = False
+        if not callable(allowed):
+            for text in allowed:
+                self._add(text)
+
+    def _add(self, text: str) -> None:
+        if text == INSECURE_ANY_ORIGIN:
+            self._takesAny = True
+            return
+        pattern = _PATTERN.fullmatch(text.lower())
+        origin = parseOrigin(text.replace("//*.", "//", 1) if pattern else text)
+        if origin is None:
+            raise ValueError(
+                f"{text!r} is not an origin such as https://example.com, "
+                "https://example.com:8443 or https://*.example.com"
+            )
+        (self._below if pattern else self._exact).add(origin)
+
+    def permits(self, text: str, host: str) -> bool:
+        """
+        May a page with this ``Origin`` connect to a server that was asked for as
+        ``host``?
+        """
+        if self._chooser is not None:
+            return bool(self._chooser(text))
+        if self._takesAny:
+            return True
+        origin = parseOrigin(text)
+        return origin is not None and (
+            isSameHost(origin, host)
+            or origin in self._exact
+            or any(_isBelow(origin, base) for base in self._below)
+        )
+
+
+def _isBelow(origin: Origin, base: Origin) -> bool:
+    return (
+        origin.host.endswith("." + base.host)
+        and origin.scheme == base.scheme
+        and origin.port == base.port
+    )

@@ -1,0 +1,106 @@
+# -*- test-case-name: tests.wire.test_outbox -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Frames that wait to be sent.
+"""
+
+from collections import deque
+from typing import TypeAlias
+
+Octets: TypeAlias = bytes | memoryview
+
+
+class Outbox:
+    """
+    The frames of one connection that its transport has not been given yet, in order.
+
+    The pong we owe stands apart: only the newest ping is answered (RFC 6455, 5.5.3
+    allows it), so a peer that sends pings and never reads can't grow our memory. It
+    goes out at the next boundary between frames, ahead of what waits.
+    """
+
+    __slots__ = ("_frames", "_isClosed", "_owed", "_parts", "size")
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[Octets, ...]] = deque()
+        # What is left of a frame of which something was taken already.
+        self._parts: deque[Octets] = deque()
+        self._owed = b""
+        self._isClosed = False
+        self.size = 0
+        """
+        Bytes that wait, the owed pong left out.
+        """
+
+    def put(self, *parts: Octets) -> None:
+        """
+        Add one frame, given as its parts in order.
+        """
+        self._frames.append(parts)
+        for part in parts:
+            self.size += len(part)
+
+    def putLast(self, frame: bytes) -> None:
+        """
+        Add the close frame. Nothing follows it, and no pong is owed any more.
+        """
+        self.put(frame)
+        self._owed = b""
+        self._isClosed = True
+
+    def owe(self, pong: bytes) -> None:
+        """
+        Owe this frame, instead of the one owed before.
+        """
+        if not self._isClosed:
+            self._owed = pong
+
+    def hasSome(self) -> bool:
+        """
+        Is anything left to take?
+        """
+        return bool(self.size or self._owed)
+
+    def take(self, limit: int) -> list[Octets]:
+        """
+        Remove and return about ``limit`` bytes, at most: a small frame is not cut, so
+        the last one may go beyond.
+        """
+        taken: list[Octets] = []
+        room = limit
+        while room > 0 and self._fillParts():
+            part = self._parts.popleft()
+            if len(part) > limit:
+                view = memoryview(part)
+                self._parts.appendleft(view[room:])
+                part = view[:room]
+            taken.append(part)
+            self.size -= len(part)
+            room -= len(part)
+        return taken
+
+    def clear(self) -> int:
+        """
+        Drop everything; return how many bytes that was.
+        """
+        size, self.size = self.size, 0
+        self._frames.clear()
+        self._parts.clear()
+        self._owed = b""
+        return size
+
+    def _fillParts(self) -> bool:
+        """
+        Make sure there is a part to take, if there can be.
+        """
+        if self._parts:
+            return True
+        if self._owed:
+            owed, self._owed = self._owed, b""
+            self.size += len(owed)
+            self._parts.append(owed)
+            return True
+        if self._frames:
+            self._parts.extend(self._frames.popleft())
+            return True
+        return False

@@ -1,0 +1,97 @@
+# -*- test-case-name: tests.wire.test_report -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+How a connection ended.
+"""
+
+from dataclasses import dataclass
+
+from txwebsocket.wire.codes import CloseCause, CloseCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseReport:
+    """
+    How a connection ended: both sides' words, and what really happened.
+    """
+
+    cause: CloseCause
+    """
+    What ended the connection.
+    """
+
+    wasClean: bool
+    """
+    Both close frames were exchanged before the transport went away (RFC 6455, 7.1.4).
+    """
+
+    sentCode: int | None = None
+    """
+    The code of our close frame; None if we sent none, or one without a code.
+    """
+
+    sentReason: str = ""
+    """
+    The reason in our close frame.
+    """
+
+    receivedCode: int | None = None
+    """
+    The code of the peer's close frame; None if none came, or one without a code.
+    """
+
+    receivedReason: str = ""
+    """
+    The reason in the peer's close frame.
+    """
+
+    closeReceived: bool = False
+    """
+    A close frame of the peer has arrived.
+    """
+
+    detail: str = ""
+    """
+    What was wrong, in a sentence, where the cause alone does not tell.
+    """
+
+    messagesDiscarded: int = 0
+    """
+    Messages that arrived whole and were not delivered, because we were closing.
+    """
+
+    bytesUnsent: int = 0
+    """
+    Bytes of frames that had not left our queue when the transport went away.
+    """
+
+    @property
+    def code(self) -> int:
+        """
+        The close code as browsers report it (RFC 6455, 7.1.5): the peer's, else 1005
+        if its close frame had none, or 1006 if no close frame came.
+        """
+        if self.receivedCode is not None:
+            return self.receivedCode
+        return CloseCode.NOT_PROVIDED if self.closeReceived else CloseCode.ABNORMAL
+
+    @property
+    def reason(self) -> str:
+        """
+        The peer's reason (RFC 6455, 7.1.6).
+        """
+        return self.receivedReason
+
+    def __str__(self) -> str:
+        words = [f"{self.cause.value}" + (f": {self.detail}" if self.detail else "")]
+        if self.sentCode is not None:
+            words.append(f"sent {_told(self.sentCode, self.sentReason)}")
+        if self.closeReceived:
+            words.append(f"received {_told(self.code, self.receivedReason)}")
+        if self.bytesUnsent:
+            words.append(f"{self.bytesUnsent} bytes had not been sent")
+        return "; ".join(words)
+
+
+def _told(code: int, reason: str) -> str:
+    return f"{code} {reason!r}" if reason else str(int(code))

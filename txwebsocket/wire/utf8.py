@@ -1,0 +1,45 @@
+# -*- test-case-name: tests.wire.test_utf8 -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+UTF-8 that arrives in pieces, refused at the first bad byte.
+"""
+
+from codecs import utf_8_decode
+
+
+class Utf8Validator:
+    """
+    Tell, piece by piece, whether bytes can still become UTF-8 (RFC 3629).
+
+    It keeps at most three bytes, so text of any length costs the same.
+    """
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def feed(self, data: bytes | bytearray) -> bool:
+        """
+        Take the next piece; False as soon as no continuation could make it valid.
+        """
+        if self._tail:
+            data = self._tail + data
+        try:
+            consumed = utf_8_decode(data, "strict", False)[1]
+        except UnicodeDecodeError:
+            return False
+        self._tail = bytes(data[consumed:])
+        return not _isSurrogateStart(self._tail)
+
+    def isComplete(self) -> bool:
+        """
+        Does the text end here, rather than inside a character?
+        """
+        return not self._tail
+
+
+def _isSurrogateStart(tail: bytes) -> bool:
+    # The standard decoder waits for a third byte here, though there is none that helps:
+    # ED A0..BF starts a surrogate, which UTF-8 doesn't have (RFC 3629, 3).
+    return len(tail) == 2 and tail[0] == 0xED and tail[1] >= 0xA0
