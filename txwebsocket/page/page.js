@@ -3,10 +3,9 @@
 
 const MIB = 2 ** 20;
 const MAX_ENTRIES = 500;
-const MAX_KEPT_BYTES = 64 * MIB; // payloads kept for "save" links, and for recognising echoes
-const MAX_FILE_BYTES = 64 * MIB; // a message is held in memory as a whole
-const MAX_BUFFERED_BYTES = 4 * MIB; // the next file waits until less than this is unsent
-const SHOWN_CHARACTERS = 2000;
+const MAX_BYTES = 64 * MIB; // of one file, of all that can be saved, and of all that may yet come back
+const MAX_BUFFERED = 4 * MIB; // the next file waits until less than this is unsent
+const SHOWN_CHARACTERS = 1000;
 const SHOWN_BYTES = 16;
 const DEFAULT_LIMIT = MIB; // of one message, at the server
 
@@ -27,6 +26,9 @@ const CLOSE_CODES = {
   1013: ["Try again later", "the server has too much to do."],
   1014: ["Bad gateway", "a gateway got an invalid answer from the server behind it."],
   1015: ["TLS handshake failed", "for instance because the certificate could not be verified."],
+  "3xxx": ["Registered code", "a library or framework has defined it."],
+  "4xxx": ["Private code", "the application knows its meaning."],
+  other: ["Unknown code", "the protocol does not define it."],
 };
 
 const IMAGES = [
@@ -35,8 +37,10 @@ const IMAGES = [
   { type: "image/gif", extension: "gif", signature: /^474946383[79]61/ },
   { type: "image/webp", extension: "webp", signature: /^52494646.{8}57454250/ },
 ];
-const TEXT = { type: "text/plain;charset=utf-8", extension: "txt" };
-const BYTES = { type: "application/octet-stream", extension: "bin" };
+const OTHER = {
+  text: { type: "text/plain;charset=utf-8", extension: "txt" },
+  binary: { type: "application/octet-stream", extension: "bin" },
+};
 
 /** The newest items, bounded in number and in the bytes they hold. */
 class Recent {
@@ -51,7 +55,7 @@ class Recent {
   add(item) {
     this.items.push(item);
     this.#bytes += item.held;
-    while (this.items.length > MAX_ENTRIES || (this.#bytes > MAX_KEPT_BYTES && this.items.length > 1)) this.drop(1);
+    while (this.items.length > MAX_ENTRIES || (this.#bytes > MAX_BYTES && this.items.length > 1)) this.drop(1);
   }
 
   drop(count = this.items.length) {
@@ -63,6 +67,7 @@ class Recent {
 }
 
 const byId = (id) => document.getElementById(id);
+const show = (texts) => Object.entries(texts).forEach(([id, text]) => (byId(id).textContent = text));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const utf8 = new TextEncoder();
 const clock = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" });
@@ -77,7 +82,6 @@ const log = new Recent(({ item, url }) => {
   if (url) URL.revokeObjectURL(url);
 });
 let socket = null;
-let saved = 0;
 let watching = false;
 
 // Words
@@ -87,24 +91,17 @@ const sizeInWords = (bytes) => plural(bytes, "byte");
 const rttInWords = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString("en")} ms`;
 const hex = (bytes, separator = "") => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(separator);
 
-function closeCode(code) {
-  if (code in CLOSE_CODES) return CLOSE_CODES[code];
-  if (code >= 3000 && code < 4000) return ["Registered code", "a library or framework has defined it."];
-  if (code >= 4000 && code < 5000) return ["Private code", "the application knows its meaning."];
-  return ["Unknown code", "the protocol does not define it."];
-}
-
 function closeAdvice(code, opened, largest) {
   if (!opened) {
-    return "The connection was never opened: the server did not answer, or it refused. " +
+    return "The connection was never opened: the server did not answer, or it refused, or you cancelled. " +
       "Browsers do not tell a page which; the server’s log and the browser’s console may.";
   }
   const tooBig = largest?.size > DEFAULT_LIMIT;
   if (code !== 1009 && !(code === 1006 && tooBig)) return "";
   const what = largest ? `${largest.name ?? "A message"} (${sizeInWords(largest.size)})` : "A message";
-  const verdict = code === 1009 ? "was larger than this server accepts" : "may have been larger than this server accepts";
-  return `${what} ${verdict}. The limit for one message is 1 MiB (${sizeInWords(DEFAULT_LIMIT)}) by default; ` +
-    "the server’s option maxReceivedMessageSize sets it.";
+  const verb = code === 1009 ? "was" : "may have been";
+  return `${what} ${verb} larger than this server accepts. The limit for one message is 1 MiB ` +
+    `(${sizeInWords(DEFAULT_LIMIT)}) by default; the server’s option maxReceivedMessageSize sets it.`;
 }
 
 // The log
@@ -117,19 +114,18 @@ function make(tag, properties, ...children) {
 
 const span = (className, textContent) => make("span", { className, textContent });
 
-function addEntry({ direction, kind, size, rtt, name, url, held = 0 }, ...content) {
+function addEntry({ direction, kind, size, name, rtt, url, held = 0 }, ...content) {
   const now = new Date();
   const isNote = direction === "note";
-  const details = [isNote ? "" : kind, isNote ? "" : sizeInWords(size), name].filter(Boolean).map((text) => span("", text));
+  const details = isNote ? [] : [span("", kind), span("", sizeInWords(size))];
+  if (name) details.push(span("", name));
   if (rtt !== undefined) details.push(span("rtt", `back after ${rttInWords(rtt)}`));
   const meta = make("div", { className: "meta" },
     span("direction", isNote ? kind : direction),
     make("span", { className: "details" }, ...details),
     make("time", { dateTime: now.toISOString(), textContent: clock.format(now) }));
   const item = make("li", {}, meta, ...content);
-  Object.assign(item.dataset, { direction, kind });
-  if (!isNote) item.dataset.size = size;
-  if (rtt !== undefined) item.dataset.rtt = rtt.toFixed(1);
+  Object.assign(item.dataset, { direction, kind }, !isNote && { size }, rtt !== undefined && { rtt: rtt.toFixed(1) });
   byId("log").append(item);
   log.add({ item, url, held });
 }
@@ -138,31 +134,27 @@ function addNote(kind, textContent) {
   addEntry({ direction: "note", kind }, make("p", { className: "body", textContent }));
 }
 
-const emptyPreview = () => make("p", { className: "body nothing", textContent: "empty" });
-
-function textPreview(text) {
-  if (text === "") return emptyPreview();
-  const shown = text.slice(0, SHOWN_CHARACTERS).toWellFormed();
+function preview(payload, bytes) {
+  if (bytes.length === 0) return make("p", { className: "body nothing", textContent: "empty" });
+  if (typeof payload !== "string") {
+    const more = bytes.length > SHOWN_BYTES ? " …" : "";
+    return make("p", { className: "body hex", textContent: hex(bytes.subarray(0, SHOWN_BYTES), " ") + more });
+  }
+  const shown = payload.slice(0, SHOWN_CHARACTERS).toWellFormed();
   const body = make("pre", { className: "body", dir: "auto", textContent: shown });
-  const left = text.length - shown.length;
+  const left = payload.length - shown.length;
   if (left > 0) body.append(span("more", ` … and ${plural(left, "more character")}`));
   return body;
 }
 
-function hexPreview(bytes) {
-  if (bytes.length === 0) return emptyPreview();
-  const more = bytes.length > SHOWN_BYTES ? " …" : "";
-  return make("p", { className: "body hex", textContent: hex(bytes.subarray(0, SHOWN_BYTES), " ") + more });
-}
-
 function imagePreview(src, bytes) {
   const image = make("img", { src, alt: "The received image", decoding: "async" });
-  image.addEventListener("error", () => image.replaceWith(hexPreview(bytes)));
+  image.addEventListener("error", () => image.replaceWith(preview(null, bytes)));
   return image;
 }
 
 // The blob's type is never one that a browser would run when the link is opened.
-function saveLink(bytes, { type, extension }, name = `message-${(saved += 1)}.${extension}`) {
+function saveLink(bytes, { type, extension }, name = `message.${extension}`) {
   const href = URL.createObjectURL(new Blob([bytes], { type }));
   return make("a", { className: "save", href, download: name, textContent: "save", ariaLabel: `save ${name}` });
 }
@@ -171,7 +163,7 @@ function saveLink(bytes, { type, extension }, name = `message-${(saved += 1)}.${
 
 function canSend(what) {
   if (socket?.readyState === WebSocket.OPEN) return true;
-  addNote("error", `Not connected: ${what} was not sent.`);
+  addNote("error", `Not connected: ${what} was not sent. Connect first.`);
   return false;
 }
 
@@ -179,7 +171,7 @@ function send(kind, payload, bytes, name) {
   const size = bytes.length;
   awaited.add({ kind, bytes, size, name, sentAt: performance.now(), held: size });
   socket.send(payload);
-  addEntry({ direction: "sent", kind, size, name }, kind === "text" ? textPreview(payload) : hexPreview(bytes));
+  addEntry({ direction: "sent", kind, size, name }, preview(payload, bytes));
   byId("scroller").scrollTop = 0; // the end, in a reversed column
   watchBuffered();
 }
@@ -187,11 +179,11 @@ function send(kind, payload, bytes, name) {
 async function sendFiles(files) {
   for (const file of files) {
     const { name, size } = file;
-    if (size > MAX_FILE_BYTES) {
-      addNote("error", `${name} was not sent: it has ${sizeInWords(size)}, and this page sends at most 64 MiB at once.`);
+    if (size > MAX_BYTES) {
+      addNote("error", `${name} was not sent: ${sizeInWords(size)} are more than the 64 MiB that this page handles.`);
       continue;
     }
-    while (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount > MAX_BUFFERED_BYTES) await pause(50);
+    while (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount > MAX_BUFFERED) await pause(50);
     try {
       const bytes = new Uint8Array(await file.arrayBuffer());
       if (canSend(name)) send("binary", bytes, bytes, name);
@@ -204,8 +196,8 @@ async function sendFiles(files) {
 async function watchBuffered() {
   if (watching) return;
   watching = true;
-  while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount > 0) {
-    byId("buffered").textContent = `${sizeInWords(socket.bufferedAmount)} still to be sent`;
+  while (socket.readyState !== WebSocket.CLOSED && socket.bufferedAmount > 0) {
+    show({ buffered: `${sizeInWords(socket.bufferedAmount)} still to be sent` });
     byId("buffered").hidden = false;
     await pause(100);
   }
@@ -226,39 +218,35 @@ function received({ data }) {
   awaited.drop(index + 1);
 
   const image = kind === "binary" && IMAGES.find(({ signature }) => signature.test(hex(bytes.subarray(0, 12))));
-  const savable = kind === "text" ? data.length > SHOWN_CHARACTERS : bytes.length > 0;
-  const links = savable ? [saveLink(bytes, image || (kind === "text" ? TEXT : BYTES), name)] : [];
+  const savable = kind === "binary" ? bytes.length > 0 : data.length > SHOWN_CHARACTERS;
+  const links = savable ? [saveLink(bytes, image || OTHER[kind], name)] : [];
   const url = links[0]?.href;
-  const preview = image ? imagePreview(url, bytes) : kind === "text" ? textPreview(data) : hexPreview(bytes);
-  const rtt = sentAt === undefined ? undefined : now - sentAt;
-  addEntry({ direction: "received", kind, size: bytes.length, rtt, name, url, held: url ? bytes.length : 0 }, preview, ...links);
+  const facts = { size: bytes.length, name, rtt: sentAt && now - sentAt, url, held: url && bytes.length };
+  const shown = image ? imagePreview(url, bytes) : preview(data, bytes);
+  addEntry({ direction: "received", kind, ...facts }, shown, ...links);
 }
 
 // The connection
 
 function showState(state) {
-  byId("state").textContent = state;
+  show({ state, toggle: state === "closed" ? "Connect" : "Disconnect" });
   document.body.dataset.state = state;
-  byId("toggle").textContent = state === "closed" ? "Connect" : "Disconnect";
   byId("toggle").ariaDisabled = String(state === "closing");
 }
 
 function showClose({ code, reason, wasClean }, opened) {
-  const [meaning, explanation] = closeCode(code);
+  const [meaning, explanation] = CLOSE_CODES[code] ?? CLOSE_CODES[`${String(code)[0]}xxx`] ?? CLOSE_CODES.other;
   const clean = wasClean ? "clean" : "not clean";
   const unanswered = awaited.items.length;
   const largest = awaited.items.toSorted((a, b) => b.size - a.size)[0];
   awaited.drop();
 
   document.body.dataset.code = code;
-  byId("close-code").textContent = code;
-  byId("close-clean").textContent = clean;
-  byId("close-meaning").textContent = `${meaning}: ${explanation}`;
-  byId("close-reason").textContent = reason;
+  show({ "close-code": code, "close-clean": clean, "close-reason": reason });
+  show({ "close-meaning": `${meaning}: ${explanation}`, advice: closeAdvice(code, opened, largest) });
   byId("closed").hidden = false;
-  byId("advice").textContent = closeAdvice(code, opened, largest);
 
-  const lines = [`${code} ${meaning.toLowerCase()}, ${clean}`];
+  const lines = [`${code} ${meaning} (${clean})`];
   if (reason) lines.push(`Reason: ${reason}`);
   if (unanswered > 0) lines.push(`${plural(unanswered, "message")} had not come back.`);
   addNote("close", lines.join("\n"));
@@ -266,7 +254,7 @@ function showClose({ code, reason, wasClean }, opened) {
 
 function connect() {
   byId("closed").hidden = true;
-  byId("advice").textContent = "";
+  show({ protocol: "", extensions: "", advice: "" });
   showState("connecting");
   try {
     socket = new WebSocket(address);
@@ -279,8 +267,7 @@ function connect() {
   socket.binaryType = "arraybuffer";
   socket.addEventListener("open", () => {
     opened = true;
-    byId("protocol").textContent = socket.protocol || "none";
-    byId("extensions").textContent = socket.extensions || "none";
+    show({ protocol: socket.protocol || "none", extensions: socket.extensions || "none" });
     showState("open");
     addNote("open", `Connected to ${address}`);
   });
@@ -328,7 +315,8 @@ for (const type of ["dragover", "dragleave", "drop"]) {
   addEventListener(type, (event) => {
     if (!event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
-    document.body.toggleAttribute("data-dragging", type === "dragover" || (type === "dragleave" && event.relatedTarget !== null));
+    const inside = type === "dragover" || (type === "dragleave" && event.relatedTarget !== null);
+    document.body.toggleAttribute("data-dragging", inside);
     if (type === "drop") sendFiles([...event.dataTransfer.files]);
   });
 }

@@ -203,8 +203,8 @@ class Connection:
         self._closeReceived = True
         self._cause = self._cause or CloseCause.PEER_CLOSE
         if self._state is State.OPEN:
-            # RFC 6455, 5.5.1: the answer usually echoes the code.
-            self._putClose(code, "")
+            # RFC 6455, 5.5.1: the answer usually echoes what it answers.
+            self._putClose(code, reason)
         self._move(Step.CLOSE_RECEIVED)
         self._incoming.clear()
         return CloseReceived(code, reason)

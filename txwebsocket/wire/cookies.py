@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from txwebsocket.wire.grammar import isToken
+from txwebsocket.wire.grammar import TOKEN
 
 # RFC 6265, 4.1.1: cookie-octets, perhaps inside double quotes.
 _OCTETS = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
@@ -37,15 +37,14 @@ class Cookie:
     sameSite: str | None = None
 
     def __post_init__(self) -> None:
-        self._check("name", isinstance(self.name, str) and isToken(self.name))
+        self._check("name", _matches(TOKEN, self.name))
         self._check("value", _matches(_VALUE, self.value))
         for name in ("path", "domain"):
             text = getattr(self, name)
             self._check(name, text is None or _matches(_ATTRIBUTE, text))
         self._check(
             "expires",
-            self.expires is None
-            or (isinstance(self.expires, datetime) and self.expires.tzinfo is not None),
+            self.expires is None or getattr(self.expires, "tzinfo", None) is not None,
         )
         self._check("maxAge", self.maxAge is None or type(self.maxAge) is int)
         self._check("secure", isinstance(self.secure, bool))
@@ -72,7 +71,7 @@ class Cookie:
             "SameSite": self.sameSite,
         }
         parts = [f"{self.name}={self.value}"]
-        parts += [f"{key}={value}" for key, value in attributes.items() if value is not None]
+        parts += [f"{key}={v}" for key, v in attributes.items() if v is not None]
         parts += ["Secure"] * self.secure + ["HttpOnly"] * self.httpOnly
         return "; ".join(parts)
 

@@ -159,6 +159,12 @@ class FrameReader:
             items.append(broken.failure)
         return items
 
+    def wanted(self) -> int:
+        """
+        How many bytes can be fed without going beyond the frame that is arriving.
+        """
+        return self._missing or 1
+
     def _read(self, chunk: bytes, items: list[Item]) -> None:
         position = 0
         if self._missing is not None:

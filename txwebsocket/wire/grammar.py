@@ -16,7 +16,12 @@ from typing import NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""
+A token, as names of headers and subprotocols must be (RFC 9110, 5.6.2).
+"""
+
+_TOKEN = re.compile(TOKEN.pattern.encode("ascii"))
 _SPACE = re.compile(rb"[ \t]*")
 _QUOTED = re.compile(rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*)"')
 _ESCAPE = re.compile(rb"\\(.)")
@@ -40,10 +45,7 @@ def isToken(text: str) -> bool:
     """
     Is this a token, as names of headers and subprotocols must be? (RFC 9110, 5.6.2)
     """
-    try:
-        return _TOKEN.fullmatch(text.encode("ascii")) is not None
-    except UnicodeEncodeError:
-        return False
+    return TOKEN.fullmatch(text) is not None
 
 
 def isHeaderValue(value: bytes) -> bool:

@@ -32,6 +32,11 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ORIGIN_HEADERS = {13: "Origin", 8: "Sec-WebSocket-Origin"}
 _VERSION_HEADER = ("Sec-WebSocket-Version", ", ".join(map(str, VERSIONS)))
 
+UPGRADE_HEADERS = (("Upgrade", "websocket"), _VERSION_HEADER)
+"""
+What a 426 says about how to ask (RFC 9110, 15.5.22; RFC 6455, 4.4).
+"""
+
 _OURS = {
     "connection": "it is part of the handshake",
     "upgrade": "it is part of the handshake",
@@ -203,7 +208,7 @@ class _RequestReader:
                 426,
                 "This is a WebSocket; the request lacks 'Upgrade: websocket'. "
                 "A proxy on the way may have removed it.",
-                [("Upgrade", "websocket"), _VERSION_HEADER],
+                UPGRADE_HEADERS,
             )
         if not _names(self._get("Connection"), "upgrade"):
             raise UpgradeRefused(400, "The request lacks 'Connection: Upgrade'.")
@@ -225,7 +230,7 @@ class _RequestReader:
                 426,
                 f"Version {version} of the WebSocket protocol is not spoken here; "
                 f"{' and '.join(map(str, VERSIONS))} are.",
-                [("Upgrade", "websocket"), _VERSION_HEADER],
+                UPGRADE_HEADERS,
             )
         return version
 

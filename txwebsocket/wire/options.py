@@ -4,7 +4,7 @@
 What can be chosen, for a server and for a client. Durations are seconds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -143,6 +143,15 @@ class ConnectionConfig:
                 raise ValueError(f"{option.name} must be {accepts}, not {value!r}")
 
 
+def _origins() -> Any:
+    return _option(
+        (),
+        "a list of origins such as https://example.com or https://*.example.com, "
+        "or a callable",
+        _isOrigins,
+    )
+
+
 def _isOrigins(value: object) -> bool:
     if callable(value):
         return True
@@ -155,9 +164,21 @@ def _isOrigins(value: object) -> bool:
     return True
 
 
+def _protocols() -> Any:
+    return _option((), "a list of subprotocol names", _isProtocols)
+
+
 def _isProtocols(value: object) -> bool:
     return isinstance(value, tuple | list) and all(
         isinstance(item, str) and isToken(item) for item in value
+    )
+
+
+def _version() -> Any:
+    return _option(
+        VERSIONS[0],
+        f"one of {', '.join(map(str, VERSIONS))}",
+        lambda value: _isNumber(value) and value in VERSIONS,
     )
 
 
@@ -169,12 +190,7 @@ class ServerConfig(ConnectionConfig):
     :raises ValueError: when it is made, naming the option and what it accepts.
     """
 
-    origins: Iterable[str] | OriginChooser = _option(
-        (),
-        "a list of origins such as https://example.com or https://*.example.com, "
-        "or a callable",
-        _isOrigins,
-    )
+    origins: Iterable[str] | OriginChooser = _origins()
     """
     Origins of web pages that may connect besides the server's own host and port: exact
     ones, all hosts below one (``https://*.example.com``), or
@@ -182,9 +198,7 @@ class ServerConfig(ConnectionConfig):
     alone. What is not a browser sends no origin and is not asked.
     """
 
-    subprotocols: tuple[str, ...] = _option(
-        (), "a list of subprotocol names", _isProtocols
-    )
+    subprotocols: Sequence[str] = _protocols()
     """
     Subprotocols for applications that don't choose one themselves, the preferred one
     first. If the client offers none of them, none is used.
@@ -204,11 +218,7 @@ class ClientConfig(ConnectionConfig):
     Bytes in one message; more than a server takes, since we chose whom to talk to.
     """
 
-    webSocketVersion: int = _option(
-        VERSIONS[0],
-        f"one of {', '.join(map(str, VERSIONS))}",
-        lambda value: _isNumber(value) and value in VERSIONS,
-    )
+    webSocketVersion: int = _version()
     """
     The protocol version to speak: 13, the standard, or 8, its last draft.
     """

@@ -61,20 +61,21 @@ class Outbox:
         """
         return bool(self.size or self._owed)
 
-    def take(self, limit: int) -> list[Octets]:
+    def take(self, limit: int) -> list[bytes]:
         """
         Remove and return about ``limit`` bytes, at most: a small frame is not cut, so
         the last one may go beyond.
         """
-        taken: list[Octets] = []
+        taken: list[bytes] = []
         room = limit
         while room > 0 and self._fillParts():
             part = self._parts.popleft()
             if len(part) > limit:
+                # A view, so that what is left is not copied each time.
                 view = memoryview(part)
                 self._parts.appendleft(view[room:])
                 part = view[:room]
-            taken.append(part)
+            taken.append(bytes(part))
             self.size -= len(part)
             room -= len(part)
         return taken

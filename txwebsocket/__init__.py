@@ -1,0 +1,79 @@
+# -*- test-case-name: tests -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+WebSockets for Twisted: a client and a server.
+"""
+
+import sys
+
+from txwebsocket._version import __version__
+from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
+from txwebsocket.wire.cookies import Cookie
+from txwebsocket.wire.errors import (
+    ConnectionClosed,
+    HandshakeError,
+    InvalidState,
+    WebSocketError,
+)
+from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.options import ClientConfig, ServerConfig
+from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.speedups import SPEEDUPS
+from txwebsocket.wire.states import State
+
+# A browser's Python has no Twisted.
+if sys.platform != "emscripten":
+    from txwebsocket.client import WebSocketClient
+    from txwebsocket.connection import WebSocketConnection
+    from txwebsocket.endpoint import WebSocketClientEndpoint
+    from txwebsocket.errors import (
+        ConnectionRejected,
+        OpeningFailed,
+        OpeningStep,
+        OpeningTimedOut,
+    )
+    from txwebsocket.frame import WebSocketFrame
+    from txwebsocket.interfaces import (
+        WebSocketClientFactory,
+        WebSocketProtocol,
+        WebSocketServerFactory,
+        WebSocketTransport,
+    )
+    from txwebsocket.request import WebSocketRequest
+    from txwebsocket.resource import WebSocketResource
+    from txwebsocket.server import WebSocketServer
+
+__all__ = [
+    "INSECURE_ANY_ORIGIN",
+    "SPEEDUPS",
+    "ClientConfig",
+    "CloseCause",
+    "CloseCode",
+    "CloseReport",
+    "ConnectionClosed",
+    "ConnectionRejected",
+    "Cookie",
+    "Extension",
+    "HandshakeError",
+    "InvalidState",
+    "Opcode",
+    "OpeningFailed",
+    "OpeningStep",
+    "OpeningTimedOut",
+    "ServerConfig",
+    "State",
+    "WebSocketClient",
+    "WebSocketClientEndpoint",
+    "WebSocketClientFactory",
+    "WebSocketConnection",
+    "WebSocketError",
+    "WebSocketFrame",
+    "WebSocketProtocol",
+    "WebSocketRequest",
+    "WebSocketResource",
+    "WebSocketServer",
+    "WebSocketServerFactory",
+    "WebSocketTransport",
+    "__version__",
+]

@@ -1,0 +1,327 @@
+# -*- test-case-name: tests.test_connection -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+An open WebSocket, as its users see it.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+
+from txwebsocket.frame import WebSocketFrame
+from txwebsocket.link import Hold, Link
+from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.connection import checkClose
+from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.states import State
+
+_PING_SIZE = 8
+
+
+class WebSocketConnection:
+    """
+    An open WebSocket, seen from either end.
+
+    An application in callback style is told what arrives, see
+    :class:`WebSocketProtocol`. In pull style, without one, take messages with
+    :meth:`receive` or ``async for message in connection``. The loop ends when the
+    connection has closed cleanly, and raises :exc:`ConnectionClosed` otherwise. The
+    peer is not read from while 16 messages, or as many bytes as one message may have,
+    wait to be taken.
+
+    ``async with connection:`` closes it at the end.
+
+    :ivar protocol: the subprotocol agreed on, or None.
+    :ivar extensions: the extensions agreed on, in the header's own form.
+    :ivar request: on a server, the :class:`WebSocketRequest` that was accepted.
+    :ivar url: on a client, where it leads, without a password.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.protocol: str | None = None
+        self.extensions: str = ""
+        self.request: Any = None
+        self.url: str | None = None
+        self._link = link
+        link.connection = self
+
+    def __repr__(self) -> str:
+        return f"<WebSocketConnection {self.state.name} {self.remoteAddress}>"
+
+    @property
+    def state(self) -> State:
+        """
+        Where the connection stands.
+        """
+        return self._link.wire.state
+
+    @property
+    def connected(self) -> bool:
+        """
+        Can messages be sent?
+        """
+        return self._link.wire.state is State.OPEN
+
+    @property
+    def bufferedAmount(self) -> int:
+        """
+        Bytes of frames that wait in our queue, because the transport has no room.
+        """
+        return self._link.wire.outbox.size
+
+    @property
+    def closeReport(self) -> CloseReport | None:
+        """
+        How the connection ended; None until it has.
+        """
+        return self._link.report
+
+    @property
+    def remoteAddress(self) -> str | None:
+        """
+        The peer's address as its transport tells it, or None if it has none.
+        """
+        return getattr(self.getPeer(), "host", None)
+
+    def getPeer(self) -> Any:
+        """
+        The peer's address, an ``IAddress``; None before there is a transport.
+        """
+        transport = self._link.transport
+        return None if transport is None else transport.getPeer()
+
+    def getHost(self) -> Any:
+        """
+        Our own address, an ``IAddress``; None before there is a transport.
+        """
+        transport = self._link.transport
+        return None if transport is None else transport.getHost()
+
+    # Sending
+
+    def send(self, message: str | bytes) -> None:
+        """
+        Send a message: text for ``str``, binary for what is like ``bytes``.
+
+        This never waits. What the transport has no room for is queued, up to
+        ``maxBufferedBytes``; wait for :meth:`flushed` to send no faster than the peer
+        reads.
+
+        :raises ConnectionClosed: if the connection has ended, is ending, or ends
+            because too much is queued.
+        :raises InvalidState: if it is not open yet.
+        :raises TypeError: if the message is something else.
+        """
+        if isinstance(message, str):
+            self.sendUTF(message)
+        else:
+            self.sendBytes(message)
+
+    def sendUTF(self, text: str) -> None:
+        """
+        Send a text message; see :meth:`send`.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be str, not {type(text).__name__}")
+        link = self._link
+        link.checkRoom(len(text))
+        link.wire.sendText(text)
+        link.settle()
+
+    def sendBytes(self, data: bytes) -> None:
+        """
+        Send a binary message; see :meth:`send`.
+
+        :param data: ``bytes``, or what gives its bytes through the buffer protocol.
+        """
+        octets = _asBytes(data)
+        link = self._link
+        link.checkRoom(len(octets))
+        link.wire.sendBytes(octets)
+        link.settle()
+
+    def sendFrame(self, frame: WebSocketFrame) -> None:
+        """
+        Send one frame as it is, but for its mask, which follows from our role.
+
+        This is for those who fragment by themselves: the order of frames is theirs.
+        """
+        link = self._link
+        link.checkRoom(frame.length)
+        link.wire.sendFrame(frame.toFrame())
+        link.settle()
+
+    def flushed(self) -> Deferred[None]:
+        """
+        Wait until nothing is queued here and the transport is below its mark.
+
+        :return: a Deferred that fails with :exc:`ConnectionClosed` if the connection
+            ends before; its report's ``bytesUnsent`` counts what had not left our
+            queue.
+        """
+        return self._link.writer.flushed()
+
+    def ping(self, payload: bytes = b"") -> Deferred[float]:
+        """
+        Ask the peer for a pong.
+
+        :param payload: at most 125 bytes, which the pong repeats; random if empty.
+        :return: a Deferred of the seconds it took. It fails with
+            :exc:`ConnectionClosed` if the connection ends before.
+        :raises ValueError: if the payload is too long.
+        """
+        octets = _asBytes(payload) or os.urandom(_PING_SIZE)
+        self._link.wire.ping(octets)
+        answered = self._link.pings.sent(octets)
+        self._link.settle()
+        return answered
+
+    def pong(self, payload: bytes = b"") -> None:
+        """
+        Send a pong, asked for or not. Of several that wait only the last is sent.
+
+        :raises ValueError: if the payload is too long.
+        """
+        self._link.wire.checkOpen()
+        self._link.wire.pong(_asBytes(payload))
+        self._link.settle()
+
+    # Receiving
+
+    def receive(self) -> Deferred[str | bytes]:
+        """
+        The next message, in pull style.
+
+        :return: a Deferred that fails with :exc:`ConnectionClosed` when there are no
+            more. Cancelling it loses no message.
+        """
+        return self._link.inbox.receive()
+
+    def __aiter__(self) -> WebSocketConnection:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self._link.inbox.receive()
+        except ConnectionClosed as closed:
+            if closed.report.wasClean:
+                raise StopAsyncIteration from None
+            raise
+
+    def pause(self) -> None:
+        """
+        Deliver nothing more and stop reading from the peer, until :meth:`resume`.
+        """
+        self._link.hold(Hold.PAUSED)
+
+    def resume(self) -> None:
+        """
+        Take :meth:`pause` back.
+        """
+        self._link.release(Hold.PAUSED)
+
+    # Closing
+
+    def close(self, code: int | None = 1000, reason: str = "") -> Deferred[CloseReport]:
+        """
+        Close the connection. Messages that still arrive are counted in the report and
+        not delivered. If the peer does not answer within ``closeTimeout``, the
+        connection is dropped.
+
+        :param code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; None to give none.
+        :param reason: at most 123 bytes in UTF-8.
+        :return: a Deferred that never fails, of how it ended.
+        :raises ValueError: if the code or the reason can't be sent.
+        """
+        checkClose(code, reason)
+        self._link.close(CloseCause.LOCAL_CLOSE, code, reason)
+        return self._link.whenClosed()
+
+    def drop(
+        self,
+        code: int = CloseCode.PROTOCOL_ERROR,
+        reason: str = "",
+        skipCloseFrame: bool = False,
+    ) -> None:
+        """
+        End the connection without waiting for the peer's consent.
+
+        :param skipCloseFrame: say nothing and cut the transport at once.
+        :raises ValueError: if the code or the reason can't be sent.
+        """
+        checkClose(code, reason)
+        if skipCloseFrame:
+            self._link.abort(CloseCause.DROPPED)
+        else:
+            self._link.fail(code, reason, CloseCause.DROPPED)
+
+    def whenClosed(self) -> Deferred[CloseReport]:
+        """
+        Wait until the connection has ended.
+
+        :return: a Deferred that never fails, of how it ended.
+        """
+        return self._link.whenClosed()
+
+    async def __aenter__(self) -> WebSocketConnection:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # The names of twisted.web.websocket for the same things
+
+    sendTextMessage = sendUTF
+    sendBytesMessage = sendBytes
+
+    def loseConnection(self, code: int = 1000, reason: str = "") -> None:
+        """
+        Close the connection; see :meth:`close`.
+        """
+        self.close(code, reason)
+
+    def attachProducer(self, producer: IPushProducer) -> None:
+        """
+        Pause and resume this producer as the peer takes what is sent.
+
+        :raises RuntimeError: if there is one already.
+        """
+        self._link.attachProducer(producer)
+
+    def detachProducer(self) -> None:
+        """
+        Leave the attached producer alone again.
+        """
+        self._link.detachProducer()
+
+
+def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:
+    """
+    Make the machinery of a connection, and its face.
+    """
+    link = Link(role, config, clock)
+    WebSocketConnection(link)
+    return link
+
+
+def _asBytes(data: object) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"binary data must be like bytes, not {type(data).__name__}"
+        ) from None

@@ -1,0 +1,75 @@
+# -*- test-case-name: tests.test_hooks -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+The methods of an application, looked up once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from txwebsocket.interfaces import WebSocketProtocol
+
+
+class Hooks:
+    """
+    What a connection calls of its application. What the application lacks does nothing.
+    """
+
+    __slots__ = (
+        "bytesMessageReceived",
+        "connectionLost",
+        "frameReceived",
+        "negotiationFinished",
+        "negotiationStarted",
+        "pingReceived",
+        "pongReceived",
+        "textMessageReceived",
+    )
+
+    bytesMessageReceived: Callable[[bytes], Any]
+    connectionLost: Callable[[Any], Any]
+    frameReceived: Callable[[Any], Any]
+    negotiationFinished: Callable[[], Any]
+    negotiationStarted: Callable[[Any], Any]
+    pingReceived: Callable[[bytes], Any]
+    pongReceived: Callable[[bytes], Any]
+    textMessageReceived: Callable[[str], Any]
+
+    def __init__(self, application: object) -> None:
+        for name in Hooks.__slots__:
+            setattr(self, name, getattr(application, name, _doNothing))
+
+
+def _doNothing(*_: object) -> None:
+    return None
+
+
+NO_HOOKS = Hooks(None)
+"""
+The hooks of a connection in pull style.
+"""
+
+
+def introduce(application: object, connection: object) -> Hooks:
+    """
+    Tell an application its connection, where it has a place for it.
+    """
+    if isinstance(application, WebSocketProtocol):
+        application.connection = connection
+    return Hooks(application)
+
+
+def asDeferred(result: object) -> Deferred[Any] | None:
+    """
+    What to wait for before a call that returned ``result`` is over, if anything.
+    """
+    if isinstance(result, Deferred):
+        return result
+    if isinstance(result, CoroutineType):
+        return Deferred.fromCoroutine(result)
+    return None

@@ -1,0 +1,87 @@
+# -*- test-case-name: tests.test_inbox -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Messages that wait for an application in pull style.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+MAX_MESSAGES = 16
+"""
+Messages that may wait before the peer's data is read no further.
+"""
+
+
+class Inbox:
+    """
+    A queue between a connection and ``receive()``, bounded in messages and in bytes.
+
+    :param maxBytes: how much may wait before :attr:`isFull`.
+    :param onRoom: called when it was full and is not any more.
+    """
+
+    __slots__ = ("_error", "_maxBytes", "_messages", "_onRoom", "_size", "_waiting")
+
+    def __init__(self, maxBytes: int, onRoom: Callable[[], object]) -> None:
+        self._maxBytes = maxBytes
+        self._onRoom = onRoom
+        self._messages: deque[str | bytes] = deque()
+        self._size = 0
+        self._waiting: deque[Deferred[str | bytes]] = deque()
+        self._error: BaseException | None = None
+
+    @property
+    def isFull(self) -> bool:
+        """
+        Should nothing more be read for now?
+        """
+        return len(self._messages) >= MAX_MESSAGES or self._size >= self._maxBytes
+
+    def put(self, message: str | bytes) -> None:
+        """
+        Give a message to who waits for one, or keep it for who comes.
+        """
+        if self._waiting:
+            self._waiting.popleft().callback(message)
+            return
+        self._messages.append(message)
+        self._size += _sizeOf(message)
+
+    def receive(self) -> Deferred[str | bytes]:
+        """
+        The next message. Cancelling the Deferred loses none.
+        """
+        if self._messages:
+            return succeed(self._take())
+        if self._error is not None:
+            return fail(self._error)
+        waiting: Deferred[str | bytes] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def end(self, error: BaseException) -> None:
+        """
+        There will be no more; who waits in vain is told so.
+        """
+        self._error = error
+        while self._waiting:
+            self._waiting.popleft().errback(error)
+
+    def _take(self) -> str | bytes:
+        wasFull = self.isFull
+        message = self._messages.popleft()
+        self._size -= _sizeOf(message)
+        if wasFull and not self.isFull:
+            self._onRoom()
+        return message
+
+
+def _sizeOf(message: str | bytes) -> int:
+    if isinstance(message, bytes) or message.isascii():
+        return len(message)
+    return len(message.encode("utf-8"))

@@ -1,0 +1,479 @@
+# -*- test-case-name: tests.test_link -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Between a transport and the protocol core: reading, writing, time and the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from enum import Flag, auto
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txwebsocket.errors import closedError
+from txwebsocket.frame import WebSocketFrame
+from txwebsocket.hooks import NO_HOOKS, asDeferred, introduce
+from txwebsocket.inbox import Inbox
+from txwebsocket.keepalive import Keepalive
+from txwebsocket.pings import Pings
+from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.connection import Connection, PingReceived, PongReceived
+from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.frames import Frame
+from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.states import State
+from txwebsocket.writer import Writer
+
+_PING_SIZE = 8
+_nextMask = partial(os.urandom, 4)
+
+_CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
+
+# Ends that an operator need not hear of.
+_QUIET_CAUSES = frozenset(
+    (
+        CloseCause.LOCAL_CLOSE,
+        CloseCause.PEER_CLOSE,
+        CloseCause.PEER_LOST,
+        CloseCause.SHUTDOWN,
+        CloseCause.DROPPED,
+    )
+)
+
+
+class Hold(Flag):
+    """
+    The reasons not to read from the peer for now.
+    """
+
+    NONE = 0
+    #: The application asked for a pause.
+    PAUSED = auto()
+    #: The application has not dealt with the last message yet.
+    HOOK = auto()
+    #: Messages wait that nobody receives.
+    INBOX = auto()
+    #: The peer does not read what we send.
+    WRITER = auto()
+    #: Whoever accepted the connection shall have it before the first message.
+    START = auto()
+
+
+class Link:
+    """
+    One connection's machinery, which :class:`WebSocketConnection` is the face of.
+
+    It is a protocol to its transport (``makeConnection``, ``dataReceived``,
+    ``connectionLost``), and calls the application. Whoever opens the connection calls
+    :meth:`attachApplication` if there is one, :meth:`makeConnection` and, when the
+    opening handshake is over, :meth:`opened`.
+
+    :ivar connection: the face.
+    :ivar wire: the protocol core.
+    :ivar isPulled: whether the application takes messages itself, with ``receive()``.
+    :ivar inbox: what waits for ``receive()``.
+    :ivar writer: what hands the outbox to the transport.
+    :ivar pings: what waits for a pong.
+    :ivar report: how the connection ended, once it has.
+    :ivar onEnd: called with this link when it has ended.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, role: Role, config: ConnectionConfig, clock: IReactorTime
+    ) -> None:
+        self.connection: Any = None
+        self.transport: Any = None
+        self.config = config
+        self.wire = Connection(role, config, _nextMask)
+        self.pings = Pings(clock)
+        self.inbox = Inbox(
+            config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
+        )
+        self.writer = Writer(
+            self.wire.outbox,
+            clock,
+            writeTimeout=config.writeTimeout,
+            onChange=self._writerChanged,
+            onStall=partial(self.abort, CloseCause.WRITE_TIMEOUT),
+        )
+        self.report: CloseReport | None = None
+        self.onEnd: Callable[[Link], object] | None = None
+        self._clock = clock
+        self._hooks = NO_HOOKS
+        self.isPulled = True
+        self._takeText: Callable[[str], Any] = self.inbox.put
+        self._takeBytes: Callable[[bytes], Any] = self.inbox.put
+        self._held = Hold.NONE
+        self._isReading = True
+        self._isDelivering = False
+        self._isEnding = False
+        self._lastHeard = clock.seconds()
+        self._keepalive: Keepalive | None = None
+        self._closeCall: IDelayedCall | None = None
+        self._closed: list[Deferred[CloseReport]] = []
+        self._producer: IPushProducer | None = None
+
+    # Opening
+
+    def attachApplication(self, application: object) -> None:
+        """
+        Deliver to an application in callback style. What it raises while it is told of
+        the beginning goes to the caller.
+        """
+        self.isPulled = False
+        self._hooks = introduce(application, self.connection)
+        self._takeText = self._hooks.textMessageReceived
+        self._takeBytes = self._hooks.bytesMessageReceived
+        self._hooks.negotiationStarted(self.connection)
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        There is a transport.
+        """
+        self.transport = transport
+
+    def opened(self, early: bytes = b"") -> None:
+        """
+        The opening handshake is over.
+
+        :param early: what came behind it in the same segment: the first frames.
+        """
+        self.wire.open()
+        self._lastHeard = self._clock.seconds()
+        self.writer.start(self.transport)
+        self._startKeepalive()
+        self.whileDelivering(self._hooks.negotiationFinished)
+        if early:
+            self.wire.receive(early)
+            self.hold(Hold.START)
+            self._clock.callLater(0, self.release, Hold.START)
+
+    # What the transport calls
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        The transport has read something.
+        """
+        self._lastHeard = self._clock.seconds()
+        self.wire.receive(data)
+        self._deliver()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The transport is gone.
+        """
+        if self.report is not None:
+            return
+        detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
+        self.wire.lose(detail)
+        self.report = report = self.wire.report()
+        self.wire.outbox.clear()
+        self._stopTimers()
+        error = closedError(report)
+        self.writer.end(error)
+        self.inbox.end(error)
+        self.pings.end(error)
+        self._sayGoodbye(report, error)
+        closed, self._closed = self._closed, []
+        for each in closed:
+            each.callback(report)
+
+    def _sayGoodbye(self, report: CloseReport, error: ConnectionClosed) -> None:
+        if report.cause not in _QUIET_CAUSES:
+            self._log.info(
+                "{connection} ended: {report}",
+                connection=repr(self.connection),
+                report=str(report),
+            )
+        hooks, self._hooks = self._hooks, NO_HOOKS
+        producer, self._producer = self._producer, None
+        self._takeText = self._takeBytes = NO_HOOKS.frameReceived
+        if producer is not None:
+            self._run(producer.stopProducing)
+        self._run(hooks.connectionLost, Failure(error))
+        if self.onEnd is not None:
+            self.onEnd(self)
+
+    def whenClosed(self) -> Deferred[CloseReport]:
+        """
+        Wait until the connection has ended.
+        """
+        if self.report is not None:
+            return succeed(self.report)
+        closed: Deferred[CloseReport] = Deferred(self._closed.remove)
+        self._closed.append(closed)
+        return closed
+
+    # Delivering
+
+    def _deliver(self) -> None:
+        if not self._isDelivering:
+            self.whileDelivering(self._deliverEvents)
+
+    def whileDelivering(self, deliver: Callable[[], object]) -> None:
+        """
+        Call something of the application's; all it sends meanwhile leaves in one write.
+        """
+        self._isDelivering = True
+        self._run(deliver)
+        self._isDelivering = False
+        self.settle()
+
+    def _deliverEvents(self) -> None:
+        nextEvent = self.wire.nextEvent
+        while not self._held:
+            event = nextEvent()
+            if event is None:
+                return
+            if isinstance(event, str):
+                result = self._takeText(event)
+            elif isinstance(event, bytes):
+                result = self._takeBytes(event)
+            else:
+                result = self._takeOther(event)
+            if result is not None:
+                self._waitFor(result)
+            elif self.isPulled and self.inbox.isFull:
+                self.hold(Hold.INBOX)
+
+    def _takeOther(self, event: object) -> Any:
+        if isinstance(event, PingReceived):
+            if self._hooks.pingReceived(event.payload) is not False:
+                self.wire.pong(event.payload)
+        elif isinstance(event, PongReceived):
+            self.pings.answer(event.payload)
+            return self._hooks.pongReceived(event.payload)
+        elif isinstance(event, Frame):
+            return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
+        return None
+
+    def _waitFor(self, result: object) -> None:
+        """
+        Deliver nothing more until what a hook returned is there.
+        """
+        deferred = asDeferred(result)
+        if deferred is None:
+            return
+        done: list[object] = []
+        deferred.addErrback(self.applicationFailed).addBoth(done.append)
+        if not done:
+            self.hold(Hold.HOOK)
+            deferred.addBoth(lambda _: self.release(Hold.HOOK))
+
+    def _run(self, hook: Callable[..., object], *args: object) -> None:
+        try:
+            hook(*args)
+        except Exception:  # noqa: BLE001 - an application may raise anything
+            self.applicationFailed(Failure())
+
+    def applicationFailed(self, failure: Failure) -> None:
+        """
+        The application raised: log it, and close with 1011.
+
+        That its own connection has ended while it was sending is a race and no fault.
+        """
+        isRace = failure.check(ConnectionClosed) and self.wire.state is not State.OPEN
+        if not isRace:
+            self._log.failure(
+                "An error in the application of {connection}",
+                failure,
+                connection=repr(self.connection),
+            )
+            self.fail(CloseCode.INTERNAL_SERVER_ERROR, "", CloseCause.APPLICATION_ERROR)
+
+    # Reading, or not
+
+    def hold(self, why: Hold) -> None:
+        """
+        Deliver nothing more and stop reading, for one more reason.
+        """
+        if self.wire.state is State.OPEN:
+            self._held |= why
+            self.settle()
+
+    def release(self, why: Hold) -> None:
+        """
+        Take one of the reasons back; when none is left, go on.
+        """
+        if why in self._held:
+            self._held &= ~why
+            self._lastHeard = self._clock.seconds()
+            self._deliver()
+
+    def _readOrNot(self) -> None:
+        wanted = not self._held
+        if wanted is not self._isReading:
+            self._isReading = wanted
+            if wanted:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+    # Writing
+
+    def settle(self) -> None:
+        """
+        Do what follows from how things stand: write, read or not, and close.
+
+        During a delivery this waits for its end, so that all that is sent meanwhile
+        leaves in one write.
+        """
+        if self._isDelivering or self.report is not None:
+            return
+        self.writer.flush()
+        self._readOrNot()
+        if self.wire.state in _CLOSING:
+            self._continueClosing()
+
+    def checkRoom(self, size: int) -> None:
+        """
+        Close the connection if this much more can't wait for the peer.
+        """
+        waiting = self.wire.outbox.size
+        if waiting and waiting + size > self.config.maxBufferedBytes:
+            self.fail(
+                CloseCode.POLICY_VIOLATION, "reads too slowly", CloseCause.BUFFER_FULL
+            )
+
+    def attachProducer(self, producer: IPushProducer) -> None:
+        """
+        Pause and resume this producer as the peer takes what is sent.
+        """
+        if self._producer is not None:
+            raise RuntimeError(f"{self._producer!r} is attached already")
+        self._producer = producer
+        if self.writer.isFull:
+            producer.pauseProducing()
+
+    def detachProducer(self) -> None:
+        """
+        Leave the attached producer alone again.
+        """
+        self._producer = None
+
+    def _writerChanged(self) -> None:
+        isFull = self.writer.isFull
+        producer = self._producer
+        if producer is not None:
+            self._run(producer.pauseProducing if isFull else producer.resumeProducing)
+        if self.wire.role is Role.SERVER:
+            (self.hold if isFull else self.release)(Hold.WRITER)
+        if not isFull:
+            self.settle()
+
+    # Closing
+
+    def close(self, cause: CloseCause, code: int | None, reason: str) -> None:
+        """
+        Start the closing handshake, or give up an opening that is not over.
+        """
+        if self.wire.state is State.CONNECTING:
+            self.abort(cause)
+            return
+        self.wire.close(code, reason, cause)
+        self.settle()
+        # What waits to be delivered might hide the peer's close frame.
+        self._deliver()
+
+    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
+        """
+        End the connection for a fault: a close frame, and then no waiting for consent.
+        """
+        if self.wire.state is State.CONNECTING:
+            self.abort(cause)
+            return
+        self.wire.fail(code, reason, cause)
+        self.settle()
+
+    def abort(self, cause: CloseCause) -> None:
+        """
+        Cut the transport; what was not sent is lost, and counted.
+        """
+        if self.report is None:
+            self.wire.drop(cause)
+            self.writer.stop()
+            self._isEnding = True
+            if self.transport is not None:
+                self.transport.abortConnection()
+
+    def _continueClosing(self) -> None:
+        if self._closeCall is None and not self._isEnding:
+            self._stopTimers()
+            self._held = Hold.NONE
+            self._readOrNot()
+            self._closeCall = self._clock.callLater(
+                self.config.closeTimeout, self._closeTimedOut
+            )
+        isSent = not self.wire.outbox.hasSome()
+        if self.wire.state is State.AWAITING_LOSS and isSent and not self._isEnding:
+            self._isEnding = True
+            self.writer.stop()
+            self._endTransport()
+
+    def _endTransport(self) -> None:
+        """
+        Our last byte is on its way: let the transport go.
+        """
+        if self.wire.report().closeReceived:
+            # RFC 6455, 7.1.1: the server goes first.
+            if self.wire.role is Role.SERVER:
+                self.transport.loseConnection()
+            return
+        # The peer may be sending still. Closing now would answer its data with a reset,
+        # which could overtake our close frame; so only our direction is ended.
+        endWriting = getattr(self.transport, "loseWriteConnection", None)
+        if endWriting is None or ISSLTransport.providedBy(self.transport):
+            self.transport.loseConnection()
+        else:
+            endWriting()
+
+    def _closeTimedOut(self) -> None:
+        self._closeCall = None
+        self.abort(CloseCause.CLOSE_TIMEOUT)
+
+    # Time
+
+    def _startKeepalive(self) -> None:
+        config = self.config
+        if config.keepalive:
+            isDropping = config.dropConnectionOnKeepaliveTimeout
+            self._keepalive = Keepalive(
+                self._clock,
+                interval=config.keepaliveInterval,
+                grace=config.keepaliveGracePeriod if isDropping else None,
+                lastHeard=self._heardAt,
+                ping=self._pingForLife,
+                giveUp=partial(self.abort, CloseCause.KEEPALIVE_TIMEOUT),
+            )
+
+    def _heardAt(self) -> float:
+        # While we don't read, the silence is ours.
+        return self._clock.seconds() if self._held else self._lastHeard
+
+    def _pingForLife(self) -> None:
+        self.wire.ping(os.urandom(_PING_SIZE))
+        self.settle()
+
+    def _stopTimers(self) -> None:
+        if self._keepalive is not None:
+            self._keepalive.stop()
+            self._keepalive = None
+        if self._closeCall is not None:
+            self._closeCall.cancel()
+            self._closeCall = None

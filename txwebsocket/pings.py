@@ -1,0 +1,67 @@
+# -*- test-case-name: tests.test_pings -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Pings that wait for their pong.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+
+class Pings:
+    """
+    Match pongs with pings, and tell how long each took.
+    """
+
+    __slots__ = ("_clock", "_sent")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._sent: list[tuple[bytes, float, Deferred[float]]] = []
+
+    def sent(self, payload: bytes) -> Deferred[float]:
+        """
+        A ping was sent.
+
+        :return: a Deferred of the seconds until its pong.
+        """
+        answered: Deferred[float] = Deferred(self._forget)
+        self._sent.append((payload, self._clock.seconds(), answered))
+        return answered
+
+    def answer(self, payload: bytes) -> None:
+        """
+        A pong arrived. It answers its ping and all before it, since a peer may answer
+        only the newest (RFC 6455, 5.5.3).
+        """
+        payloads = [sent for sent, _, _ in self._sent]
+        if payload not in payloads:
+            return
+        count = payloads.index(payload) + 1
+        answered, self._sent = self._sent[:count], self._sent[count:]
+        now = self._clock.seconds()
+        for _, then, waiting in answered:
+            waiting.callback(now - then)
+
+    def end(self, error: BaseException) -> None:
+        """
+        There will be no more pongs.
+        """
+        sent, self._sent = self._sent, []
+        for _, _, waiting in sent:
+            callbacks: Any = waiting.callbacks
+            if not callbacks:
+                # Whoever pings without waiting doesn't want to read of it in the log.
+                waiting.addErrback(_ignore)
+            waiting.errback(error)
+
+    def _forget(self, answered: Deferred[float]) -> None:
+        self._sent = [each for each in self._sent if each[2] is not answered]
+
+
+def _ignore(_: object) -> None:
+    return None

@@ -1,0 +1,201 @@
+# -*- test-case-name: tests.test_request -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+A client's wish for a WebSocket, to be granted or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.server import Request
+
+from txwebsocket.connection import WebSocketConnection, makeLink
+from txwebsocket.link import Link
+from txwebsocket.refusal import refuse
+from txwebsocket.upgrade import responseHeaders, takeOver
+from txwebsocket.wire.codes import Role
+from txwebsocket.wire.cookies import Cookie
+from txwebsocket.wire.errors import InvalidState
+from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
+from txwebsocket.wire.options import ServerConfig
+
+HeaderPairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class WebSocketRequest:
+    """
+    A checked request for a WebSocket. Call :meth:`accept` or :meth:`reject`, once, now
+    or within the server's ``openTimeout``.
+
+    :ivar httpRequest: the twisted.web request, with its session and authentication.
+    :ivar key: the value of ``Sec-WebSocket-Key``.
+    :ivar host: the value of ``Host``.
+    :ivar origin: where the page comes from that asks, or None if none does.
+    :ivar resource: path and query, as the request line has them.
+    :ivar requestedProtocols: the offered subprotocols, in the client's order.
+    :ivar requestedExtensions: the offered extensions, in the client's order.
+    :ivar webSocketVersion: 13 or 8.
+    :ivar link: the machinery of the connection, if the request was accepted.
+    """
+
+    def __init__(
+        self,
+        httpRequest: Request,
+        offer: Offer,
+        config: ServerConfig,
+        clock: IReactorTime,
+        onDecided: Callable[[WebSocketRequest, Link | None], object],
+    ) -> None:
+        self.httpRequest = httpRequest
+        self.key = offer.key
+        self.host = offer.host
+        self.origin = offer.origin
+        self.resource = httpRequest.uri.decode("latin-1")
+        self.requestedProtocols: tuple[str, ...] = offer.protocols
+        self.requestedExtensions: tuple[Extension, ...] = offer.extensions
+        self.webSocketVersion = offer.version
+        self._offer = offer
+        self._config = config
+        self._clock = clock
+        self._onDecided = onDecided
+        self.link: Link | None = None
+        self._isDecided = False
+        self._lost: Failure | None = None
+        self._remoteAddress = getattr(httpRequest.getClientAddress(), "host", None)
+        httpRequest.notifyFinish().addErrback(self._clientLeft)
+
+    def __repr__(self) -> str:
+        return f"<WebSocketRequest {self.resource!r} from {self.remoteAddress}>"
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """
+        The cookies the client sent, as they came; no odd one hides the others.
+        """
+        received = self.httpRequest.received_cookies
+        return {_text(name): _text(value) for name, value in received.items()}
+
+    @property
+    def remoteAddress(self) -> str | None:
+        """
+        The address the request came from, or None if its transport has none.
+        """
+        return self._remoteAddress
+
+    @property
+    def isDecided(self) -> bool:
+        """
+        Has it been accepted or rejected?
+        """
+        return self._isDecided
+
+    def accept(
+        self,
+        protocol: str | None = None,
+        *,
+        origin: str | None = None,
+        cookies: Iterable[Cookie] = (),
+        headers: HeaderPairs | None = None,
+        application: object | None = None,
+    ) -> WebSocketConnection:
+        """
+        Open the connection.
+
+        Messages that came together with the request are delivered after the caller has
+        had its turn. If the client has left meanwhile, the connection ends at once, as
+        one that was lost.
+
+        :param protocol: one of :attr:`requestedProtocols`. If None, the first of the
+            configuration's ``subprotocols`` that the client offers, if there is one.
+        :param origin: what the origin must have been.
+        :param cookies: cookies to set.
+        :param headers: more headers for the response.
+        :param application: who is told what arrives, see :class:`WebSocketProtocol`; a
+            connection without one is in pull style.
+        :raises InvalidState: if the request was decided before.
+        :raises ValueError: if the protocol was not offered, the origin was another, or
+            a header can't be sent; the request stays open.
+        """
+        self._checkUndecided()
+        chosen = self._choose(protocol)
+        if origin is not None and origin != self.origin:
+            raise ValueError(f"the origin is {self.origin!r}, not {origin!r}")
+        extra = _pairs(headers)
+        checkHeaders(extra)
+        extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
+        link = makeLink(Role.SERVER, self._config, self._clock)
+        connection: WebSocketConnection = link.connection
+        connection.request = self
+        connection.protocol = chosen
+        if application is not None:
+            link.attachApplication(application)
+        self._decide(link)
+        if self._lost is not None:
+            link.connectionLost(self._lost)
+            return connection
+        extra += responseHeaders(self.httpRequest)
+        response = acceptHead(self._offer, chosen, extra)
+        link.opened(takeOver(self.httpRequest, link, response))
+        return connection
+
+    def reject(
+        self,
+        status: int = 403,
+        reason: str = "",
+        headers: HeaderPairs | None = None,
+    ) -> None:
+        """
+        Answer with an ordinary HTTP response.
+
+        :param status: an HTTP status from 300 to 599.
+        :param reason: a sentence for its body.
+        :param headers: more headers for the response.
+        :raises InvalidState: if the request was decided before.
+        :raises ValueError: if the status or a header can't be sent; the request stays
+            open.
+        """
+        self._checkUndecided()
+        if not 300 <= status <= 599:
+            raise ValueError(f"a refusal has a status from 300 to 599, not {status!r}")
+        extra = _pairs(headers)
+        checkHeaders(extra)
+        self._decide(None)
+        if self._lost is None:
+            refuse(self.httpRequest, status, reason, extra)
+
+    def _checkUndecided(self) -> None:
+        if self._isDecided:
+            raise InvalidState("a request is accepted or rejected once")
+
+    def _decide(self, link: Link | None) -> None:
+        self._isDecided = True
+        self.link = link
+        self._onDecided(self, link)
+
+    def _choose(self, protocol: str | None) -> str | None:
+        if protocol is None:
+            preferred = self._config.subprotocols
+            offered = (name for name in preferred if name in self.requestedProtocols)
+            return next(offered, None)
+        if protocol not in self.requestedProtocols:
+            offers = ", ".join(self.requestedProtocols) or "none"
+            raise ValueError(f"the client offers {offers}, not {protocol!r}")
+        return protocol
+
+    def _clientLeft(self, reason: Failure) -> None:
+        self._lost = reason
+
+
+def _pairs(headers: HeaderPairs | None) -> list[tuple[str, str]]:
+    if headers is None:
+        return []
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")

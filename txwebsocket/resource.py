@@ -1,0 +1,73 @@
+# -*- test-case-name: tests.test_resource -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+A WebSocket in a tree of twisted.web resources.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from txwebsocket.refusal import refuse
+from txwebsocket.server import WebSocketServer
+from txwebsocket.wire.handshake import UPGRADE_HEADERS, isUpgrade
+from txwebsocket.wire.options import ServerConfig
+
+
+class WebSocketResource(Resource):
+    """
+    Upgrades the requests that ask for it, at its own path with or without a slash at
+    the end. It can be a site's root and have children.
+
+    :param application: as for :class:`WebSocketServer`.
+    :param config: what can be chosen; the defaults if None.
+    :param page: the resource to show to whoever asks for no upgrade. Without one, the
+        answer is 426.
+    :param clock: keeps the time; if None, the reactor of the ``Site``.
+    :ivar server: the :class:`WebSocketServer`, with the live connections.
+    """
+
+    # twisted.web's own attribute of this name is unused, and None.
+    server: WebSocketServer  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        application: Any,
+        config: ServerConfig | None = None,
+        *,
+        page: IResource | None = None,
+        clock: IReactorTime | None = None,
+    ) -> None:
+        super().__init__()
+        self.server = WebSocketServer(application, config, clock=clock)
+        self._page = page
+
+    def getChild(self, path: bytes, request: Request) -> Any:
+        """
+        The resource itself below its own slash; nothing elsewhere.
+        """
+        if path == b"" and not request.postpath:
+            return self
+        return super().getChild(path, request)
+
+    def render(self, request: Request) -> Any:
+        """
+        Upgrade, show the page, or say that there is none.
+        """
+        headers = request.requestHeaders
+        upgrade = headers.getRawHeaders(b"upgrade", [])
+        if isUpgrade(upgrade, headers.getRawHeaders(b"sec-websocket-key", [])):
+            return self.server.serve(request)
+        if self._page is not None:
+            return self._page.render(request)
+        refuse(
+            request,
+            426,
+            "This is a WebSocket, not a page.",
+            UPGRADE_HEADERS,
+        )
+        return NOT_DONE_YET

@@ -1,0 +1,97 @@
+# -*- test-case-name: tests.test_site -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+A site for WebSockets alone, stricter than twisted.web's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+HEAD_TIMEOUT = 10.0
+"""
+Seconds for a request's line and headers, all of them.
+"""
+
+
+class _StrictChannel(HTTPChannel):
+    """
+    Give each request's head an absolute deadline, and take no bodies.
+
+    twisted.web's own timeout starts anew with every byte, so that a client that sends
+    one a minute keeps its connection for hours. And it reads a body, however long, into
+    a file before a resource is asked.
+    """
+
+    # How long a connection may take to go once it has been told to.
+    abortTimeout = 1
+
+    _deadline: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._expectHead()
+
+    def allHeadersReceived(self) -> None:
+        self._stopExpecting()
+        if self.length == 0:
+            super().allHeadersReceived()
+        else:
+            self._refuse(b"400 Bad Request")
+
+    def requestDone(self, request: Any) -> None:
+        super().requestDone(request)
+        if self.persistent and not self.requests:
+            self._expectHead()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self._stopExpecting()
+        super().connectionLost(reason)
+
+    def _expectHead(self) -> None:
+        self._stopExpecting()
+        self._deadline = self.callLater(HEAD_TIMEOUT, self._tooLate)
+
+    def _stopExpecting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _tooLate(self) -> None:
+        self._deadline = None
+        self._refuse(b"408 Request Timeout")
+        self.timeoutConnection()
+
+    def _refuse(self, status: bytes) -> None:
+        self.persistent = False
+        transport: Any = self.transport
+        transport.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
+        self.loseConnection()
+
+
+class WebSocketSite(Site):
+    """
+    A ``Site`` that speaks HTTP/1.1, waits ten seconds for the head of a request,
+    whatever trickles in, and takes no requests with a body.
+
+    :param resource: the root of the tree.
+    :param reactor: keeps the time; the installed one if None.
+    """
+
+    def __init__(
+        self, resource: IResource, *, reactor: IReactorTime | None = None
+    ) -> None:
+        super().__init__(resource, reactor=reactor)
+        self.protocol = _StrictChannel  # type: ignore[assignment, method-assign]
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may agree on: no HTTP/2, which could not be upgraded.
+        """
+        return [b"http/1.1"]

@@ -1,0 +1,240 @@
+# -*- test-case-name: tests.test_tap -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+``twistd websocket``: a server with nothing to write.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from twisted.application import strports
+from twisted.application.service import MultiService, Service
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.reflect import namedAny
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+from zope.interface import implementer
+
+from txwebsocket.interfaces import WebSocketProtocol
+from txwebsocket.pages import RootResource
+from txwebsocket.requirements import BrokenTLS, checkTLS
+from txwebsocket.server import WebSocketServer
+from txwebsocket.site import WebSocketSite
+from txwebsocket.wire.options import ServerConfig
+
+DEFAULT_PORT = "tcp:8080:interface=127.0.0.1"
+
+_APP_HELP = (
+    "What to serve in place of the echo: the dotted name of a handler, a factory or a "
+    "WebSocketProtocol. It is looked for in the working directory first."
+)
+_STATIC_HELP = (
+    "A directory of files to serve in place of the page. Its index.html is shown at /, "
+    "where the WebSocket stays."
+)
+
+
+class Echo(WebSocketProtocol):
+    """
+    Send back every message: what is served if there is no ``--app``.
+    """
+
+    def textMessageReceived(self, message: str) -> None:
+        """
+        Send it back as text.
+        """
+        self.connection.send(message)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        """
+        Send it back as bytes.
+        """
+        self.connection.send(data)
+
+
+class Options(UsageOptions):
+    """
+    The command line of ``twistd websocket``.
+    """
+
+    synopsis = "[options]"
+
+    longdesc = (
+        "Serve WebSockets. Without options this is an echo server on port 8080 for "
+        "programs on this machine alone, with a page at http://127.0.0.1:8080/ to try "
+        "it out. Use --port=tcp:8080 to open it to others."
+    )
+
+    optParameters = [
+        [
+            "app",
+            "a",
+            None,
+            _APP_HELP,
+        ],
+        [
+            "static",
+            "s",
+            None,
+            _STATIC_HELP,
+        ],
+        [
+            "max-size",
+            "m",
+            None,
+            "The largest message to take, in bytes. [default: 1048576]",
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["ports"] = []
+        self["origins"] = []
+
+    def opt_port(self, description: str) -> None:
+        """
+        Where to listen, as a Twisted endpoint: tcp:8080 (open to others),
+        ssl:8443:privateKey=key.pem:certKey=cert.pem, unix:/run/ws.sock, systemd:...,
+        haproxy:tcp:8080. Can be given several times.
+        [default: tcp:8080:interface=127.0.0.1]
+        """
+        self["ports"].append(description)
+
+    opt_p = opt_port
+
+    def opt_origin(self, origin: str) -> None:
+        """
+        Let pages of this origin connect, besides the server's own: https://example.com
+        or https://*.example.com. Can be given several times. '*' lets every page on
+        the web connect in its visitor's name.
+        """
+        self["origins"].append(origin)
+
+    def opt_pidfile(self, path: str) -> None:
+        """
+        The same as twistd's own option before the word websocket.
+        """
+        if self.parent is not None:
+            self.parent["pidfile"] = path
+
+    def postOptions(self) -> None:
+        """
+        Check what was given.
+
+        :raises UsageError: naming the option that is wrong.
+        """
+        self["ports"] = self["ports"] or [DEFAULT_PORT]
+        self["config"] = self._config()
+        self["application"] = self._application()
+        directory = self["static"]
+        if directory is not None and not os.path.isdir(directory):
+            raise UsageError(f"--static: {directory!r} is not a directory")
+        if any(map(_isTLS, self["ports"])):
+            try:
+                checkTLS()
+            except BrokenTLS as problem:
+                raise UsageError(f"--port: {problem}") from None
+
+    def _config(self) -> ServerConfig:
+        options: dict[str, Any] = {"origins": self["origins"]}
+        size = self["max-size"]
+        if size is not None:
+            if not size.isdecimal() or int(size) < 1:
+                raise UsageError(
+                    f"--max-size: a number of bytes, at least 1, and not {size!r}"
+                )
+            options["maxReceivedMessageSize"] = int(size)
+        try:
+            return ServerConfig(**options)
+        except ValueError as error:
+            raise UsageError(f"--origin: {error}") from None
+
+    def _application(self) -> Any:
+        name = self["app"]
+        if name is None:
+            return Echo
+        sys.path.insert(0, os.getcwd())
+        try:
+            application = namedAny(name)
+            WebSocketServer(application)
+        except (ValueError, AttributeError, ImportError, TypeError) as error:
+            raise UsageError(f"--app: {name!r} can't be served: {error}") from error
+        return application
+
+
+def _isTLS(description: str) -> bool:
+    kind = description.removeprefix("haproxy:").partition(":")[0]
+    return kind in ("ssl", "tls")
+
+
+def makeService(options: Options) -> MultiService:
+    """
+    The service that the options describe.
+    """
+    root = RootResource(options["application"], options["config"], options["static"])
+    services = MultiService()
+    # A service stops what was added last first: the ports, then the connections.
+    _ConnectionsService(root.server).setServiceParent(services)
+    for description in options["ports"]:
+        port = strports.service(description, WebSocketSite(root))
+        port.endpoint = _AnnouncedEndpoint(port.endpoint, _isTLS(description))
+        port.setServiceParent(services)
+    return services
+
+
+class _ConnectionsService(Service):
+    """
+    Close all connections with 1001 when the process ends.
+    """
+
+    def __init__(self, server: WebSocketServer) -> None:
+        self._server = server
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._server.shutDown()
+
+
+@implementer(IStreamServerEndpoint)
+class _AnnouncedEndpoint:
+    """
+    Say where an endpoint listens, once it does, in a line that scripts can read.
+    """
+
+    _log = Logger()
+
+    def __init__(self, endpoint: IStreamServerEndpoint, isSecure: bool) -> None:
+        self._endpoint = endpoint
+        self._scheme = "wss" if isSecure else "ws"
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        listening = self._endpoint.listen(protocolFactory)
+        return listening.addCallbacks(self._announce, self._explain)
+
+    def _announce(self, port: IListeningPort) -> IListeningPort:
+        self._log.info("Listening on {url}", url=_urlOf(self._scheme, port.getHost()))
+        return port
+
+    def _explain(self, failure: Any) -> Any:
+        if failure.check(CannotListenError):
+            raise SystemExit(str(failure.value))
+        return failure
+
+
+def _urlOf(scheme: str, address: Any) -> str:
+    if isinstance(address, UNIXAddress):
+        path = (address.name or b"").decode("utf-8", "surrogateescape")
+        return f"{scheme}+unix:{path}"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{scheme}://{host}:{address.port}/"

@@ -1,0 +1,108 @@
+# -*- test-case-name: tests.test_upgrade -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Taking the connection over from twisted.web, once it has read the request.
+
+Twisted has no public way to do this. The one taken here needs to know nothing of the
+stack of transports below: like Twisted's own ``twisted.web.websocket``, it gives the
+:class:`HTTPChannel` other methods for what its transport calls. ``docs/design`` lists
+what goes wrong without each of the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request
+
+from txwebsocket.link import Link
+
+# Headers that describe a body, or this hop; an upgraded response has none of its own.
+_NOT_CARRIED = frozenset(
+    (
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+
+def canTakeOver(request: Request) -> bool:
+    """
+    Is this a request in HTTP/1 whose connection can become something else?
+    """
+    return isinstance(request.channel, HTTPChannel)
+
+
+def responseHeaders(request: Request) -> Iterable[tuple[str, str]]:
+    """
+    What twisted.web and its users want in the response: cookies, of a session for
+    example, and headers that resources on the way have set.
+    """
+    for name, values in request.responseHeaders.getAllRawHeaders():
+        if name.lower() not in _NOT_CARRIED:
+            for value in values:
+                yield name.decode("latin-1"), value.decode("latin-1")
+    for cookie in request.cookies:
+        yield "Set-Cookie", cookie.decode("latin-1")
+
+
+def takeOver(request: Request, link: Link, response: bytes) -> bytes:
+    """
+    Make ``link`` the receiver of all that the request's transport reads from now on,
+    and write the response that says so.
+
+    :return: the bytes behind the request that twisted.web has read already.
+    """
+    channel: Any = request.channel
+    transport = channel.transport
+    _stopTimeouts(channel)
+    # The channel is its transport's producer, and would keep it from closing.
+    producer = channel._networkProducer
+    producer.unregisterProducer()
+    early: bytes = b"".join(channel._dataBuffer) + channel.clearLineBuffer()
+    channel._dataBuffer = []
+
+    def connectionLost(reason: Failure) -> None:
+        # The instance's methods go, and with them the cycles they are part of.
+        del channel.dataReceived, channel.rawDataReceived, channel.connectionLost
+        try:
+            link.connectionLost(reason)
+        finally:
+            channel.connectionLost(reason)
+
+    channel.dataReceived = channel.rawDataReceived = link.dataReceived
+    channel.connectionLost = connectionLost
+    setNoDelay = getattr(transport, "setTcpNoDelay", None)
+    if setNoDelay is not None:
+        setNoDelay(link.config.disableNagleAlgorithm)
+    transport.write(response)
+    link.makeConnection(transport)
+    # While a request was being decided the channel may have paused the transport.
+    producer.resumeProducing()
+    _log(request)
+    # There was no body; an open connection need not keep the file for it.
+    content: Any = request.content
+    content.close()
+    return early
+
+
+def _stopTimeouts(channel: Any) -> None:
+    channel.setTimeout(None)
+    channel._savedTimeOut = None
+
+
+def _log(request: Request) -> None:
+    """
+    Write the line of the access log, as ``finish()`` would.
+    """
+    request.setResponseCode(101)
+    log = getattr(request.channel.factory, "log", None)
+    if log is not None:
+        log(request)
