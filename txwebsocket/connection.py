@@ -185,12 +185,13 @@ class WebSocketConnection:
 
     def pong(self, payload: bytes = b"") -> None:
         """
-        Send a pong, asked for or not. Of several that wait only the last is sent.
+        Send a pong, asked for or not. Of several that wait, because the peer does not
+        read, only the last is sent.
 
         :raises ValueError: if the payload is too long.
         """
         self._link.wire.checkOpen()
-        self._link.wire.pong(_asBytes(payload))
+        self._link.wire.pong(_asBytes(payload), self._link.writer.isFull)
         self._link.settle()
 
     # Receiving

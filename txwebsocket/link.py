@@ -255,7 +255,7 @@ class Link:
     def _takeOther(self, event: object) -> Any:
         if isinstance(event, PingReceived):
             if self._hooks.pingReceived(event.payload) is not False:
-                self.wire.pong(event.payload)
+                self.wire.pong(event.payload, self.writer.isFull)
         elif isinstance(event, PongReceived):
             self.pings.answer(event.payload)
             return self._hooks.pongReceived(event.payload)

@@ -28,11 +28,7 @@ class WebSocketResource(Resource):
     :param page: the resource to show to whoever asks for no upgrade. Without one, the
         answer is 426.
     :param clock: keeps the time; if None, the reactor of the ``Site``.
-    :ivar server: the :class:`WebSocketServer`, with the live connections.
     """
-
-    # twisted.web's own attribute of this name is unused, and None.
-    server: WebSocketServer  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -43,8 +39,22 @@ class WebSocketResource(Resource):
         clock: IReactorTime | None = None,
     ) -> None:
         super().__init__()
-        self.server = WebSocketServer(application, config, clock=clock)
+        self._server = WebSocketServer(application, config, clock=clock)
         self._page = page
+
+    @property  # type: ignore[override]
+    def server(self) -> WebSocketServer:
+        """
+        Who serves here, with the live connections.
+        """
+        return self._server
+
+    @server.setter
+    def server(self, value: object) -> None:
+        """
+        Keep ours: ``putChild`` gives each child an attribute of this name, which
+        nothing in twisted.web uses any more.
+        """
 
     def getChild(self, path: bytes, request: Request) -> Any:
         """
@@ -61,7 +71,7 @@ class WebSocketResource(Resource):
         headers = request.requestHeaders
         upgrade = headers.getRawHeaders(b"upgrade", [])
         if isUpgrade(upgrade, headers.getRawHeaders(b"sec-websocket-key", [])):
-            return self.server.serve(request)
+            return self._server.serve(request)
         if self._page is not None:
             return self._page.render(request)
         refuse(

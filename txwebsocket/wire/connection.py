@@ -250,13 +250,20 @@ class Connection:
         self.checkOpen()
         self._putFrame(Opcode.PING, checkControlPayload(payload), FIN)
 
-    def pong(self, payload: bytes) -> None:
+    def pong(self, payload: bytes, isLate: bool = False) -> None:
         """
-        Answer a ping. Of several answers that still wait the last one is sent.
+        Answer a ping.
+
+        :param isLate: nothing can be sent for now. Then of several answers only the
+            last will be.
         """
         if self._state is State.OPEN:
             payload = checkControlPayload(payload)
-            self.outbox.owe(encodeFrame(Opcode.PONG, payload, self._nextMask()))
+            pong = encodeFrame(Opcode.PONG, payload, self._nextMask())
+            if isLate:
+                self.outbox.owe(pong)
+            else:
+                self.outbox.put(pong)
 
     def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
         """

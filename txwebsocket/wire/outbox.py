@@ -14,9 +14,9 @@ class Outbox:
     """
     The frames of one connection that its transport has not been given yet, in order.
 
-    The pong we owe stands apart: only the newest ping is answered (RFC 6455, 5.5.3
-    allows it), so a peer that sends pings and never reads can't grow our memory. It
-    goes out at the next boundary between frames, ahead of what waits.
+    The pong we owe to a peer that does not read stands apart: only its newest ping is
+    answered (RFC 6455, 5.5.3 allows it), so that pings can't grow our memory. It goes
+    out at the next boundary between frames, ahead of what waits.
     """
 
     __slots__ = ("_frames", "_isClosed", "_owed", "_parts", "size")

@@ -1,0 +1,100 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+How Sphinx builds the manual.
+"""
+
+from types import FunctionType
+from typing import get_type_hints
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from zope.interface.interface import InterfaceClass
+
+import txwebsocket
+from txwebsocket._version import __version__
+
+project = "txwebsocket"
+author = "the txwebsocket contributors"
+copyright = f"2026, {author}"
+release = __version__
+version = ".".join(release.split(".")[:2])
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinxcontrib.zopeext.autointerface",
+]
+exclude_patterns = ["_build", "newsfragments"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # Nothing is fetched while the manual is built, so a name of another package, the
+    # standard library's too, stays plain text. Ours have to be right,
+    (r"py:.*", r"(?!txwebsocket\.)\w+(\.\w+)+"),
+    # but for type variables and aliases that are nobody else's business.
+    (r"py:.*", r"txwebsocket\.(\w+\.)*_\w+"),
+]
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+autodoc_typehints_description_target = "documented_params"
+
+# Annotations quote an interface by its repr; the tilde asks for its last part only.
+InterfaceClass.__repr__ = lambda self: f"~{self.__module__}.{self.__name__}"
+
+html_theme = "furo"
+html_title = f"txwebsocket {release}"
+
+# Sphinx looks up what a method's annotations mean, but not those of a constructor.
+for _name in txwebsocket.__all__:
+    for _class in getattr(getattr(txwebsocket, _name), "__mro__", ()):
+        if isinstance(_init := vars(_class).get("__init__"), FunctionType):
+            _init.__annotations__ = get_type_hints(_init)
+
+# Where an object is defined -> where everybody takes it from.
+_PUBLIC = {
+    f"{value.__module__}.{value.__qualname__}": f"txwebsocket.{name}"
+    for name in txwebsocket.__all__
+    if hasattr(value := getattr(txwebsocket, name), "__qualname__")
+}
+
+
+def resolvePublicName(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """
+    Let a reference to the module that defines a public name lead to that name.
+
+    Annotations give the defining module, which users never see.
+    """
+    public = _PUBLIC.get(node.get("reftarget", ""))
+    if node.get("refdomain") != "py" or public is None:
+        return None
+    return env.domains.python_domain.resolve_xref(
+        env, node["refdoc"], app.builder, "obj", public, node, content
+    )
+
+
+def leaveOutPrivateBases(
+    app: Sphinx, name: str, obj: type, options: object, bases: list[type]
+) -> None:
+    """
+    Show a class's bases as far as users can have them too.
+    """
+    bases[:] = [
+        base
+        for base in bases
+        if not base.__module__.startswith("txwebsocket.")
+        or f"{base.__module__}.{base.__qualname__}" in _PUBLIC
+    ] or [object]
+
+
+def setup(app: Sphinx) -> None:
+    """
+    Called by Sphinx.
+    """
+    app.connect("missing-reference", resolvePublicName)
+    app.connect("autodoc-process-bases", leaveOutPrivateBases)
