@@ -3,6 +3,8 @@
 How Sphinx builds the manual.
 """
 
+import sys
+from pathlib import Path
 from types import FunctionType
 from typing import get_type_hints
 
@@ -15,6 +17,8 @@ from zope.interface.interface import InterfaceClass
 import txwebsocket
 from txwebsocket._version import __version__
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 project = "txwebsocket"
 author = "the txwebsocket contributors"
 copyright = f"2026, {author}"
@@ -25,6 +29,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinxcontrib.zopeext.autointerface",
+    "tables",
 ]
 exclude_patterns = ["_build", "newsfragments"]
 nitpicky = True
@@ -92,9 +97,19 @@ def leaveOutPrivateBases(
     ] or [object]
 
 
+def leaveOutPositions(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """
+    Leave a named tuple's fields to what its docstring says of them.
+    """
+    return str(obj.__doc__).startswith("Alias for field number") or None
+
+
 def setup(app: Sphinx) -> None:
     """
     Called by Sphinx.
     """
     app.connect("missing-reference", resolvePublicName)
     app.connect("autodoc-process-bases", leaveOutPrivateBases)
+    app.connect("autodoc-skip-member", leaveOutPositions)

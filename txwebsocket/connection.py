@@ -141,7 +141,7 @@ class WebSocketConnection:
 
         :param data: ``bytes``, or what gives its bytes through the buffer protocol.
         """
-        octets = _asBytes(data)
+        octets = asBytes(data)
         link = self._link
         link.checkRoom(len(octets))
         link.wire.sendBytes(octets)
@@ -177,7 +177,7 @@ class WebSocketConnection:
             :exc:`ConnectionClosed` if the connection ends before.
         :raises ValueError: if the payload is too long.
         """
-        octets = _asBytes(payload) or os.urandom(_PING_SIZE)
+        octets = asBytes(payload) or os.urandom(_PING_SIZE)
         self._link.wire.ping(octets)
         answered = self._link.pings.sent(octets)
         self._link.settle()
@@ -191,7 +191,7 @@ class WebSocketConnection:
         :raises ValueError: if the payload is too long.
         """
         self._link.wire.checkOpen()
-        self._link.wire.pong(_asBytes(payload), self._link.writer.isFull)
+        self._link.wire.pong(asBytes(payload), self._link.writer.isFull)
         self._link.settle()
 
     # Receiving
@@ -317,7 +317,12 @@ def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:
     return link
 
 
-def _asBytes(data: object) -> bytes:
+def asBytes(data: object) -> bytes:
+    """
+    The bytes of what is like ``bytes``.
+
+    :raises TypeError: if it is not.
+    """
     if isinstance(data, bytes):
         return data
     try:

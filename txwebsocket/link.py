@@ -89,7 +89,8 @@ class Link:
     :ivar writer: what hands the outbox to the transport.
     :ivar pings: what waits for a pong.
     :ivar report: how the connection ended, once it has.
-    :ivar onEnd: called with this link when it has ended.
+    :ivar onOpen: called when the connection is open.
+    :ivar onEnd: called when it has ended.
     """
 
     _log = Logger()
@@ -113,7 +114,8 @@ class Link:
             onStall=partial(self.abort, CloseCause.WRITE_TIMEOUT),
         )
         self.report: CloseReport | None = None
-        self.onEnd: Callable[[Link], object] | None = None
+        self.onOpen: Callable[[], object] = _doNothing
+        self.onEnd: Callable[[], object] = _doNothing
         self._clock = clock
         self._hooks = NO_HOOKS
         self.isPulled = True
@@ -159,6 +161,7 @@ class Link:
         self.writer.start(self.transport)
         self._startKeepalive()
         self.whileDelivering(self._hooks.negotiationFinished)
+        self.onOpen()
         if early:
             self.wire.receive(early)
             self.hold(Hold.START)
@@ -207,8 +210,7 @@ class Link:
         if producer is not None:
             self._run(producer.stopProducing)
         self._run(hooks.connectionLost, Failure(error))
-        if self.onEnd is not None:
-            self.onEnd(self)
+        self.onEnd()
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """
@@ -451,7 +453,7 @@ class Link:
 
     def _startKeepalive(self) -> None:
         config = self.config
-        if config.keepalive:
+        if config.keepalive and not config.useNativeKeepalive:
             isDropping = config.dropConnectionOnKeepaliveTimeout
             self._keepalive = Keepalive(
                 self._clock,
@@ -477,3 +479,7 @@ class Link:
         if self._closeCall is not None:
             self._closeCall.cancel()
             self._closeCall = None
+
+
+def _doNothing() -> None:
+    return None

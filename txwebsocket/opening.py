@@ -29,6 +29,7 @@ from txwebsocket.errors import (
     RefusalResponse,
 )
 from txwebsocket.link import Link
+from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.handshake import ClientHandshake
@@ -93,9 +94,7 @@ class Opening:
             transport.abortConnection()
             return
         self._step = OpeningStep.TLS if self._target.isSecure else OpeningStep.HANDSHAKE
-        setNoDelay = getattr(transport, "setTcpNoDelay", None)
-        if setNoDelay is not None:
-            setNoDelay(self.link.config.disableNagleAlgorithm)
+        configureSocket(transport, self.link.config)
         self.link.makeConnection(transport)
         if self._application is not None:
             self._introduce(self._application)

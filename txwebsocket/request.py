@@ -6,8 +6,9 @@ A client's wish for a WebSocket, to be granted or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -40,6 +41,8 @@ class WebSocketRequest:
     :ivar requestedProtocols: the offered subprotocols, in the client's order.
     :ivar requestedExtensions: the offered extensions, in the client's order.
     :ivar webSocketVersion: 13 or 8.
+    :ivar remoteAddresses: the way the request came: the client's address first, then
+        those of ``trustedProxies``.
     :ivar link: the machinery of the connection, if the request was accepted.
     """
 
@@ -50,6 +53,7 @@ class WebSocketRequest:
         config: ServerConfig,
         clock: IReactorTime,
         onDecided: Callable[[WebSocketRequest, Link | None], object],
+        addresses: Sequence[str] = (),
     ) -> None:
         self.httpRequest = httpRequest
         self.key = offer.key
@@ -57,7 +61,10 @@ class WebSocketRequest:
         self.origin = offer.origin
         self.resource = httpRequest.uri.decode("latin-1")
         self.requestedProtocols: tuple[str, ...] = offer.protocols
-        self.requestedExtensions: tuple[Extension, ...] = offer.extensions
+        self.requestedExtensions: tuple[Extension, ...] = (
+            offer.extensions if config.parseExtensions else ()
+        )
+        self.remoteAddresses: tuple[str, ...] = tuple(addresses)
         self.webSocketVersion = offer.version
         self._offer = offer
         self._config = config
@@ -66,7 +73,6 @@ class WebSocketRequest:
         self.link: Link | None = None
         self._isDecided = False
         self._lost: Failure | None = None
-        self._remoteAddress = getattr(httpRequest.getClientAddress(), "host", None)
         httpRequest.notifyFinish().addErrback(self._clientLeft)
 
     def __repr__(self) -> str:
@@ -77,15 +83,26 @@ class WebSocketRequest:
         """
         The cookies the client sent, as they came; no odd one hides the others.
         """
+        if not self._config.parseCookies:
+            return {}
         received = self.httpRequest.received_cookies
         return {_text(name): _text(value) for name, value in received.items()}
 
     @property
     def remoteAddress(self) -> str | None:
         """
-        The address the request came from, or None if its transport has none.
+        The client's address, or None if its transport has none. Behind
+        ``trustedProxies`` it is the one they tell.
         """
-        return self._remoteAddress
+        return self.remoteAddresses[0] if self.remoteAddresses else None
+
+    @property
+    def resourceURL(self) -> SplitResult:
+        """
+        The resource in its parts: ``path``, ``query`` and the rest.
+        """
+        isRooted = self.resource.startswith("/")
+        return urlsplit(f"//{self.host}{self.resource}" if isRooted else self.resource)
 
     @property
     def isDecided(self) -> bool:
@@ -179,13 +196,20 @@ class WebSocketRequest:
 
     def _choose(self, protocol: str | None) -> str | None:
         if protocol is None:
-            preferred = self._config.subprotocols
-            offered = (name for name in preferred if name in self.requestedProtocols)
-            return next(offered, None)
+            protocol = self._preferred()
+            if protocol is None:
+                return None
         if protocol not in self.requestedProtocols:
             offers = ", ".join(self.requestedProtocols) or "none"
             raise ValueError(f"the client offers {offers}, not {protocol!r}")
         return protocol
+
+    def _preferred(self) -> str | None:
+        preferred = self._config.subprotocols
+        if callable(preferred):
+            return preferred(self.requestedProtocols)
+        offered = (name for name in preferred if name in self.requestedProtocols)
+        return next(offered, None)
 
     def _clientLeft(self, reason: Failure) -> None:
         self._lost = reason

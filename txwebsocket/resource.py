@@ -9,19 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from txwebsocket.mounting import Upgrading, asksForUpgrade
 from txwebsocket.refusal import refuse
 from txwebsocket.server import WebSocketServer
-from txwebsocket.wire.handshake import UPGRADE_HEADERS, isUpgrade
+from txwebsocket.wire.handshake import UPGRADE_HEADERS
 from txwebsocket.wire.options import ServerConfig
 
 
-class WebSocketResource(Resource):
+class WebSocketResource(Upgrading):
     """
     Upgrades the requests that ask for it, at its own path with or without a slash at
     the end. It can be a site's root and have children.
+
+    What happens before a request's head is whole it cannot know. A ``Site`` ends a
+    connection that is silent for a minute, but has no deadline for a head that trickles
+    in, and reads a body, however long, before it asks its resources. ``twistd
+    websocket`` has a stricter site; for yours, limit this in a proxy in front of it.
 
     :param application: as for :class:`WebSocketServer`.
     :param config: what can be chosen; the defaults if None.
@@ -68,9 +74,7 @@ class WebSocketResource(Resource):
         """
         Upgrade, show the page, or say that there is none.
         """
-        headers = request.requestHeaders
-        upgrade = headers.getRawHeaders(b"upgrade", [])
-        if isUpgrade(upgrade, headers.getRawHeaders(b"sec-websocket-key", [])):
+        if asksForUpgrade(request):
             return self._server.serve(request)
         if self._page is not None:
             return self._page.render(request)

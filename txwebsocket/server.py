@@ -6,6 +6,7 @@ The server: who is let in, and who is there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from inspect import isclass
@@ -15,17 +16,20 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from txwebsocket.connection import WebSocketConnection
+from txwebsocket.connection import WebSocketConnection, asBytes
 from txwebsocket.hooks import asDeferred
 from txwebsocket.link import Link
+from txwebsocket.mounting import Mounts
 from txwebsocket.refusal import refuse
 from txwebsocket.request import WebSocketRequest
 from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.upgrade import canTakeOver
-from txwebsocket.wire.codes import CloseCause, CloseCode
+from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
+from txwebsocket.wire.connection import checkClose, frameMessage
 from txwebsocket.wire.errors import UpgradeRefused
+from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
 from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.origins import OriginPolicy
@@ -43,9 +47,15 @@ class WebSocketServer:
         for each connection, or refuses with None. A class is called without arguments
         for each connection. Another callable is a handler: it is given each
         :class:`WebSocketRequest`, to accept or reject it; it may be a coroutine or
-        return a Deferred.
+        return a Deferred. With None, every request is answered 404, or accepted if the
+        option ``autoAcceptConnections`` is on.
     :param config: what can be chosen; the defaults if None.
     :param clock: keeps the time; if None, the reactor of the ``Site``.
+    :param onConnect: called with each connection when it is open.
+    :param onClose: called with each connection when it has ended; its ``closeReport``
+        says how.
+    :param onUpgradeError: called with each :exc:`UpgradeRefused`: somebody got no
+        WebSocket before the application was asked.
     :raises TypeError: if the application is none of these.
     """
 
@@ -57,14 +67,23 @@ class WebSocketServer:
         config: ServerConfig | None = None,
         *,
         clock: IReactorTime | None = None,
+        onConnect: Callable[[WebSocketConnection], object] | None = None,
+        onClose: Callable[[WebSocketConnection], object] | None = None,
+        onUpgradeError: Callable[[UpgradeRefused], object] | None = None,
     ) -> None:
         warnOfBrokenTLS()
         self.config = ServerConfig() if config is None else config
-        self._decide = _decider(application)
+        self._decide = _decider(application, self.config)
+        self._onConnect = onConnect
+        self._onClose = onClose
+        self._onUpgradeError = onUpgradeError
         self._origins = OriginPolicy(self.config.origins)
+        self._proxies = TrustedProxies(self.config.trustedProxies)
+        self._mounts = Mounts(self.serve, self.shutDown)
         self._clock = clock
         self._links: dict[WebSocketConnection, Link] = {}
         self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
+        self._perAddress: Counter[str | None] = Counter()
         self._handlers: set[Deferred[Any]] = set()
         self._isShutDown = False
 
@@ -82,27 +101,123 @@ class WebSocketServer:
         """
         return self._pending.keys()
 
+    # Where
+
+    def mount(self, *sites: Site) -> None:
+        """
+        Take over the upgrades of these sites, on any path; their pages stay. A
+        :class:`WebSocketResource` in a site's tree keeps its own.
+
+        Upgrades are taken before the tree is asked, so that no authentication in the
+        tree protects them. When the site's reactor stops, the connections are closed
+        with 1001.
+
+        :raises ValueError: if the server is mounted on one of them already.
+        """
+        for site in sites:
+            self._mounts.add(site)
+
+    def unmount(self, *sites: Site) -> None:
+        """
+        Leave these sites, or all; connections and pending requests are not touched.
+
+        :raises ValueError: if the server is not mounted on one of them.
+        """
+        if sites:
+            for site in sites:
+                self._mounts.remove(site)
+        else:
+            self._mounts.removeAll()
+
     def serve(self, httpRequest: Request) -> int:
         """
         Answer a twisted.web request that asks for a WebSocket.
 
         :return: ``NOT_DONE_YET``, as ``render`` does for what is answered elsewhere.
         """
+        addresses = self._addresses(httpRequest)
         try:
-            offer = self._admit(httpRequest)
+            offer = self._admit(httpRequest, addresses)
         except UpgradeRefused as refused:
-            self._log.info(
-                "{client} gets no WebSocket: {refused}",
-                client=str(httpRequest.getClientAddress()),
-                refused=ascii(str(refused))[:_LOGGED_SIZE],
-            )
-            refuse(httpRequest, refused.status, refused.explanation, refused.headers)
+            self._refuse(httpRequest, refused)
         else:
             clock = self._clock = self._clock or httpRequest.channel.factory.reactor
-            self._handle(
-                WebSocketRequest(httpRequest, offer, self.config, clock, self._decided)
+            request = WebSocketRequest(
+                httpRequest, offer, self.config, clock, self._decided, addresses
             )
+            self._handle(request)
         return NOT_DONE_YET
+
+    # To everybody
+
+    def broadcast(
+        self, message: str | bytes, *, skipAbove: int | None = None
+    ) -> list[WebSocketConnection]:
+        """
+        Send a message to all open connections; it is framed once. No connection's fate
+        touches another's.
+
+        :param message: text for ``str``, binary for what is like ``bytes``.
+        :param skipAbove: leave out who has more than this many bytes waiting. Who has
+            more than ``maxBufferedBytes`` is closed with 1008, as by ``send``.
+        :return: who was left out, or closed because of this.
+        """
+        if isinstance(message, str):
+            return self.broadcastUTF(message, skipAbove=skipAbove)
+        return self.broadcastBytes(message, skipAbove=skipAbove)
+
+    def broadcastUTF(
+        self, text: str, *, skipAbove: int | None = None
+    ) -> list[WebSocketConnection]:
+        """
+        Send a text message to all open connections; see :meth:`broadcast`.
+        """
+        return self._broadcast(Opcode.TEXT, text.encode("utf-8"), skipAbove)
+
+    def broadcastBytes(
+        self, data: bytes, *, skipAbove: int | None = None
+    ) -> list[WebSocketConnection]:
+        """
+        Send a binary message to all open connections; see :meth:`broadcast`.
+        """
+        return self._broadcast(Opcode.BINARY, asBytes(data), skipAbove)
+
+    def _broadcast(
+        self, opcode: Opcode, payload: bytes, skipAbove: int | None
+    ) -> list[WebSocketConnection]:
+        frames = frameMessage(opcode, payload, self.config)
+        left = []
+        for connection, link in list(self._links.items()):
+            if not connection.connected:
+                continue
+            if skipAbove is None or connection.bufferedAmount <= skipAbove:
+                link.checkRoom(len(payload))
+                if connection.connected:
+                    link.wire.sendFramed(frames)
+                    link.settle()
+                    continue
+            left.append(connection)
+        return left
+
+    # The end
+
+    def closeAllConnections(
+        self, code: int = CloseCode.GOING_AWAY, reason: str = ""
+    ) -> Deferred[None]:
+        """
+        Close all connections, and answer all pending requests with 503.
+
+        :return: a Deferred that fires when those connections are gone.
+        :raises ValueError: if the code or the reason can't be sent.
+        """
+        checkClose(code, reason)
+        for request in list(self._pending):
+            request.reject(503, "The server is closing its connections.")
+        links = list(self._links.values())
+        gone = DeferredList([link.whenClosed() for link in links])
+        for link in links:
+            link.close(CloseCause.SHUTDOWN, code, reason)
+        return gone.addCallback(lambda _: None)
 
     def shutDown(
         self,
@@ -111,29 +226,27 @@ class WebSocketServer:
         timeout: float | None = None,
     ) -> Deferred[None]:
         """
-        Let nobody in from now on, answer all pending requests with 503, and close all
-        connections.
+        Let nobody in from now on, leave the sites the server is mounted on, answer all
+        pending requests with 503, and close all connections.
 
         :param timeout: seconds after which the connections that are left are dropped,
             and handlers that have not ended are cancelled; ``closeTimeout`` if None.
         :return: a Deferred that fires when all connections are gone.
+        :raises ValueError: if the code or the reason can't be sent.
         """
+        checkClose(code, reason)
         self._isShutDown = True
-        for request in list(self._pending):
-            request.reject(503, "The server is shutting down.")
-        links = list(self._links.values())
-        gone = DeferredList([link.whenClosed() for link in links])
-        for link in links:
-            link.close(CloseCause.SHUTDOWN, code, reason)
+        self._mounts.removeAll()
+        gone = self.closeAllConnections(code, reason)
         if self._clock is not None and (self._links or self._handlers):
             seconds = self.config.closeTimeout if timeout is None else timeout
             deadline = self._clock.callLater(seconds, self._endAll)
-            gone.addCallback(lambda _: self._noLaterThan(deadline))
-        return gone.addCallback(lambda _: None)
+            gone.addCallback(lambda _: self._endEarly(deadline))
+        return gone
 
-    def _noLaterThan(self, deadline: IDelayedCall) -> None:
+    def _endEarly(self, deadline: IDelayedCall) -> None:
         """
-        All connections are gone: what is left need not wait for the deadline.
+        All connections are gone: what else is left need not wait for the deadline.
         """
         if deadline.active():
             deadline.reset(0)
@@ -146,7 +259,12 @@ class WebSocketServer:
 
     # Letting in
 
-    def _admit(self, httpRequest: Request) -> Offer:
+    def _addresses(self, httpRequest: Request) -> list[str]:
+        peer = getattr(httpRequest.getClientAddress(), "host", None)
+        forwarded = httpRequest.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
+        return self._proxies.addresses(peer, forwarded)
+
+    def _admit(self, httpRequest: Request, addresses: list[str]) -> Offer:
         """
         Check whatever can be checked without the application.
         """
@@ -161,6 +279,7 @@ class WebSocketServer:
             self._checkOrigin(offer.origin, offer.host)
         if self._isShutDown:
             raise UpgradeRefused(503, "The server is shutting down.")
+        self._checkCounts(addresses[0] if addresses else None)
         return offer
 
     def _checkOrigin(self, origin: str, host: str) -> None:
@@ -172,11 +291,35 @@ class WebSocketServer:
                 "that changes the header Host, name the site's own origin there.",
             )
 
+    def _checkCounts(self, address: str | None) -> None:
+        config = self.config
+        counts = {
+            "maxConnections": len(self._links) + len(self._pending),
+            "maxConnectionsPerAddress": self._perAddress[address],
+            "maxPendingRequests": len(self._pending),
+        }
+        for option, count in counts.items():
+            limit = getattr(config, option)
+            if limit is not None and count >= limit:
+                raise UpgradeRefused(
+                    503, f"The server is full ({option}). Try again later."
+                )
+
+    def _refuse(self, httpRequest: Request, refused: UpgradeRefused) -> None:
+        self._log.info(
+            "{client} gets no WebSocket: {refused}",
+            client=str(httpRequest.getClientAddress()),
+            refused=ascii(str(refused))[:_LOGGED_SIZE],
+        )
+        refuse(httpRequest, refused.status, refused.explanation, refused.headers)
+        self._notify(self._onUpgradeError, refused)
+
     # Deciding
 
     def _handle(self, request: WebSocketRequest) -> None:
         self._pending[request] = None
-        request.httpRequest.notifyFinish().addErrback(lambda _: self._forget(request))
+        self._perAddress[request.remoteAddress] += 1
+        request.httpRequest.notifyFinish().addErrback(lambda _: self._left(request))
         try:
             waiting = asDeferred(self._decide(request))
         except Exception:  # noqa: BLE001 - an application may raise anything
@@ -236,19 +379,53 @@ class WebSocketServer:
         )
         request.reject(503, "The server did not decide in time.")
 
-    def _decided(self, request: WebSocketRequest, link: Link | None) -> None:
-        self._forget(request)
-        if link is not None:
-            self._links[link.connection] = link
-            link.onEnd = self._ended
+    # Bookkeeping
 
-    def _forget(self, request: WebSocketRequest) -> None:
-        timer = self._pending.pop(request, None)
+    def _decided(self, request: WebSocketRequest, link: Link | None) -> None:
+        isCounted = self._forget(request)
+        if link is None:
+            self._uncount(request, isCounted)
+            return
+        connection = link.connection
+        self._links[connection] = link
+        link.onOpen = partial(self._notify, self._onConnect, connection)
+        link.onEnd = partial(self._ended, connection, isCounted)
+
+    def _left(self, request: WebSocketRequest) -> None:
+        self._uncount(request, self._forget(request))
+
+    def _ended(self, connection: WebSocketConnection, isCounted: bool) -> None:
+        del self._links[connection]
+        self._uncount(connection.request, isCounted)
+        self._notify(self._onClose, connection)
+
+    def _forget(self, request: WebSocketRequest) -> bool:
+        """
+        The request waits no longer.
+
+        :return: whether it did until now.
+        """
+        if request not in self._pending:
+            return False
+        timer = self._pending.pop(request)
         if timer is not None:
             timer.cancel()
+        return True
 
-    def _ended(self, link: Link) -> None:
-        del self._links[link.connection]
+    def _uncount(self, request: WebSocketRequest, isCounted: bool) -> None:
+        if isCounted:
+            address = request.remoteAddress
+            self._perAddress[address] -= 1
+            if not self._perAddress[address]:
+                del self._perAddress[address]
+
+    def _notify(self, listener: Callable[[Any], object] | None, what: object) -> None:
+        if listener is None:
+            return
+        try:
+            listener(what)
+        except Exception:  # noqa: BLE001 - a listener may raise anything
+            self._log.failure("An error in a listener of the server")
 
 
 def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:
@@ -257,10 +434,14 @@ def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:
             yield name, value
 
 
-def _decider(application: Any) -> Callable[[WebSocketRequest], object]:
+def _decider(
+    application: Any, config: ServerConfig
+) -> Callable[[WebSocketRequest], object]:
     """
     How requests are decided, by what kind of thing the application is.
     """
+    if application is None:
+        return _acceptAny if config.autoAcceptConnections else _rejectAny
     if hasattr(application, "buildProtocol"):
         return partial(_askFactory, application.buildProtocol)
     if isclass(application):
@@ -272,6 +453,14 @@ def _decider(application: Any) -> Callable[[WebSocketRequest], object]:
         "an application must have buildProtocol, be a class or be callable, "
         f"not {application!r}"
     )
+
+
+def _acceptAny(request: WebSocketRequest) -> None:
+    request.accept(next(iter(request.requestedProtocols), None))
+
+
+def _rejectAny(request: WebSocketRequest) -> None:
+    request.reject(404, "Nothing is served here.")
 
 
 def _askFactory(build: Callable[[Any], object], request: WebSocketRequest) -> None:

@@ -19,6 +19,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 
 from txwebsocket.link import Link
+from txwebsocket.sockets import configureSocket
 
 # Headers that describe a body, or this hop; an upgraded response has none of its own.
 _NOT_CARRIED = frozenset(
@@ -79,9 +80,7 @@ def takeOver(request: Request, link: Link, response: bytes) -> bytes:
 
     channel.dataReceived = channel.rawDataReceived = link.dataReceived
     channel.connectionLost = connectionLost
-    setNoDelay = getattr(transport, "setTcpNoDelay", None)
-    if setNoDelay is not None:
-        setNoDelay(link.config.disableNagleAlgorithm)
+    configureSocket(transport, link.config)
     transport.write(response)
     link.makeConnection(transport)
     # While a request was being decided the channel may have paused the transport.

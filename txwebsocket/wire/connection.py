@@ -5,7 +5,7 @@ A WebSocket connection without its transport: bytes and calls in, events and byt
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 from txwebsocket.wire.codes import (
@@ -21,7 +21,7 @@ from txwebsocket.wire.frames import FIN, Failed, Frame, Item
 from txwebsocket.wire.masking import applyMask
 from txwebsocket.wire.messages import MessageAssembler, fragment
 from txwebsocket.wire.options import ConnectionConfig
-from txwebsocket.wire.outbox import Outbox
+from txwebsocket.wire.outbox import Octets, Outbox
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
 from txwebsocket.wire.states import NEXT, State, Step, advance
@@ -236,12 +236,14 @@ class Connection:
         self.checkOpen()
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
-    def sendFramed(self, frame: bytes) -> None:
+    def sendFramed(self, frames: Iterable[tuple[Octets, ...]]) -> None:
         """
-        Send a message that was framed before, for several connections of a server.
+        Send a message that :func:`frameMessage` has framed for several connections of
+        a server.
         """
         self.checkOpen()
-        self.outbox.put(frame)
+        for parts in frames:
+            self.outbox.put(*parts)
 
     def ping(self, payload: bytes) -> None:
         """
@@ -341,23 +343,11 @@ class Connection:
     def _sendMessage(self, opcode: Opcode, payload: bytes) -> None:
         if self._state is not State.OPEN:
             self.checkOpen()
-        config = self._config
-        if (
-            not config.fragmentOutgoingMessages
-            or len(payload) <= config.fragmentationThreshold
-        ):
-            self._putFrame(opcode, payload, FIN)
-            return
-        for frame in fragment(opcode, payload, config.fragmentationThreshold):
-            self._putFrame(*frame)
+        for parts in frameMessage(opcode, payload, self._config, self._nextMask):
+            self.outbox.put(*parts)
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
-        mask = self._nextMask()
-        if len(payload) <= _JOINED_SIZE:
-            self.outbox.put(encodeFrame(opcode, payload, mask, flags))
-            return
-        head = encodeHead(opcode, len(payload), mask, flags)
-        self.outbox.put(head, applyMask(payload, mask) if mask else payload)
+        self.outbox.put(*_frameParts(opcode, payload, self._nextMask(), flags))
 
     def _putClose(self, code: int | None, reason: str) -> None:
         self._sent = (code, reason)
@@ -373,6 +363,34 @@ _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
 
 def _noMask() -> bytes:
     return b""
+
+
+def frameMessage(
+    opcode: int,
+    payload: bytes,
+    config: ConnectionConfig,
+    nextMask: Callable[[], bytes] = _noMask,
+) -> list[tuple[Octets, ...]]:
+    """
+    Make the frames of a message: one, or several as the options say. Each comes in its
+    parts, so that a large payload is not copied.
+    """
+    size = config.fragmentationThreshold
+    if not config.fragmentOutgoingMessages or len(payload) <= size:
+        return [_frameParts(opcode, payload, nextMask(), FIN)]
+    return [
+        _frameParts(piece, part, nextMask(), flags)
+        for piece, part, flags in fragment(opcode, payload, size)
+    ]
+
+
+def _frameParts(
+    opcode: int, payload: bytes, mask: bytes, flags: int
+) -> tuple[Octets, ...]:
+    if len(payload) <= _JOINED_SIZE:
+        return (encodeFrame(opcode, payload, mask, flags),)
+    head = encodeHead(opcode, len(payload), mask, flags)
+    return head, applyMask(payload, mask) if mask else payload
 
 
 def checkControlPayload(payload: bytes) -> bytes:

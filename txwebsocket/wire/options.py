@@ -6,11 +6,17 @@ What can be chosen, for a server and for a client. Durations are seconds.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeAlias
 
+from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.handshake import VERSIONS
 from txwebsocket.wire.origins import OriginChooser, OriginPolicy
+
+ProtocolChooser: TypeAlias = Callable[[Sequence[str]], str | None]
+"""
+Given the subprotocols a client offers, returns one of them or None.
+"""
 
 _KIB = 2**10
 _MIB = 2**20
@@ -32,6 +38,14 @@ def _sizeOrNone(default: int | None) -> Any:
     return _option(
         default,
         "a whole number of bytes, at least 1, or None for no limit",
+        lambda value: value is None or _isSize(value),
+    )
+
+
+def _countOrNone(default: int | None) -> Any:
+    return _option(
+        default,
+        "a whole number, at least 1, or None for no limit",
         lambda value: value is None or _isSize(value),
     )
 
@@ -114,6 +128,12 @@ class ConnectionConfig:
     How long a peer may stay silent after the ping.
     """
 
+    useNativeKeepalive: bool = _flag(False)
+    """
+    Let TCP do this instead, after :attr:`keepaliveInterval`, with its own patience.
+    No pings are sent then.
+    """
+
     openTimeout: float = _seconds(10.0)
     """
     How long the opening may take, all of it: for a client from the look-up of the name
@@ -165,13 +185,30 @@ def _isOrigins(value: object) -> bool:
 
 
 def _protocols() -> Any:
-    return _option((), "a list of subprotocol names", _isProtocols)
+    return _option((), "a list of subprotocol names, or a callable", _isProtocols)
 
 
 def _isProtocols(value: object) -> bool:
-    return isinstance(value, tuple | list) and all(
-        isinstance(item, str) and isToken(item) for item in value
+    return callable(value) or (
+        isinstance(value, tuple | list)
+        and all(isinstance(item, str) and isToken(item) for item in value)
     )
+
+
+def _networks() -> Any:
+    return _option(
+        (), "a list of addresses or networks such as 10.0.0.0/8", _isNetworks
+    )
+
+
+def _isNetworks(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return False
+    try:
+        TrustedProxies(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _version() -> Any:
@@ -198,10 +235,48 @@ class ServerConfig(ConnectionConfig):
     alone. What is not a browser sends no origin and is not asked.
     """
 
-    subprotocols: Sequence[str] = _protocols()
+    subprotocols: Sequence[str] | ProtocolChooser = _protocols()
     """
     Subprotocols for applications that don't choose one themselves, the preferred one
-    first. If the client offers none of them, none is used.
+    first; or a callable that is given those the client offers, in its order, and
+    returns one of them or None. If the client offers none of them, none is used.
+    """
+
+    autoAcceptConnections: bool = _flag(False)
+    """
+    For a server without an application: accept every request, with the first
+    subprotocol the client offers, and leave the connection to who is told of it.
+    """
+
+    maxConnections: int | None = _countOrNone(None)
+    """
+    Connections and pending requests at a time; the next client is answered 503.
+    """
+
+    maxConnectionsPerAddress: int | None = _countOrNone(None)
+    """
+    The same for each client address.
+    """
+
+    maxPendingRequests: int | None = _countOrNone(1000)
+    """
+    Requests that wait for a decision at a time; the next client is answered 503.
+    """
+
+    trustedProxies: Iterable[str] = _networks()
+    """
+    Addresses or networks (``10.0.0.0/8``) of proxies whose ``X-Forwarded-For`` is
+    believed. From anybody else it is passed over, since everybody can write it.
+    """
+
+    parseCookies: bool = _flag(True)
+    """
+    Give requests their ``cookies``. If false, there are none.
+    """
+
+    parseExtensions: bool = _flag(True)
+    """
+    Give requests their ``requestedExtensions``. If false, there are none.
     """
 
 
