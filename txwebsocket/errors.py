@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError
@@ -101,7 +101,7 @@ class RefusalResponse:
         for name, value in head.headers:
             self.headers.addRawHeader(name, value)
         self.body = body
-        self.length = len(body) if body else UNKNOWN_LENGTH
+        self.length = len(body)
 
     def deliverBody(self, protocol: IProtocol) -> None:
         """

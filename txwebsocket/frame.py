@@ -104,8 +104,8 @@ class WebSocketFrame:
         Read from ``data`` what belongs to this frame, and remove it there.
 
         :return: True when the frame is whole, or can't be: then one of
-            :attr:`protocolError`, :attr:`frameTooLarge` and
-            :attr:`invalidCloseFrameLength` is true. False if bytes are missing.
+            ``protocolError``, ``frameTooLarge`` and
+            ``invalidCloseFrameLength`` is true. False if bytes are missing.
         """
         while data:
             size = self._reader.wanted() if self._reader else 1

@@ -127,7 +127,7 @@ class WebSocketRequest:
         had its turn. If the client has left meanwhile, the connection ends at once, as
         one that was lost.
 
-        :param protocol: one of :attr:`requestedProtocols`. If None, the first of the
+        :param protocol: one of ``requestedProtocols``. If None, the first of the
             configuration's ``subprotocols`` that the client offers, if there is one.
         :param origin: what the origin must have been.
         :param cookies: cookies to set.

@@ -7,10 +7,10 @@ WebSocket URLs (RFC 6455, 3).
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
-from urllib.parse import unquote
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
 
-from hyperlink import URL, URLParseError
+from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -37,7 +37,7 @@ class Target:
     port: int
     netloc: str
     resource: str
-    authorization: str | None
+    authorization: str | None = field(repr=False)
 
 
 def parseURL(text: str) -> Target:
@@ -48,8 +48,9 @@ def parseURL(text: str) -> Target:
     """
     try:
         url = URL.from_text(text)
-    except URLParseError as error:
-        raise ValueError(f"{_shown(text)!r} is not a URL: {error}") from None
+    except ValueError:
+        # Its text would quote the URL, and what is secret in it.
+        raise ValueError(f"{_shown(text)!r} is not a URL") from None
     scheme = url.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not url.host:
         raise ValueError(
@@ -58,33 +59,39 @@ def parseURL(text: str) -> Target:
     if url.fragment or text.endswith("#"):
         # RFC 6455, 3: a fragment would mean nothing here.
         raise ValueError(f"a WebSocket URL has no fragment: {_shown(text)!r}")
-    port = url.port or _DEFAULT_PORTS[scheme]
-    host = _asciiHost(url)
+    port = _DEFAULT_PORTS[scheme] if url.port is None else url.port
+    if not 0 < port < 65536:
+        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+    host = _asciiHost(url, text)
     named = f"[{host}]" if isIPv6Address(host) else host
+    netloc = named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}"
+    resource = _resource(url)
+    user = quote(unquote(url.userinfo.partition(":")[0]), safe="")
     return Target(
-        url=url.replace(userinfo=url.userinfo.partition(":")[0]).to_text(),
+        url=f"{scheme}://{user and user + '@'}{netloc}{resource}",
         isSecure=scheme == "wss",
         host=host,
         port=port,
-        netloc=named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}",
-        resource=_resource(url),
+        netloc=netloc,
+        resource=resource,
         authorization=_basic(url.userinfo) if url.userinfo else None,
     )
 
 
-def _asciiHost(url: URL) -> str:
+def _asciiHost(url: URL, text: str) -> str:
     if isIPAddress(url.host) or isIPv6Address(url.host):
         return str(url.host)
     try:
         return str(URL(host=url.host, scheme="http").to_uri().host)
-    except ValueError as error:
-        raise ValueError(f"{url.host!r} is not the name of a host: {error}") from None
+    except ValueError:
+        raise ValueError(f"the host of {_shown(text)!r} has no such name") from None
 
 
 def _resource(url: URL) -> str:
-    # Without the host, since an IPv6 address is none that could be encoded.
-    local = URL(path=url.path, query=url.query, rooted=True).to_uri().to_text()
-    return local if local.startswith("/") else f"/{local}"
+    # With another host, since an IPv6 address is none that could be encoded.
+    there = url.replace(scheme="http", host="h", port=80, userinfo="").to_uri()
+    resource = str(there.to_text()).removeprefix("http://h")
+    return resource if resource.startswith("/") else f"/{resource}"
 
 
 def _basic(userinfo: str) -> str:
@@ -100,5 +107,5 @@ def _shown(text: str) -> str:
     """
     A text that is no good URL, without what might be a password in it.
     """
-    start, at, end = text.rpartition("@")
-    return f"{start.partition('//')[0]}//...@{end}" if at else text
+    _, at, end = text.rpartition("@")
+    return f"...@{end}" if at else text

@@ -145,7 +145,7 @@ class Connection:
         """
         Take what the network gave. What comes of it is in :meth:`nextEvent`.
         """
-        if self._state is not State.AWAITING_LOSS:
+        if self._state not in _DEAF:
             self._incoming.extend(self._reader.feed(chunk))
 
     def hasEvents(self) -> bool:
@@ -175,7 +175,7 @@ class Connection:
                 continue
             if self._state is State.OPEN or type(event) in _ALWAYS_TOLD:
                 return event
-            self._discarded += type(event) is not PingReceived
+            self._discarded += _endsMessage(event)
         return None
 
     def _takeFrame(self, frame: Frame) -> Event | None:
@@ -274,8 +274,8 @@ class Connection:
         :param code: None sends a close frame without a code.
         """
         if self._state is State.OPEN:
-            self._cause = cause
             self._putClose(code, reason)
+            self._cause = cause
             self._move(Step.CLOSE_SENT)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
@@ -350,8 +350,8 @@ class Connection:
         self.outbox.put(*_frameParts(opcode, payload, self._nextMask(), flags))
 
     def _putClose(self, code: int | None, reason: str) -> None:
-        self._sent = (code, reason)
         payload = closePayload(code, reason)
+        self._sent = parseClosePayload(payload)
         self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
 
     def _move(self, step: Step) -> None:
@@ -359,10 +359,18 @@ class Connection:
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
+_DEAF = frozenset((State.AWAITING_LOSS, State.CLOSED))
 
 
 def _noMask() -> bytes:
     return b""
+
+
+def _endsMessage(event: Event) -> bool:
+    """
+    Is this a message, or the last frame of one?
+    """
+    return event.fin if isinstance(event, Frame) else isinstance(event, str | bytes)
 
 
 def frameMessage(
@@ -412,12 +420,15 @@ def checkClose(code: int | None, reason: str) -> None:
     May a close frame be sent with these?
 
     :raises ValueError: naming the one that may not.
+    :raises TypeError: if the reason is not text.
     """
+    if not isinstance(reason, str):
+        raise TypeError(f"a close reason must be str, not {type(reason).__name__}")
     if code is None:
         if reason:
             raise ValueError(f"a reason needs a close code: {reason!r}")
         return
-    if not isSendable(code):
+    if type(code) is bool or not isinstance(code, int) or not isSendable(code):
         raise ValueError(
             "a close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, "
             f"not {code!r}"

@@ -44,7 +44,7 @@ class Cookie:
             self._check(name, text is None or _matches(_ATTRIBUTE, text))
         self._check(
             "expires",
-            self.expires is None or getattr(self.expires, "tzinfo", None) is not None,
+            self.expires is None or _isMoment(self.expires),
         )
         self._check("maxAge", self.maxAge is None or type(self.maxAge) is int)
         self._check("secure", isinstance(self.secure, bool))
@@ -87,6 +87,10 @@ _ACCEPTS = {
     "httpOnly": "True or False",
     "sameSite": f"one of {', '.join(_SAME_SITE)}",
 }
+
+
+def _isMoment(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None
 
 
 def _matches(pattern: re.Pattern[str], text: object) -> bool:

@@ -64,6 +64,15 @@ def parseTokens(values: Iterable[bytes]) -> list[str]:
     return [token for each in lists for token in each.elements(_List.takeToken)]
 
 
+def parseProtocols(values: Iterable[bytes]) -> list[str]:
+    """
+    Read a list of protocols, each perhaps with a version behind a slash, as ``Upgrade``
+    has them (RFC 9110, 7.8).
+    """
+    lists = map(_List, values)
+    return [found for each in lists for found in each.elements(_List.takeProtocol)]
+
+
 def parseExtensions(values: Iterable[bytes]) -> list[Extension]:
     """
     Read ``Sec-WebSocket-Extensions``: names with parameters, quoted or not.
@@ -127,6 +136,16 @@ class _List:
             raise self._unexpected("a token")
         self._at = found.end()
         return found[0].decode("ascii")
+
+    def takeProtocol(self) -> str:
+        """
+        Read one protocol, with its version if it has one.
+        """
+        name = self.takeToken()
+        if not self._value.startswith(b"/", self._at):
+            return name
+        self._at += 1
+        return f"{name}/{self.takeToken()}"
 
     def takeExtension(self) -> Extension:
         """

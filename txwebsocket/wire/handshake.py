@@ -7,6 +7,7 @@ Versions 13 and 8 differ in one header's name on the way: where a page came from
 in ``Origin`` by the one and in ``Sec-WebSocket-Origin`` by the other.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from txwebsocket.wire.grammar import (
     isKey,
     isToken,
     parseExtensions,
+    parseProtocols,
     parseTokens,
 )
 from txwebsocket.wire.http import ResponseHead
@@ -28,6 +30,7 @@ VERSIONS = (13, 8)
 The protocol versions both roles speak, the preferred one first.
 """
 
+_VERSION = re.compile(rb"0|[1-9][0-9]{0,2}")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ORIGIN_HEADERS = {13: "Origin", 8: "Sec-WebSocket-Origin"}
 _VERSION_HEADER = ("Sec-WebSocket-Version", ", ".join(map(str, VERSIONS)))
@@ -140,8 +143,11 @@ def isUpgrade(upgrade: Sequence[bytes], key: Sequence[bytes]) -> bool:
 
 
 def _names(values: Sequence[bytes], wanted: str) -> bool:
+    """
+    Does ``Upgrade`` or ``Connection`` name this?
+    """
     try:
-        return wanted in [token.lower() for token in parseTokens(values)]
+        return wanted in [name.lower() for name in parseProtocols(values)]
     except ValueError:
         return False
 
@@ -191,7 +197,7 @@ class _RequestReader:
         values = self._get(name)
         if len(values) != 1 or not values[0]:
             raise UpgradeRefused(
-                400, f"The header {name} must be there once, not {len(values)} times."
+                400, f"The header {name} must be there once, with a value."
             )
         return values[0].decode("latin-1")
 
@@ -218,7 +224,7 @@ class _RequestReader:
 
     def _version(self) -> int:
         values = self._get("Sec-WebSocket-Version")
-        if len(values) != 1 or not values[0].isdigit() or len(values[0]) > 3:
+        if len(values) != 1 or not _VERSION.fullmatch(values[0]):
             raise UpgradeRefused(
                 400,
                 "The header Sec-WebSocket-Version must be there once and be a number.",

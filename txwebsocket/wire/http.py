@@ -31,6 +31,7 @@ _STATUS_LINE = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?"
 )
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_END = b"\r\n\r\n"
 _MAX_CHUNK_LINE = 256
 
 
@@ -76,8 +77,8 @@ class ResponseReader:
         """
         self._buffer += data
         while True:
-            end = self._buffer.find(b"\r\n\r\n", self._searched)
-            if (len(self._buffer) if end < 0 else end) > MAX_HEAD_SIZE:
+            end = self._buffer.find(_END, self._searched)
+            if (self._sizeSoFar() if end < 0 else end) > MAX_HEAD_SIZE:
                 raise BadResponse(f"the head is larger than {MAX_HEAD_SIZE} bytes")
             if end < 0:
                 self._checkStart()
@@ -95,6 +96,11 @@ class ResponseReader:
         """
         rest, self._buffer = bytes(self._buffer), bytearray()
         return rest
+
+    def _sizeSoFar(self) -> int:
+        # What may be the beginning of the empty line is no part of the head.
+        ends = (size for size in (3, 2, 1) if self._buffer.endswith(_END[:size]))
+        return len(self._buffer) - next(ends, 0)
 
     def _checkStart(self) -> None:
         # A server that speaks something else may never send an empty line.
@@ -152,7 +158,7 @@ class BodyReader:
         if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
             raise BadResponse(f"not a length of a body: {sorted(lengths)!r}")
         if lengths:
-            self._missing = min(int(lengths.pop()[:20]), MAX_BODY_SIZE)
+            self._missing = min(_lengthOf(lengths.pop()), MAX_BODY_SIZE)
             self.isComplete = self.isComplete or not self._missing
 
     def feed(self, data: bytes) -> None:
@@ -179,8 +185,10 @@ class _ChunkReader:
     def __init__(self) -> None:
         self.isComplete = False
         self._line = b""
-        # Bytes of the chunk still to come, its final CRLF included.
+        # Bytes of the chunk still to come.
         self._missing = 0
+        # What is left of the line break behind a chunk.
+        self._ending = b""
 
     def feed(self, data: bytes) -> bytes:
         """
@@ -190,11 +198,20 @@ class _ChunkReader:
         while data and not self.isComplete:
             if self._missing:
                 part, data = data[: self._missing], data[self._missing :]
-                plain.append(part[: max(0, self._missing - 2)])
+                plain.append(part)
                 self._missing -= len(part)
+            elif self._ending:
+                data = self._takeEnding(data)
             else:
                 data = self._takeLine(data)
         return b"".join(plain)
+
+    def _takeEnding(self, data: bytes) -> bytes:
+        size = min(len(data), len(self._ending))
+        if data[:size] != self._ending[:size]:
+            raise BadResponse("a chunk is not as long as it says")
+        self._ending = self._ending[size:]
+        return data[size:]
 
     def _takeLine(self, data: bytes) -> bytes:
         line, end, rest = (self._line + data).partition(b"\n")
@@ -207,7 +224,12 @@ class _ChunkReader:
         size = _CHUNK_SIZE.fullmatch(line.removesuffix(b"\r"))
         if size is None:
             raise BadResponse(f"not the size of a chunk: {line[:20]!r}")
-        length = int(size[1], 16)
-        self._missing = length + 2 if length else 0
-        self.isComplete = not length
+        self._missing = int(size[1], 16)
+        self._ending = b"\r\n"
+        self.isComplete = not self._missing
         return rest
+
+
+def _lengthOf(digits: bytes) -> int:
+    # However many digits there are, a few tell that it is over the limit.
+    return int(digits.lstrip(b"0")[:10] or b"0")

@@ -4,7 +4,7 @@
 What can be chosen, for a server and for a client. Durations are seconds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
@@ -60,6 +60,10 @@ def _seconds(default: float) -> Any:
 
 def _isSize(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _isSeries(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
 def _isNumber(value: object) -> bool:
@@ -158,9 +162,13 @@ class ConnectionConfig:
     def __post_init__(self) -> None:
         for option in fields(self):
             accepts, isAccepted = option.metadata["accepts"]
-            value = getattr(self, option.name)
+            given = getattr(self, option.name)
+            # What can be read once only, or changed later, is kept as it is now.
+            value = tuple(given) if _isSeries(given) else given
             if not isAccepted(value):
-                raise ValueError(f"{option.name} must be {accepts}, not {value!r}")
+                raise ValueError(f"{option.name} must be {accepts}, not {given!r}")
+            if value is not given:
+                object.__setattr__(self, option.name, value)
 
 
 def _origins() -> Any:
@@ -175,7 +183,7 @@ def _origins() -> Any:
 def _isOrigins(value: object) -> bool:
     if callable(value):
         return True
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if not isinstance(value, tuple):
         return False
     try:
         OriginPolicy(value)
@@ -190,7 +198,7 @@ def _protocols() -> Any:
 
 def _isProtocols(value: object) -> bool:
     return callable(value) or (
-        isinstance(value, tuple | list)
+        isinstance(value, tuple)
         and all(isinstance(item, str) and isToken(item) for item in value)
     )
 
@@ -202,7 +210,7 @@ def _networks() -> Any:
 
 
 def _isNetworks(value: object) -> bool:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if not isinstance(value, tuple):
         return False
     try:
         TrustedProxies(value)
@@ -215,7 +223,7 @@ def _version() -> Any:
     return _option(
         VERSIONS[0],
         f"one of {', '.join(map(str, VERSIONS))}",
-        lambda value: _isNumber(value) and value in VERSIONS,
+        lambda value: type(value) is int and value in VERSIONS,
     )
 
 

@@ -1,0 +1,241 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+A client and a server that try everything with each other.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from operator import methodcaller
+from typing import Any
+
+from children import Child, OutOfStep
+from messages import Message
+from results import Place, Results
+
+PROTOCOL = "chat.v1"
+
+_OFFERED = ["chat.v9", PROTOCOL]
+_REASON = "genug für heute, 再见"
+_PAYLOAD = "are you there? да"
+# When as many conversations have broken, the rest is not worth the time.
+_ATTEMPTS = 3
+
+Start = Callable[[], AbstractAsyncContextManager[Child]]
+
+
+class Different(Exception):
+    """
+    What arrived is not what was sent.
+    """
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """
+    Who talks to whom.
+
+    :ivar place: where the results belong.
+    :ivar client: starts the client's driver.
+    :ivar server: starts the server.
+    :ivar weServe: whether the server is ours.
+    :ivar isObserved: whether the server is a driver: it reports what it sees, and does
+        what it is told. Otherwise it only echoes.
+    :ivar peerReplies: the code with which the peer answers any close; None if it
+        repeats the one it was sent.
+    """
+
+    place: Place
+    client: Start
+    server: Start
+    weServe: bool
+    isObserved: bool
+    peerReplies: int | None = None
+
+
+class Conversation:
+    """
+    One client and one server, and a connection between them when there has to be one.
+    """
+
+    def __init__(self, pairing: Pairing, client: Child, server: Child, url: str) -> None:
+        self._pairing = pairing
+        self._client = client
+        self._server = server
+        self._url = url
+        self._isOpen = False
+
+    async def open(self) -> None:
+        """
+        Connect, and see which subprotocol both ends have.
+        """
+        isObserved = self._pairing.isObserved
+        self._client.tell(
+            "connect", url=self._url, protocols=_OFFERED if isObserved else []
+        )
+        self._isOpen = True
+        agreed = {"protocol": PROTOCOL if isObserved else None}
+        await self._see("open", agreed, agreed)
+
+    async def message(self, message: Message) -> None:
+        """
+        Have a message sent and echoed; a fragmented one is echoed in fragments too.
+        """
+        await self._ensureOpen()
+        self._client.tell(**message.command)
+        await self._see("message", message.facts, message.facts)
+        if message.command["piece"] and self._pairing.isObserved:
+            self._tellServer(**message.command)
+            await self._see("message", message.facts, None)
+
+    async def clientPings(self) -> None:
+        await self._ensureOpen()
+        self._client.tell("ping", payload=_PAYLOAD)
+        await self._see("pong", {"payload": _PAYLOAD}, None)
+
+    async def serverPings(self) -> None:
+        await self._ensureOpen()
+        self._tellServer("ping", payload=_PAYLOAD)
+        await self._see("pong", None, {"payload": _PAYLOAD})
+
+    async def clientCloses(self) -> None:
+        """
+        The server is told code and reason, and the client gets its consent.
+        """
+        await self._ensureOpen()
+        close = {"code": 3001, "reason": _REASON}
+        self._client.tell("close", **close)
+        await self._seeEnd({"code": self._reply(3001, self._pairing.weServe)}, close)
+
+    async def serverCloses(self) -> None:
+        """
+        The client is told code and reason, and the server gets its consent.
+        """
+        await self._ensureOpen()
+        close = {"code": 4002, "reason": _REASON}
+        self._tellServer("close", **close)
+        reply = self._reply(4002, not self._pairing.weServe)
+        await self._seeEnd(close, {"code": reply})
+
+    async def tooBig(self, message: Message) -> None:
+        """
+        The peer sends us more than we take, and is told so.
+        """
+        await self._ensureOpen()
+        refusal = {"code": 1009}
+        if self._pairing.weServe:
+            self._client.tell(**message.command)
+            await self._seeEnd(refusal, {})
+        else:
+            self._tellServer(**message.command)
+            await self._seeEnd({}, refusal)
+
+    def _reply(self, code: int, weReply: bool) -> int:
+        return code if weReply else self._pairing.peerReplies or code
+
+    def _tellServer(self, do: str, **details: object) -> None:
+        self._client.tell("say", text=json.dumps({"do": do, **details}))
+
+    async def _ensureOpen(self) -> None:
+        if not self._isOpen:
+            await self.open()
+
+    async def _seeEnd(self, atClient: dict[str, Any], atServer: dict[str, Any]) -> None:
+        self._isOpen = False
+        await self._see("closed", atClient, atServer)
+
+    async def _see(
+        self,
+        event: str,
+        atClient: dict[str, Any] | None,
+        atServer: dict[str, Any] | None,
+    ) -> None:
+        """
+        Wait for an event at both ends, or at one, and compare its facts.
+        """
+        differences = []
+        for end, child, wanted in (
+            ("client", self._client, atClient),
+            ("server", self._server, atServer if self._pairing.isObserved else None),
+        ):
+            if wanted is not None:
+                facts = await child.expect(event)
+                found = {name: facts.get(name) for name in wanted}
+                if found != wanted:
+                    differences.append(f"at the {end}: {found}, not {wanted}")
+        if differences:
+            raise Different("; ".join(differences))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """
+    Something to try.
+
+    :ivar note: takes what was wrong.
+    """
+
+    note: Callable[[str], None]
+    run: Callable[[Conversation], Coroutine[Any, Any, None]]
+
+
+def _steps(
+    pairing: Pairing, messages: Iterable[Message], tooBig: Message, results: Results
+) -> Iterator[_Step]:
+    for message in messages:
+        yield _Step(
+            partial(results.message, pairing.place, message),
+            methodcaller("message", message),
+        )
+    client, server = ("their", "our") if pairing.weServe else ("our", "their")
+    behaviours = {
+        f"{client} ping": Conversation.clientPings,
+        f"{client} close": Conversation.clientCloses,
+        "too big": methodcaller("tooBig", tooBig),
+    }
+    if pairing.isObserved:
+        behaviours = {
+            "subprotocol": Conversation.open,
+            f"{server} ping": Conversation.serverPings,
+            f"{server} close": Conversation.serverCloses,
+            **behaviours,
+        }
+    for name, run in behaviours.items():
+        yield _Step(partial(results.behaviour, pairing.place, name), run)
+
+
+async def converse(
+    pairing: Pairing, messages: Iterable[Message], tooBig: Message, results: Results
+) -> None:
+    """
+    Try all that the two can do. After a step that breaks the conversation another one
+    is begun.
+    """
+    steps = deque(_steps(pairing, messages, tooBig, results))
+    why = ""
+    for _ in range(_ATTEMPTS):
+        try:
+            async with AsyncExitStack() as stack:
+                server = await stack.enter_async_context(pairing.server())
+                client = await stack.enter_async_context(pairing.client())
+                url = await server.listening()
+                conversation = Conversation(pairing, client, server, url)
+                while steps:
+                    step = steps.popleft()
+                    try:
+                        await step.run(conversation)
+                    except Different as error:
+                        step.note(str(error))
+                    except OutOfStep as error:
+                        step.note(str(error))
+                        raise
+                    else:
+                        step.note("")
+            return
+        except OutOfStep as error:
+            why = str(error)
+    for step in steps:
+        step.note(f"not tried, since the conversation breaks: {why}")

@@ -1,0 +1,103 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+The driver of ``autobahn``, on Twisted.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from autobahn.twisted.websocket import (
+    WebSocketClientFactory,
+    WebSocketClientProtocol,
+    WebSocketServerFactory,
+    WebSocketServerProtocol,
+    connectWS,
+)
+from driver import (
+    PROTOCOL,
+    answer,
+    closed,
+    follow,
+    opened,
+    options,
+    received,
+    report,
+)
+from endpoint import listen
+from twisted.internet import reactor
+from twisted.internet.ssl import Certificate, optionsForClientTLS
+
+
+class Connection:
+    """
+    What ``driver`` expects, in the words of autobahn's protocols.
+    """
+
+    def onOpen(self) -> None:
+        opened(self, self.websocket_protocol_in_use)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.take(payload if isBinary else payload.decode())
+
+    def onPong(self, payload: bytes) -> None:
+        report("pong", payload=payload.decode())
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        closed(code if wasClean else 1006, reason)
+
+    def take(self, message: str | bytes) -> None:
+        received(message)
+
+    def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
+        self.sendMessage(octets, not isText, fragmentSize=piece)
+
+    def ping(self, payload: bytes) -> None:
+        self.sendPing(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendClose(code, reason)
+
+
+class Client(Connection, WebSocketClientProtocol):
+    pass
+
+
+class Server(Connection, WebSocketServerProtocol):
+    def onConnect(self, request: Any) -> str | None:
+        return PROTOCOL if PROTOCOL in request.protocols else None
+
+    def take(self, message: str | bytes) -> None:
+        answer(self, message)
+
+
+def prepare(factory: Any, protocol: type, limit: int) -> Any:
+    factory.protocol = protocol
+    factory.setProtocolOptions(
+        maxFramePayloadSize=limit, maxMessagePayloadSize=limit, echoCloseCodeReason=True
+    )
+    return factory
+
+
+def runServer(limit: int, **tls: str) -> None:
+    listen(reactor, prepare(WebSocketServerFactory(), Server, limit), **tls)
+
+
+def runClient(limit: int, authority: str = "") -> None:
+    def connect(url: str, protocols: list[str]) -> None:
+        factory = WebSocketClientFactory(url, protocols=protocols)
+        context = None
+        if authority:
+            root = Certificate.loadPEM(Path(authority).read_bytes())
+            context = optionsForClientTLS("127.0.0.1", trustRoot=root)
+        connectWS(prepare(factory, Client, limit), context)
+
+    follow(reactor.callFromThread, connect)
+
+
+def main(role: str, **chosen: Any) -> None:
+    (runClient if role == "client" else runServer)(**chosen)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(**options())

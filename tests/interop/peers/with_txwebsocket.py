@@ -1,0 +1,122 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+The driver of the library that is tested: as a program, its client; and ``serve``, to be
+served by ``twistd websocket --app with_txwebsocket.serve``.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from driver import (
+    PROTOCOL,
+    answer,
+    closed,
+    follow,
+    opened,
+    options,
+    pieces,
+    received,
+    report,
+)
+from twisted.internet.defer import Deferred
+from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.internet.task import react
+from twisted.python.failure import Failure
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
+
+from txwebsocket import (
+    ClientConfig,
+    CloseCode,
+    Opcode,
+    OpeningFailed,
+    WebSocketClient,
+    WebSocketFrame,
+    WebSocketProtocol,
+    WebSocketRequest,
+)
+
+
+class Connection(WebSocketProtocol):
+    def negotiationFinished(self) -> None:
+        opened(self, self.connection.protocol)
+
+    def textMessageReceived(self, message: str) -> None:
+        received(message)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        received(data)
+
+    def pongReceived(self, payload: bytes) -> None:
+        report("pong", payload=payload.decode())
+
+    def connectionLost(self, reason: Failure) -> None:
+        ended = reason.value.report
+        closed(ended.code if ended.wasClean else CloseCode.ABNORMAL, ended.reason)
+
+    def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
+        if piece is None:
+            self.connection.send(octets.decode() if isText else octets)
+            return
+        opcode = Opcode.TEXT if isText else Opcode.BINARY
+        *first, last = pieces(octets, piece)
+        for part in first:
+            self.connection.sendFrame(WebSocketFrame(opcode, part, fin=False))
+            opcode = Opcode.CONTINUATION
+        self.connection.sendFrame(WebSocketFrame(opcode, last))
+
+    def ping(self, payload: bytes) -> None:
+        self.connection.ping(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self.connection.close(code, reason)
+
+
+class ServerConnection(Connection):
+    def textMessageReceived(self, message: str) -> None:
+        answer(self, message)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        answer(self, data)
+
+
+def serve(request: WebSocketRequest) -> None:
+    isKnown = PROTOCOL in request.requestedProtocols
+    request.accept(PROTOCOL if isKnown else None, application=ServerConnection())
+
+
+@implementer(IPolicyForHTTPS)
+class TrustOnly:
+    """
+    Servers must have a certificate of this authority, for their own name.
+    """
+
+    def __init__(self, authority: str) -> None:
+        self._root = Certificate.loadPEM(Path(authority).read_bytes())
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+        return optionsForClientTLS(hostname.decode("ascii"), trustRoot=self._root)
+
+
+def main(reactor: Any, role: str, limit: int, authority: str = "") -> Deferred[None]:
+    client = WebSocketClient(
+        reactor,
+        ClientConfig(maxReceivedMessageSize=limit),
+        tlsPolicy=TrustOnly(authority) if authority else None,
+    )
+
+    def refused(failure: Failure) -> None:
+        step = failure.value.step.name if failure.check(OpeningFailed) else "ANSWER"
+        report("refused", step=step, why=failure.getErrorMessage())
+
+    def connect(url: str, protocols: list[str]) -> None:
+        opening = client.connect(url, protocols, application=Connection())
+        opening.addErrback(refused)
+
+    follow(reactor.callFromThread, connect)
+    return Deferred()
+
+
+if __name__ == "__main__":
+    react(partial(main, **options()))

@@ -1,0 +1,166 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of how a silent peer is noticed.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txwebsocket.keepalive import Keepalive
+
+
+class KeepaliveTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """
+        Start at a time that is not zero, as clocks do.
+        """
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.told: list[tuple[str, float]] = []
+        self.lastHeard = self.clock.seconds()
+
+    def watch(self, grace: float | None = 10) -> Keepalive:
+        """
+        Ping after 20 seconds.
+        """
+        return Keepalive(
+            self.clock,
+            interval=20,
+            grace=grace,
+            lastHeard=lambda: self.lastHeard,
+            ping=lambda: self.note("ping"),
+            giveUp=lambda: self.note("gave up"),
+        )
+
+    def note(self, what: str) -> None:
+        """
+        Note what happened and when, since the start.
+        """
+        self.told.append((what, self.clock.seconds() - 1000))
+
+    def hear(self) -> None:
+        """
+        The peer shows life.
+        """
+        self.lastHeard = self.clock.seconds()
+
+    def waitUntil(self, second: float) -> None:
+        """
+        Let time pass, in small steps.
+        """
+        while self.clock.seconds() < 1000 + second:
+            self.clock.advance(0.5)
+
+    def test_silence(self) -> None:
+        """
+        A peer that is silent for 20 seconds is pinged, and given up 10 seconds later.
+        """
+        self.watch()
+        self.waitUntil(60)
+        self.assertEqual(self.told, [("ping", 20), ("gave up", 30)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_lateTimer(self) -> None:
+        """
+        A process that was busy for long pings before it gives anybody up.
+        """
+        self.watch()
+        self.clock.advance(500)
+        self.assertEqual(self.told, [("ping", 500)])
+        self.clock.advance(10)
+        self.assertEqual(self.told, [("ping", 500), ("gave up", 510)])
+
+    def test_life(self) -> None:
+        """
+        A peer that is heard of in time is never pinged, and a ping comes 20 seconds
+        after the last sign of life, not some multiple of it.
+        """
+        self.watch()
+        for second in (5, 19, 30.5):
+            self.waitUntil(second)
+            self.hear()
+        self.waitUntil(50)
+        self.assertEqual(self.told, [])
+        self.waitUntil(51)
+        self.assertEqual(self.told, [("ping", 50.5)])
+
+    def test_answered(self) -> None:
+        """
+        Whoever shows life after the ping is watched on, from that moment.
+        """
+        self.watch()
+        self.waitUntil(28)
+        self.hear()
+        self.waitUntil(47.5)
+        self.assertEqual(self.told, [("ping", 20)])
+        self.waitUntil(48)
+        self.assertEqual(self.told, [("ping", 20), ("ping", 48)])
+        self.waitUntil(80)
+        self.assertEqual(self.told[2:], [("gave up", 58)])
+
+    def test_answeredAtOnce(self) -> None:
+        """
+        An answer in the same instant as the ping counts.
+        """
+        self.watch()
+        self.waitUntil(20)
+        self.hear()
+        self.waitUntil(39)
+        self.assertEqual(self.told, [("ping", 20)])
+        self.waitUntil(40)
+        self.assertEqual(self.told, [("ping", 20), ("ping", 40)])
+
+    def test_neverGivingUp(self) -> None:
+        """
+        Without a grace period a silent peer is pinged every 20 seconds, for ever.
+        """
+        self.watch(grace=None)
+        self.waitUntil(65)
+        self.assertEqual(self.told, [("ping", 20), ("ping", 40), ("ping", 60)])
+        self.hear()
+        self.waitUntil(85)
+        self.assertEqual(self.told[3:], [("ping", 85)])
+
+    def test_stop(self) -> None:
+        """
+        Nobody is watched any more after stop(), and no timer is left.
+        """
+        keepalive = self.watch()
+        self.waitUntil(10)
+        keepalive.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        keepalive.stop()
+        self.waitUntil(60)
+        self.assertEqual(self.told, [])
+
+    def test_stopWithinPing(self) -> None:
+        """
+        If sending the ping ends the connection, no timer is left behind.
+        """
+        keepalive = self.watch()
+        stopped = Keepalive(
+            self.clock,
+            interval=5,
+            grace=10,
+            lastHeard=lambda: self.lastHeard,
+            ping=lambda: keepalive.stop() or stopped.stop(),
+            giveUp=lambda: self.note("gave up"),
+        )
+        self.waitUntil(60)
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_oneTimer(self) -> None:
+        """
+        However much arrives, a connection has one timer, which is not touched for it.
+        """
+        self.watch()
+        [timer] = self.clock.getDelayedCalls()
+        due = timer.getTime()
+        for second in range(1, 20):
+            self.waitUntil(second)
+            self.hear()
+            self.assertEqual(self.clock.getDelayedCalls(), [timer])
+            self.assertEqual(timer.getTime(), due)

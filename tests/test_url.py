@@ -1,0 +1,398 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of :mod:`txwebsocket.url`.
+"""
+
+import re
+from base64 import b64decode
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txwebsocket.url import Target, parseURL
+
+# Everything that may stand in a request's target without being encoded (RFC 3986, 3.3).
+ORIGIN_FORM = re.compile(r"/[!#-;=?-Z\[\]_a-z|~]*")
+SECRET = "hunter2"
+
+
+def credentials(target: Target) -> str:
+    """
+    What a server reads in the ``Authorization`` header.
+    """
+    scheme, _, coded = (target.authorization or "").partition(" ")
+    return f"{scheme} {b64decode(coded).decode('utf-8')}"
+
+
+class URLTestCase(SynchronousTestCase):
+    """
+    What tests of URLs need.
+    """
+
+    def assertRefused(self, url: str, told: str) -> None:
+        """
+        This is no URL of a WebSocket, and the error tells why.
+        """
+        try:
+            target = parseURL(url)
+        except ValueError as error:
+            self.assertIn(told, str(error), url)
+        else:
+            self.fail(f"{url!r} was taken: {target}")
+
+
+class SchemeTests(URLTestCase):
+    """
+    Tests of which URLs are taken.
+    """
+
+    def test_schemes(self) -> None:
+        """
+        ``ws:`` is plain and ``wss:`` is TLS, in whatever case they are written.
+        """
+        for scheme, isSecure in {
+            "ws": False,
+            "WS": False,
+            "Ws": False,
+            "wss": True,
+            "WSS": True,
+            "wSs": True,
+        }.items():
+            target = parseURL(f"{scheme}://example.com/")
+            self.assertIs(target.isSecure, isSecure, scheme)
+
+    def test_otherSchemes(self) -> None:
+        """
+        The URL of a page or of anything else is refused, and so is one without a host.
+        """
+        for url in (
+            "http://example.com/",
+            "https://example.com/",
+            "ftp://example.com/",
+            "wsss://example.com/",
+            "mailto:ws@example.com",
+            "//example.com/chat",
+            "/chat",
+            "chat",
+            "example.com",
+            "",
+            "ws:",
+            "ws:example.com",
+            "ws:/example.com",
+            "ws://",
+            "ws:///chat",
+            "wss://:443/",
+        ):
+            self.assertRefused(url, "")
+
+    def test_schemeIsTold(self) -> None:
+        """
+        Whoever passes the address of the page is told what to pass instead.
+        """
+        self.assertRefused("https://example.com/", "ws:// or wss://")
+
+    def test_fragment(self) -> None:
+        """
+        A fragment is refused, an empty one as well (RFC 6455, 3).
+        """
+        for url in ("ws://h/#top", "ws://h#top", "ws://h/#", "ws://h/?a=b#", "ws://h#"):
+            self.assertRefused(url, "fragment")
+
+    def test_encodedHash(self) -> None:
+        """
+        A ``#`` that belongs to the path or query is written ``%23``, and stays so.
+        """
+        self.assertEqual(parseURL("ws://h/%23a?b=%23").resource, "/%23a?b=%23")
+
+
+class HostTests(URLTestCase):
+    """
+    Tests of where a URL leads.
+    """
+
+    def test_defaultPorts(self) -> None:
+        """
+        Without a port it is 80, or 443 with TLS, and ``Host`` does not name it.
+        """
+        for url, port in {
+            "ws://example.com/": 80,
+            "ws://example.com:80/": 80,
+            "wss://example.com/": 443,
+            "wss://example.com:443/": 443,
+        }.items():
+            target = parseURL(url)
+            self.assertEqual((target.host, target.port), ("example.com", port))
+            self.assertEqual(target.netloc, "example.com")
+
+    def test_otherPorts(self) -> None:
+        """
+        Any other port is used, and named in ``Host``.
+        """
+        for url, port in {
+            "ws://example.com:8080/": 8080,
+            "ws://example.com:443/": 443,
+            "wss://example.com:80/": 80,
+            "ws://example.com:1/": 1,
+            "ws://example.com:65535/": 65535,
+        }.items():
+            target = parseURL(url)
+            self.assertEqual((target.host, target.port), ("example.com", port))
+            self.assertEqual(target.netloc, f"example.com:{port}")
+
+    def test_noPorts(self) -> None:
+        """
+        What can't be the number of a port is refused here, before anything connects.
+        """
+        for port in ("0", "-1", "65536", "99999", "port", "8o", "1e3"):
+            self.assertRefused(f"ws://example.com:{port}/", "")
+
+    def test_addresses(self) -> None:
+        """
+        The host can be an address; an IPv6 address has brackets in ``Host`` and none
+        where it is connected to.
+        """
+        for url, host, netloc in (
+            ("ws://127.0.0.1/", "127.0.0.1", "127.0.0.1"),
+            ("ws://127.0.0.1:81/", "127.0.0.1", "127.0.0.1:81"),
+            ("ws://[::1]/", "::1", "[::1]"),
+            ("ws://[::1]:8080/", "::1", "[::1]:8080"),
+            ("wss://[2001:db8::2]:443/x", "2001:db8::2", "[2001:db8::2]"),
+            ("ws://[::ffff:1.2.3.4]/", "::ffff:1.2.3.4", "[::ffff:1.2.3.4]"),
+        ):
+            target = parseURL(url)
+            self.assertEqual((target.host, target.netloc), (host, netloc))
+
+    def test_noAddresses(self) -> None:
+        """
+        Broken IPv6 addresses are refused. So are those with a zone, which mean nothing
+        to the server that reads them in ``Host`` (RFC 6874, 4).
+        """
+        for host in ("[::1", "::1", "[::zz]", "[]", "[fe80::1%25eth0]", "[fe80::1%lo]"):
+            self.assertRefused(f"ws://{host}/", "")
+
+    def test_names(self) -> None:
+        """
+        Names in other scripts go over the wire in ASCII (RFC 5891).
+        """
+        for url, host in {
+            "ws://bücher.example/": "xn--bcher-kva.example",
+            "ws://BÜCHER.example/": "xn--bcher-kva.example",
+            "ws://例え.jp/": "xn--r8jz45g.jp",
+            "ws://xn--bcher-kva.example/": "xn--bcher-kva.example",
+        }.items():
+            target = parseURL(url)
+            self.assertEqual((target.host, target.netloc), (host, host))
+
+    def test_localNames(self) -> None:
+        """
+        Names that only a resolver nearby knows are taken as they are.
+        """
+        for host in ("localhost", "db-1", "1.2.3.example", "example.com."):
+            target = parseURL(f"ws://{host}:8080/")
+            self.assertEqual((target.host, target.netloc), (host, f"{host}:8080"))
+
+    def test_noNames(self) -> None:
+        """
+        What can't be a name is refused; nothing of it could reach a header.
+        """
+        for host in (
+            "a b",
+            "a\r\nX-Injected: yes",
+            "a\nb",
+            "a\tb",
+            "a\x00b",
+            "a\x7fb",
+            "a<b>",
+            "exa%6dple.com",
+            "exa%0d%0ample.com",
+            "a" * 64,
+            "a..b",
+            "xn--zzzzzz",
+            "a\ud800b",
+        ):
+            self.assertRefused(f"ws://{host}/", "")
+
+
+class ResourceTests(SynchronousTestCase):
+    """
+    Tests of the path and query that the request asks for.
+    """
+
+    def test_root(self) -> None:
+        """
+        Without a path it is a slash, also before a query.
+        """
+        self.assertEqual(parseURL("ws://h").resource, "/")
+        self.assertEqual(parseURL("ws://h/").resource, "/")
+        self.assertEqual(parseURL("ws://h?a=b").resource, "/?a=b")
+
+    def test_kept(self) -> None:
+        """
+        Path and query arrive as they were written, in every detail that a server may
+        care for.
+        """
+        for resource in (
+            "/chat",
+            "/chat/",
+            "/a/b/../c/./d",
+            "//a//b",
+            "/a;b=c,d/(e)!*'$",
+            "/a:b@c",
+            "/a%2Fb%2f",
+            "/%C3%A9",
+            "/?a=1&b=2",
+            "/?a=1=2&&b&c=",
+            "/?a+b=%20%26",
+            "/?redirect=http://h/?x=y",
+            "/chat?token=a.b-c_d~e",
+        ):
+            self.assertEqual(parseURL(f"ws://h{resource}").resource, resource)
+
+    def test_encoded(self) -> None:
+        """
+        Characters that a request line can't have are percent-encoded, in UTF-8.
+        """
+        for written, sent in {
+            "/a b": "/a%20b",
+            "/é": "/%C3%A9",
+            "/💩": "/%F0%9F%92%A9",
+            "/ü?ö=ä": "/%C3%BC?%C3%B6=%C3%A4",
+            "/a?b=c d": "/a?b=c%20d",
+            "/a\tb?\x00": "/a%09b?%00",
+        }.items():
+            self.assertEqual(parseURL(f"ws://h{written}").resource, sent)
+
+    def test_noInjection(self) -> None:
+        """
+        No character in a path or query can end the request line or split it.
+        """
+        for code in [*range(0x21), 0x7F, 0x85, 0xA0, 0x2028, 0xFEFF, 0x10FFFF]:
+            for place in ("/{}", "/a{}HTTP/1.1", "/?{}", "/?a={}b"):
+                written = place.format(chr(code))
+                resource = parseURL(f"ws://h{written}").resource
+                self.assertTrue(ORIGIN_FORM.fullmatch(resource), ascii(written))
+
+    def test_loneSurrogates(self) -> None:
+        """
+        What no UTF-8 has is refused, wherever in the URL it is.
+        """
+        for url in ("ws://h/\ud800", "ws://h/?\udfff", "ws://u:\ud800@h/"):
+            self.assertRaises(ValueError, parseURL, url)
+
+
+class UserTests(SynchronousTestCase):
+    """
+    Tests of user and password in a URL.
+    """
+
+    def test_none(self) -> None:
+        """
+        Without them there is nothing to authorize with.
+        """
+        self.assertIsNone(parseURL("ws://example.com/").authorization)
+        self.assertIsNone(parseURL("ws://@example.com/").authorization)
+
+    def test_basic(self) -> None:
+        """
+        They make Basic authentication: decoded, in UTF-8, and with an empty password if
+        there is none (RFC 7617, 2).
+        """
+        for userinfo, expected in {
+            "ada:pw": "Basic ada:pw",
+            "ada": "Basic ada:",
+            "ada:": "Basic ada:",
+            ":pw": "Basic :pw",
+            "a%40b:p%2Fw%3A%25": "Basic a@b:p/w:%",
+            "ada:a:b": "Basic ada:a:b",
+            "ada:%C3%A9%20%0A": "Basic ada:é \n",
+            "jürgen:ß": "Basic jürgen:ß",
+        }.items():
+            target = parseURL(f"ws://{userinfo}@example.com/")
+            self.assertEqual(credentials(target), expected, userinfo)
+            self.assertEqual((target.host, target.resource), ("example.com", "/"))
+
+    def test_headerIsPlain(self) -> None:
+        """
+        Whatever they are, the header is one line of ASCII.
+        """
+        for userinfo in ("a:b\r\nX: y", "ä:ö", "a%0D%0AX:%00", "a" * 100 + ":b"):
+            value = parseURL(f"ws://{userinfo}@h/").authorization or ""
+            self.assertTrue(re.fullmatch(r"Basic [A-Za-z0-9+/]+=*", value), value)
+
+
+class ShownTests(URLTestCase):
+    """
+    Tests of what may stand in a log.
+    """
+
+    def test_withoutPassword(self) -> None:
+        """
+        The URL to show has the user and no password.
+        """
+        for url, shown in {
+            f"ws://ada:{SECRET}@h/chat?a=b": "ws://ada@h/chat?a=b",
+            f"wss://ada:{SECRET}@[::1]:81/": "wss://ada@[::1]:81/",
+            f"ws://:{SECRET}@h/": "ws://h/",
+            f"ws://ada:{SECRET}:{SECRET}@h/": "ws://ada@h/",
+            "ws://ada@h/": "ws://ada@h/",
+            "ws://h/": "ws://h/",
+        }.items():
+            self.assertEqual(parseURL(url).url, shown)
+
+    def test_oneLine(self) -> None:
+        """
+        The URL to show is one line, whatever the one given has in it: it could not
+        forge a second one in a log.
+        """
+        for url in ("ws://h/a\r\nb", "ws://h/?a\nb", "ws://a\x1b[0m@h/", "ws://h/\x00"):
+            shown = parseURL(url).url
+            self.assertTrue(shown.isprintable(), ascii(shown))
+
+    def test_errorsWithoutPassword(self) -> None:
+        """
+        However broken a URL is, the error does not quote a password from it: nor part
+        of one that has characters which should have been encoded.
+        """
+        for url in (
+            f"http://ada:{SECRET}@h/",
+            f"ada:{SECRET}@h/",
+            f"ws://ada:{SECRET}@",
+            f"ws://ada:{SECRET}@/",
+            f"ws://ada:{SECRET}@h:port/",
+            f"ws://ada:{SECRET}@h:99999/",
+            f"ws://ada:{SECRET}@h/#x",
+            f"ws://ada:{SECRET}@a b/",
+            f"ws://ada:{SECRET}@[::zz]/",
+            f"ws://ada:{SECRET}@[::1",
+            f"ws://ada:{SECRET}/x@h/",
+            f"ws://ada:{SECRET}?x@h/",
+            f"ws://ada:{SECRET}#x@h/",
+            f"ws://ada:x@{SECRET}@h/",
+            f"ws://ada:{SECRET}@x@h/",
+            f"ws://ada:x/{SECRET}@h/",
+            f"ws:/ada:{SECRET}@h/",
+            f" ws://ada:{SECRET}@h/",
+        ):
+            error = self.assertRaises(ValueError, parseURL, url)
+            self.assertNotIn(SECRET, str(error), url)
+
+    def test_errorsShowTheRest(self) -> None:
+        """
+        An error shows the URL, so that its mistake can be found.
+        """
+        for url, shown in {
+            "https://example.com/chat": "https://example.com/chat",
+            "ws://example.com:port/chat": "example.com:port/chat",
+            f"http://ada:{SECRET}@example.com/": "example.com",
+            "ws://example.com/chat#top": "/chat#top",
+        }.items():
+            self.assertRefused(url, shown)
+
+    def test_reprWithoutPassword(self) -> None:
+        """
+        The traceback of an error that shows variables shows no password, not in base64
+        either.
+        """
+        target = parseURL(f"ws://ada:{SECRET}@h/")
+        header = target.authorization or "?"
+        self.assertNotIn(SECRET, repr(target))
+        self.assertNotIn(header.removeprefix("Basic "), repr(target))

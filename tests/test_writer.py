@@ -1,0 +1,294 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of how frames go to the transport.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.memory import MemoryTransport
+from txwebsocket.wire.outbox import Outbox
+from txwebsocket.writer import HIGH_WATER, Writer
+
+KIB = 1024
+
+
+class Connected:
+    """
+    Whoever is connected to the transport: it does not listen.
+    """
+
+    def makeConnection(self, transport: object) -> None:
+        """
+        There is a transport.
+        """
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        There is none.
+        """
+
+
+class WriterTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """
+        Connect a writer to a peer that does not read at first.
+        """
+        self.clock = Clock()
+        self.outbox = Outbox()
+        self.told: list[object] = []
+        self.writer = Writer(
+            self.outbox,
+            self.clock,
+            writeTimeout=30,
+            onChange=self.changed,
+            onStall=lambda: self.told.append("stalled"),
+        )
+        self.transport = MemoryTransport(self.clock)
+        self.transport.connect(Connected())
+        self.transport.isStalled = True
+
+    def changed(self) -> None:
+        """
+        Do what a connection does: write on when there is room.
+        """
+        self.told.append(self.writer.isFull)
+        if not self.writer.isFull:
+            self.writer.flush()
+
+    def put(self, *sizes: int) -> None:
+        """
+        Queue frames of these sizes.
+        """
+        for size in sizes:
+            self.outbox.put(b"x" * size)
+
+    def start(self) -> None:
+        """
+        The connection is open.
+        """
+        self.writer.start(self.transport)
+        self.writer.flush()
+
+    def drain(self) -> None:
+        """
+        Let the peer read all there is.
+        """
+        self.transport.isStalled = False
+        while self.transport.turn():
+            pass
+        self.transport.isStalled = True
+
+    def test_interface(self) -> None:
+        """
+        The writer is a push producer to its transport.
+        """
+        self.assertTrue(verifyObject(IPushProducer, self.writer))
+        self.start()
+        self.assertIs(self.transport.producer, self.writer)
+
+    def test_beforeStart(self) -> None:
+        """
+        What is queued before there is a transport leaves when there is one.
+        """
+        self.put(3)
+        self.writer.flush()
+        self.assertEqual(self.outbox.size, 3)
+        self.start()
+        self.assertEqual((self.outbox.size, self.transport.unsent), (0, b"xxx"))
+
+    def test_order(self) -> None:
+        """
+        Frames leave in order, however they are cut into writes.
+        """
+        frames = [bytes([number]) * (number * 777) for number in range(100)]
+        self.start()
+        for frame in frames:
+            self.outbox.put(frame)
+            self.writer.flush()
+        self.drain()
+        self.assertEqual(self.transport.sent, b"".join(frames))
+
+    def test_highWater(self) -> None:
+        """
+        The transport is given little more than its mark; the rest waits here, where it
+        is counted.
+        """
+        self.put(1000 * KIB)
+        self.start()
+        self.assertTrue(self.writer.isFull)
+        given = len(self.transport.unsent)
+        self.assertGreater(given, HIGH_WATER)
+        self.assertLessEqual(given, 2 * HIGH_WATER)
+        self.assertEqual(self.outbox.size, 1000 * KIB - given)
+        self.assertEqual(HIGH_WATER, 64 * KIB)
+
+    def test_nothingWhileFull(self) -> None:
+        """
+        Nothing is written while the transport is full, and all of it afterwards.
+        """
+        self.put(200 * KIB)
+        self.start()
+        given = len(self.transport.unsent)
+        self.put(10)
+        self.writer.flush()
+        self.assertEqual(len(self.transport.unsent), given)
+        self.drain()
+        self.assertEqual(len(self.transport.sent), 200 * KIB + 10)
+        self.assertEqual((self.outbox.size, self.told[-1]), (0, False))
+
+    def test_manySmallFrames(self) -> None:
+        """
+        Many small frames leave in one write for each 64 KiB, not one each.
+        """
+        writes: list[int] = []
+        self.transport.writeSequence = lambda parts: writes.append(len(b"".join(parts)))  # type: ignore[method-assign,assignment]
+        self.put(*[10] * 10_000)
+        self.start()
+        self.assertEqual(writes, [65540, 34460])
+
+    def test_flushedAtOnce(self) -> None:
+        """
+        When nothing waits, flushed() has fired already.
+        """
+        self.start()
+        self.successResultOf(self.writer.flushed())
+
+    def test_flushedLater(self) -> None:
+        """
+        flushed() fires when our queue is empty and the transport is below its mark.
+        """
+        self.put(300 * KIB)
+        self.start()
+        waiting = [self.writer.flushed(), self.writer.flushed()]
+        for each in waiting:
+            self.assertNoResult(each)
+        self.drain()
+        for each in waiting:
+            self.assertIsNone(self.successResultOf(each))
+
+    def test_flushedWaitsForTransport(self) -> None:
+        """
+        flushed() waits for the transport as well, when our own queue is empty already.
+        """
+        self.start()
+        self.transport.write(b"x" * 70 * KIB)
+        self.assertEqual(self.outbox.size, 0)
+        waiting = self.writer.flushed()
+        self.assertNoResult(waiting)
+        self.drain()
+        self.successResultOf(waiting)
+
+    def test_flushedCancelled(self) -> None:
+        """
+        Whoever waits for flushed() may give up; others wait on.
+        """
+        self.put(300 * KIB)
+        self.start()
+        impatient, patient = self.writer.flushed(), self.writer.flushed()
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
+        self.drain()
+        self.successResultOf(patient)
+
+    def test_sendingWhenFlushed(self) -> None:
+        """
+        Whoever sends more when flushed() fires and waits again, waits for that.
+        """
+        self.put(300 * KIB)
+        self.start()
+
+        def sendMore(_: object) -> object:
+            self.put(300 * KIB)
+            self.writer.flush()
+            return self.writer.flushed()
+
+        again = self.writer.flushed().addCallback(sendMore)
+        self.drain()
+        self.successResultOf(again)
+        self.assertEqual(len(self.transport.sent), 600 * KIB)
+
+    def test_flushedAfterEnd(self) -> None:
+        """
+        flushed() fails when the connection ends, and ever after.
+        """
+        self.put(300 * KIB)
+        self.start()
+        waiting = self.writer.flushed()
+        self.writer.end(ConnectionDone())
+        self.failureResultOf(waiting, ConnectionDone)
+        self.failureResultOf(self.writer.flushed(), ConnectionDone)
+
+    def test_changes(self) -> None:
+        """
+        A change between full and not full is told once.
+        """
+        self.start()
+        self.writer.resumeProducing()
+        self.assertEqual(self.told, [])
+        self.writer.pauseProducing()
+        self.writer.pauseProducing()
+        self.assertEqual(self.told, [True])
+        self.writer.resumeProducing()
+        self.writer.resumeProducing()
+        self.assertEqual(self.told, [True, False])
+
+    def test_stall(self) -> None:
+        """
+        A peer that reads nothing for writeTimeout is noticed, to the second.
+        """
+        self.put(100 * KIB)
+        self.start()
+        self.clock.advance(29.9)
+        self.assertNotIn("stalled", self.told)
+        self.clock.advance(0.1)
+        self.assertEqual(self.told.count("stalled"), 1)
+        self.clock.advance(100)
+        self.assertEqual(self.told.count("stalled"), 1)
+
+    def test_noStall(self) -> None:
+        """
+        A peer that reads in time is not taken for a stalled one, however often.
+        """
+        self.start()
+        for _ in range(5):
+            self.put(100 * KIB)
+            self.writer.flush()
+            self.clock.advance(29)
+            self.drain()
+        self.assertNotIn("stalled", self.told)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop(self) -> None:
+        """
+        After stop() the transport is left alone, and can close.
+        """
+        self.put(100 * KIB)
+        self.start()
+        self.writer.stop()
+        self.assertIsNone(self.transport.producer)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        given = len(self.transport.unsent)
+        self.writer.stop()
+        self.writer.resumeProducing()
+        self.put(10)
+        self.writer.flush()
+        self.assertEqual(len(self.transport.unsent), given)
+
+    def test_end(self) -> None:
+        """
+        When the transport is gone, no timer is left.
+        """
+        self.put(100 * KIB)
+        self.start()
+        self.transport.lose(ConnectionDone())
+        self.writer.end(ConnectionDone())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertNotIn("stalled", self.told)

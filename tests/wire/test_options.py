@@ -1,0 +1,316 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of :mod:`txwebsocket.wire.options`.
+"""
+
+from dataclasses import FrozenInstanceError, fields, replace
+from datetime import timedelta
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txwebsocket.wire.options import ClientConfig, ConnectionConfig, ServerConfig
+from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
+
+KINDS = (ConnectionConfig, ServerConfig, ClientConfig)
+
+SIZES = ("maxReceivedMessageSize", "fragmentationThreshold", "maxBufferedBytes")
+FLAGS = (
+    "assembleFragments",
+    "fragmentOutgoingMessages",
+    "keepalive",
+    "dropConnectionOnKeepaliveTimeout",
+    "useNativeKeepalive",
+    "disableNagleAlgorithm",
+)
+SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
+COUNTS = ("maxConnections", "maxConnectionsPerAddress", "maxPendingRequests")
+DURATIONS = (
+    "keepaliveInterval",
+    "keepaliveGracePeriod",
+    "openTimeout",
+    "closeTimeout",
+    "writeTimeout",
+)
+
+
+class OptionsTestCase(SynchronousTestCase):
+    """
+    What tests of options need.
+    """
+
+    def assertAccepts(self, kind: type, name: str, *values: Any) -> None:
+        """
+        The option takes these values.
+        """
+        for value in values:
+            taken = getattr(kind(**{name: value}), name)
+            isList = isinstance(value, list | set)
+            self.assertEqual(taken, type(taken)(value) if isList else value)
+
+    def assertRefuses(self, kind: type, name: str, *values: Any) -> None:
+        """
+        The option takes none of these; the error names the option, what it accepts and
+        what it was given.
+        """
+        for value in values:
+            error = self.assertRaises(ValueError, kind, **{name: value})
+            start = f"{name} must be "
+            self.assertEqual(str(error)[: len(start)], start)
+            self.assertTrue(str(error).endswith(f", not {value!r}"), str(error))
+
+
+class ConnectionConfigTests(OptionsTestCase):
+    """
+    Tests of the options that both roles have.
+    """
+
+    def test_covered(self) -> None:
+        """
+        No option is left out below.
+        """
+        names = {option.name for option in fields(ConnectionConfig)}
+        self.assertEqual(names, {*SIZES, *FLAGS, *DURATIONS, "maxReceivedFrameSize"})
+
+    def test_sizes(self) -> None:
+        """
+        A size is a whole number of bytes.
+        """
+        for kind in KINDS:
+            for name in SIZES:
+                self.assertAccepts(kind, name, 1, 2**40)
+                self.assertRefuses(kind, name, 0, -1, 1.0, 1.5, "1", b"1", True, None)
+
+    def test_frameSize(self) -> None:
+        """
+        The size of a frame may be left to that of its message.
+        """
+        for kind in KINDS:
+            self.assertAccepts(kind, "maxReceivedFrameSize", 1, 2**40, None)
+            self.assertRefuses(kind, "maxReceivedFrameSize", 0, -1, 1.5, "1", False)
+
+    def test_flags(self) -> None:
+        """
+        A flag is true or false, nothing that merely looks so.
+        """
+        for kind in KINDS:
+            for name in FLAGS:
+                self.assertAccepts(kind, name, True, False)
+                self.assertRefuses(kind, name, 0, 1, None, "no", [])
+
+    def test_durations(self) -> None:
+        """
+        A duration is a number of seconds, more than none and less than for ever.
+        """
+        wrong = (0, 0.0, -1, float("inf"), float("nan"), "1", True, None, timedelta(1))
+        for kind in KINDS:
+            for name in DURATIONS:
+                self.assertAccepts(kind, name, 1, 0.001, 10.0**9)
+                self.assertRefuses(kind, name, *wrong)
+
+    def test_unknown(self) -> None:
+        """
+        An option that doesn't exist is refused by its name.
+        """
+        for kind in KINDS:
+            error = self.assertRaises(TypeError, kind, maxRecievedFrameSize=1)
+            self.assertIn("maxRecievedFrameSize", str(error))
+
+    def test_byName(self) -> None:
+        """
+        Options are given by name only.
+        """
+        for kind in KINDS:
+            self.assertRaises(TypeError, kind, 1024)
+
+    def test_frozen(self) -> None:
+        """
+        Options can't be changed under a connection that uses them.
+        """
+        for kind in KINDS:
+            config = kind()
+            for option in fields(kind):
+                value = getattr(config, option.name)
+                self.assertRaises(
+                    FrozenInstanceError, setattr, config, option.name, value
+                )
+
+    def test_varied(self) -> None:
+        """
+        A variant is made with dataclasses.replace, and checked like the first.
+        """
+        config = ServerConfig(closeTimeout=1.0)
+        varied = replace(config, keepalive=False)
+        self.assertEqual((varied.closeTimeout, varied.keepalive), (1.0, False))
+        self.assertTrue(config.keepalive)
+        self.assertRaises(ValueError, replace, config, closeTimeout=0)
+
+    def test_equal(self) -> None:
+        """
+        The same choices are the same options.
+        """
+        for kind in KINDS:
+            self.assertEqual(kind(keepalive=False), kind(keepalive=False))
+            self.assertNotEqual(kind(keepalive=False), kind())
+
+    def test_defaults(self) -> None:
+        """
+        The defaults are those the manual promises.
+        """
+        for kind in KINDS:
+            config = kind()
+            self.assertIsNone(config.maxReceivedFrameSize)
+            self.assertTrue(config.assembleFragments)
+            self.assertFalse(config.fragmentOutgoingMessages)
+            self.assertEqual(config.fragmentationThreshold, 16 * 1024)
+            self.assertEqual(config.maxBufferedBytes, 16 * 1024**2)
+            self.assertTrue(config.keepalive)
+            self.assertEqual(config.keepaliveInterval, 20)
+            self.assertTrue(config.dropConnectionOnKeepaliveTimeout)
+            self.assertEqual(config.keepaliveGracePeriod, 10)
+            self.assertEqual(config.openTimeout, 10)
+            self.assertEqual(config.closeTimeout, 5)
+            self.assertEqual(config.writeTimeout, 30)
+            self.assertTrue(config.disableNagleAlgorithm)
+
+    def test_messageSizes(self) -> None:
+        """
+        A client takes more than a server, as it chose whom to talk to.
+        """
+        self.assertEqual(ServerConfig().maxReceivedMessageSize, 1024**2)
+        self.assertEqual(ClientConfig().maxReceivedMessageSize, 8 * 1024**2)
+
+
+class ServerConfigTests(OptionsTestCase):
+    """
+    Tests of the options that only a server has.
+    """
+
+    def test_covered(self) -> None:
+        """
+        No option is left out below.
+        """
+        own = {option.name for option in fields(ServerConfig)}
+        own -= {option.name for option in fields(ConnectionConfig)}
+        lists = {"origins", "subprotocols", "trustedProxies"}
+        self.assertEqual(own, {*lists, *SERVER_FLAGS, *COUNTS})
+
+    def test_counts(self) -> None:
+        """
+        A limit of how many is a whole number, or None for no limit.
+        """
+        for name in COUNTS:
+            self.assertAccepts(ServerConfig, name, None, 1, 10**6)
+            self.assertRefuses(ServerConfig, name, 0, -1, 1.0, True, "1")
+
+    def test_serverFlags(self) -> None:
+        """
+        A flag is True or False, and nothing that may mean either.
+        """
+        for name in SERVER_FLAGS:
+            self.assertAccepts(ServerConfig, name, True, False)
+            self.assertRefuses(ServerConfig, name, 0, 1, None, "no")
+
+    def test_trustedProxies(self) -> None:
+        """
+        Trusted proxies are addresses or networks.
+        """
+        good = ([], ["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ("::1",))
+        self.assertAccepts(ServerConfig, "trustedProxies", *good)
+        wrong = ("127.0.0.1", ["localhost"], ["10.0.0.1/8"], None, 1, [None])
+        self.assertRefuses(ServerConfig, "trustedProxies", *wrong)
+
+    def test_origins(self) -> None:
+        """
+        Origins are exact ones, patterns, any; or a callable that decides.
+        """
+        self.assertAccepts(
+            ServerConfig,
+            "origins",
+            (),
+            ["https://example.com", "https://*.example.com:8443"],
+            {"http://localhost:3000"},
+            [INSECURE_ANY_ORIGIN],
+            lambda origin: True,
+        )
+        self.assertEqual(tuple(ServerConfig().origins), ())
+
+    def test_otherOrigins(self) -> None:
+        """
+        Whatever else is refused, and one string is no list.
+        """
+        self.assertRefuses(
+            ServerConfig,
+            "origins",
+            ["example.com"],
+            ["https://example.com", "https://example.com/path"],
+            ["null"],
+            [None],
+            [b"https://example.com"],
+            "https://example.com",
+            b"https://example.com",
+            None,
+            True,
+            1,
+        )
+
+    def test_originsOnce(self) -> None:
+        """
+        Origins that can be looked at only once are still there when they are needed.
+        """
+        config = ServerConfig(origins=iter(["https://example.com"]))
+        policy = OriginPolicy(config.origins)
+        self.assertTrue(policy.permits("https://example.com", "h"))
+
+    def test_subprotocols(self) -> None:
+        """
+        Subprotocols are names, in their order.
+        """
+        self.assertAccepts(ServerConfig, "subprotocols", (), ("b", "a"), ["chat.v1"])
+        self.assertEqual(tuple(ServerConfig().subprotocols), ())
+
+    def test_listsKept(self) -> None:
+        """
+        Changing a list afterwards changes neither who may connect nor what is spoken.
+        """
+        origins, subprotocols = ["https://example.com"], ["chat"]
+        config = ServerConfig(origins=origins, subprotocols=subprotocols)
+        origins.append(INSECURE_ANY_ORIGIN)
+        subprotocols.append("two words")
+        self.assertEqual(list(config.origins), ["https://example.com"])
+        self.assertEqual(list(config.subprotocols), ["chat"])
+
+    def test_otherSubprotocols(self) -> None:
+        """
+        Whatever isn't the name of a subprotocol is refused, and one string is no list.
+        """
+        wrong = (["a b"], [""], ["a", b"b"], [None], "chat", {"a": 1}, None, 1)
+        self.assertRefuses(ServerConfig, "subprotocols", *wrong)
+
+
+class ClientConfigTests(OptionsTestCase):
+    """
+    Tests of the options that only a client has.
+    """
+
+    def test_covered(self) -> None:
+        """
+        No option is left out below.
+        """
+        own = {option.name for option in fields(ClientConfig)}
+        own -= {option.name for option in fields(ConnectionConfig)}
+        self.assertEqual(own, {"webSocketVersion"})
+
+    def test_version(self) -> None:
+        """
+        A client speaks version 13, or 8 if it is told to.
+        """
+        self.assertAccepts(ClientConfig, "webSocketVersion", 13, 8)
+        self.assertEqual(ClientConfig().webSocketVersion, 13)
+
+    def test_otherVersions(self) -> None:
+        """
+        It speaks no other, and a version is a whole number.
+        """
+        wrong = (0, 7, 14, True, "13", None, (13,), 13.0)
+        self.assertRefuses(ClientConfig, "webSocketVersion", *wrong)

@@ -1,0 +1,186 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of :mod:`txwebsocket.wire.outbox`.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txwebsocket.wire.outbox import Octets, Outbox
+
+
+def joined(parts: list[Octets]) -> bytes:
+    """
+    What a transport would write.
+    """
+    return b"".join(parts)
+
+
+class OutboxTests(SynchronousTestCase):
+    """
+    Tests of :class:`Outbox`.
+    """
+
+    def setUp(self) -> None:
+        self.outbox = Outbox()
+
+    def takeAll(self, limit: int = 1000) -> bytes:
+        """
+        All that waits, taken in turns of ``limit`` bytes.
+        """
+        taken = b""
+        while part := joined(self.outbox.take(limit)):
+            taken += part
+        return taken
+
+    def test_empty(self) -> None:
+        """
+        At first there is nothing to send.
+        """
+        self.assertFalse(self.outbox.hasSome())
+        self.assertEqual(self.outbox.size, 0)
+        self.assertEqual(self.outbox.take(10), [])
+
+    def test_order(self) -> None:
+        """
+        Frames leave in the order in which they came, with their parts in order.
+        """
+        self.outbox.put(b"one ")
+        self.outbox.put(b"head ", b"payload ")
+        self.outbox.put(memoryview(b"three"))
+        self.assertEqual(self.outbox.size, 22)
+        self.assertTrue(self.outbox.hasSome())
+        self.assertEqual(joined(self.outbox.take(100)), b"one head payload three")
+        self.assertEqual(self.outbox.size, 0)
+        self.assertFalse(self.outbox.hasSome())
+
+    def test_notCopied(self) -> None:
+        """
+        What isn't cut leaves as the very object that was put in.
+        """
+        payload = b"p" * 1000
+        self.outbox.put(b"h", payload)
+        self.assertIs(self.outbox.take(5000)[1], payload)
+
+    def test_limit(self) -> None:
+        """
+        About as much is taken as asked for; a small frame goes whole, beyond the limit.
+        """
+        for _ in range(5):
+            self.outbox.put(b"12345")
+        self.assertEqual(joined(self.outbox.take(7)), b"12345" * 2)
+        self.assertEqual(self.outbox.size, 15)
+        self.assertEqual(joined(self.outbox.take(10)), b"12345" * 2)
+        self.assertEqual(joined(self.outbox.take(1)), b"1")
+        self.assertEqual(self.outbox.size, 4)
+
+    def test_nothingWanted(self) -> None:
+        """
+        Whoever has no room takes nothing.
+        """
+        self.outbox.put(b"12345")
+        self.outbox.owe(b"pong")
+        self.assertEqual(self.outbox.take(0), [])
+        self.assertEqual(self.outbox.take(-1), [])
+        self.assertEqual(self.outbox.size, 5)
+
+    def test_large(self) -> None:
+        """
+        A part larger than the limit is taken bit by bit.
+        """
+        payload = bytes(range(256)) * 10
+        self.outbox.put(b"head", payload)
+        self.outbox.put(b"next")
+        taken = b""
+        for limit in (10, 100, 2000, 1, 10000):
+            turn = joined(self.outbox.take(limit))
+            self.assertLess(len(turn), limit * 2)
+            taken += turn
+            self.assertEqual(self.outbox.size, 2568 - len(taken))
+        self.assertEqual(taken, b"head" + payload + b"next")
+
+    def test_everyLimit(self) -> None:
+        """
+        Whatever the limit, all arrives in order and nothing is left over.
+        """
+        for limit in range(1, 60):
+            self.outbox.put(b"head ", b"payload " * 5)
+            self.outbox.put(b"small ")
+            self.outbox.put(b"head ", memoryview(b"another"))
+            expected = b"head " + b"payload " * 5 + b"small head another"
+            self.assertEqual(self.takeAll(limit), expected)
+            self.assertEqual(self.outbox.size, 0)
+            self.assertFalse(self.outbox.hasSome())
+
+    def test_pongFirst(self) -> None:
+        """
+        The pong we owe overtakes the frames that wait.
+        """
+        self.outbox.put(b"waiting")
+        self.outbox.owe(b"pong ")
+        self.assertEqual(self.outbox.size, 7)
+        self.assertEqual(joined(self.outbox.take(100)), b"pong waiting")
+        self.assertEqual(self.outbox.size, 0)
+
+    def test_pongAlone(self) -> None:
+        """
+        A pong is something to take though nothing else waits, once.
+        """
+        self.outbox.owe(b"pong")
+        self.assertTrue(self.outbox.hasSome())
+        self.assertEqual(self.takeAll(), b"pong")
+        self.assertFalse(self.outbox.hasSome())
+
+    def test_newestPong(self) -> None:
+        """
+        However many are owed, only the newest is sent; the others cost nothing.
+        """
+        for n in range(1000):
+            self.outbox.owe(b"pong %d" % n)
+        self.assertEqual(self.outbox.size, 0)
+        self.assertEqual(self.takeAll(), b"pong 999")
+
+    def test_pongBetweenFrames(self) -> None:
+        """
+        A pong waits for the end of a frame that has left in part.
+        """
+        for taken in range(1, 25):
+            outbox = Outbox()
+            outbox.put(b"head ", b"a long payload ")
+            outbox.put(b"next")
+            start = joined(outbox.take(taken))
+            outbox.owe(b"pong ")
+            rest = joined(outbox.take(1000))
+            isWithin = len(start) <= 20
+            self.assertEqual(
+                start + rest,
+                b"head a long payload pong next"
+                if isWithin
+                else b"head a long payload nextpong ",
+            )
+
+    def test_last(self) -> None:
+        """
+        The close frame is the last: it leaves after what waits, and no pong follows.
+        """
+        self.outbox.put(b"waiting ")
+        self.outbox.owe(b"early pong ")
+        self.outbox.putLast(b"close")
+        self.outbox.owe(b"late pong")
+        self.assertEqual(self.outbox.size, 13)
+        self.assertEqual(self.takeAll(), b"waiting close")
+        self.assertFalse(self.outbox.hasSome())
+
+    def test_clear(self) -> None:
+        """
+        What waits can be given up, and is told in bytes.
+        """
+        self.outbox.put(b"head", b"payload" * 10)
+        self.outbox.put(b"next")
+        self.outbox.take(10)
+        self.outbox.owe(b"pong")
+        size = self.outbox.size
+        self.assertEqual(self.outbox.clear(), size)
+        self.assertGreater(size, 0)
+        self.assertFalse(self.outbox.hasSome())
+        self.assertEqual(self.outbox.take(1000), [])
+        self.assertEqual(self.outbox.clear(), 0)
