@@ -7,6 +7,7 @@ WebSockets for Twisted: a client and a server.
 import sys
 
 from txwebsocket._version import __version__
+from txwebsocket._version import __version__ as version
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.errors import (
@@ -18,7 +19,7 @@ from txwebsocket.wire.errors import (
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
-from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import SPEEDUPS
 from txwebsocket.wire.states import State
 
@@ -26,6 +27,7 @@ from txwebsocket.wire.states import State
 if sys.platform != "emscripten":
     from txwebsocket.client import WebSocketClient
     from txwebsocket.connection import WebSocketConnection
+    from txwebsocket.deprecation import Deprecation
     from txwebsocket.endpoint import WebSocketClientEndpoint
     from txwebsocket.errors import (
         ConnectionRejected,
@@ -42,6 +44,7 @@ if sys.platform != "emscripten":
     )
     from txwebsocket.request import WebSocketRequest
     from txwebsocket.resource import WebSocketResource
+    from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionRejected",
     "Cookie",
+    "Deprecation",
     "Extension",
     "HandshakeError",
     "InvalidState",
@@ -63,6 +67,7 @@ __all__ = [
     "OpeningTimedOut",
     "ServerConfig",
     "State",
+    "Traffic",
     "WebSocketClient",
     "WebSocketClientEndpoint",
     "WebSocketClientFactory",
@@ -72,8 +77,11 @@ __all__ = [
     "WebSocketProtocol",
     "WebSocketRequest",
     "WebSocketResource",
+    "WebSocketRouter",
+    "WebSocketRouterRequest",
     "WebSocketServer",
     "WebSocketServerFactory",
     "WebSocketTransport",
     "__version__",
+    "version",
 ]

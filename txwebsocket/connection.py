@@ -19,7 +19,7 @@ from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import checkClose
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.options import ConnectionConfig
-from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.states import State
 
 _PING_SIZE = 8
@@ -75,6 +75,13 @@ class WebSocketConnection:
         Bytes of frames that wait in our queue, because the transport has no room.
         """
         return self._link.wire.outbox.size
+
+    @property
+    def traffic(self) -> Traffic:
+        """
+        How many messages and bytes have passed so far.
+        """
+        return self._link.wire.traffic()
 
     @property
     def closeReport(self) -> CloseReport | None:

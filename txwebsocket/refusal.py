@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from txwebsocket.upgrade import canTakeOver
@@ -18,27 +19,41 @@ from txwebsocket.upgrade import canTakeOver
 def refuse(
     request: Request,
     status: int,
-    explanation: str,
+    content: str | bytes | IResource,
     headers: Iterable[tuple[str, str]] = (),
 ) -> None:
     """
-    Answer with a status and a readable sentence, and read no more requests from this
-    connection: what follows a refused handshake may be anything but HTTP.
+    Answer with an ordinary response, and read no more requests from this connection:
+    what follows a refused handshake may be anything but HTTP.
+
+    :param content: a sentence to explain it, or the whole body, or a resource to render
+        with this status.
     """
     phrase = _phrase(status)
-    body = f"{status} {phrase}\n\n{explanation or phrase}\n".encode()
     request.setResponseCode(status, phrase.encode("ascii"))
-    response = request.responseHeaders
     for name, value in headers:
-        response.addRawHeader(name, value)
-    response.setRawHeaders("Content-Type", ["text/plain; charset=utf-8"])
-    response.setRawHeaders("Content-Length", [str(len(body))])
+        request.responseHeaders.addRawHeader(name, value)
+    _endConnection(request)
+    if isinstance(content, str):
+        content = f"{status} {phrase}\n\n{content or phrase}\n".encode()
+        request.setHeader("Content-Type", "text/plain; charset=utf-8")
+    if isinstance(content, bytes):
+        _write(request, content)
+    else:
+        request.render(content)
+
+
+def _endConnection(request: Request) -> None:
     if canTakeOver(request):
         channel: Any = request.channel
         channel.persistent = False
         # RFC 9110, 7.8: who sends Upgrade names it in Connection as well.
-        options = "Upgrade, close" if response.hasHeader("Upgrade") else "close"
-        response.setRawHeaders("Connection", [options])
+        isOffered = request.responseHeaders.hasHeader("Upgrade")
+        request.setHeader("Connection", "Upgrade, close" if isOffered else "close")
+
+
+def _write(request: Request, body: bytes) -> None:
+    request.setHeader("Content-Length", str(len(body)))
     request.write(b"" if request.method == b"HEAD" else body)
     request.finish()
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+from incremental import Version
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from txwebsocket.connection import WebSocketConnection, makeLink
+from txwebsocket.deprecation import replacedProperty
 from txwebsocket.link import Link
 from txwebsocket.refusal import refuse
 from txwebsocket.upgrade import responseHeaders, takeOver
@@ -26,6 +29,8 @@ from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.options import ServerConfig
 
 HeaderPairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+Body: TypeAlias = str | bytes | IResource | None
 
 
 class WebSocketRequest:
@@ -104,6 +109,10 @@ class WebSocketRequest:
         isRooted = self.resource.startswith("/")
         return urlsplit(f"//{self.host}{self.resource}" if isRooted else self.resource)
 
+    websocketVersion = replacedProperty(
+        "websocketVersion", "webSocketVersion", Version("txwebsocket", 0, 1, 0)
+    )
+
     @property
     def isDecided(self) -> bool:
         """
@@ -165,6 +174,7 @@ class WebSocketRequest:
         status: int = 403,
         reason: str = "",
         headers: HeaderPairs | None = None,
+        body: Body = None,
     ) -> None:
         """
         Answer with an ordinary HTTP response.
@@ -172,6 +182,8 @@ class WebSocketRequest:
         :param status: an HTTP status from 300 to 599.
         :param reason: a sentence for its body.
         :param headers: more headers for the response.
+        :param body: the body itself, in place of the reason: text, bytes, or a resource
+            to render.
         :raises InvalidState: if the request was decided before.
         :raises ValueError: if the status or a header can't be sent; the request stays
             open.
@@ -183,7 +195,8 @@ class WebSocketRequest:
         checkHeaders(extra)
         self._decide(None)
         if self._lost is None:
-            refuse(self.httpRequest, status, reason, extra)
+            content = reason if body is None else body
+            refuse(self.httpRequest, status, content, extra)
 
     def _checkUndecided(self) -> None:
         if self._isDecided:

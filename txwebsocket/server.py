@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from inspect import isclass
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -19,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from txwebsocket.connection import WebSocketConnection, asBytes
+from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
 from txwebsocket.link import Link
 from txwebsocket.mounting import Mounts
@@ -73,7 +73,7 @@ class WebSocketServer:
     ) -> None:
         warnOfBrokenTLS()
         self.config = ServerConfig() if config is None else config
-        self._decide = _decider(application, self.config)
+        self.application = application
         self._onConnect = onConnect
         self._onClose = onClose
         self._onUpgradeError = onUpgradeError
@@ -86,6 +86,22 @@ class WebSocketServer:
         self._perAddress: Counter[str | None] = Counter()
         self._handlers: set[Deferred[Any]] = set()
         self._isShutDown = False
+
+    @property
+    def application(self) -> Any:
+        """
+        What is served; see the constructor. Another one is for requests to come.
+        """
+        return self._application
+
+    @application.setter
+    def application(self, application: Any) -> None:
+        if application is None:
+            accepts = self.config.autoAcceptConnections
+            self._decide: Decider = acceptAny if accepts else rejectAny
+        else:
+            self._decide = makeDecider(application)
+        self._application = application
 
     @property
     def connections(self) -> Collection[WebSocketConnection]:
@@ -432,44 +448,3 @@ def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:
     for name, values in httpRequest.requestHeaders.getAllRawHeaders():
         for value in values:
             yield name, value
-
-
-def _decider(
-    application: Any, config: ServerConfig
-) -> Callable[[WebSocketRequest], object]:
-    """
-    How requests are decided, by what kind of thing the application is.
-    """
-    if application is None:
-        return _acceptAny if config.autoAcceptConnections else _rejectAny
-    if hasattr(application, "buildProtocol"):
-        return partial(_askFactory, application.buildProtocol)
-    if isclass(application):
-        return partial(_makeFrom, application)
-    if callable(application):
-        handler: Callable[[WebSocketRequest], object] = application
-        return handler
-    raise TypeError(
-        "an application must have buildProtocol, be a class or be callable, "
-        f"not {application!r}"
-    )
-
-
-def _acceptAny(request: WebSocketRequest) -> None:
-    request.accept(next(iter(request.requestedProtocols), None))
-
-
-def _rejectAny(request: WebSocketRequest) -> None:
-    request.reject(404, "Nothing is served here.")
-
-
-def _askFactory(build: Callable[[Any], object], request: WebSocketRequest) -> None:
-    application = build(request.httpRequest)
-    if application is None:
-        request.reject(403)
-    else:
-        request.accept(application=application)
-
-
-def _makeFrom(make: Callable[[], object], request: WebSocketRequest) -> None:
-    request.accept(application=make())

@@ -22,7 +22,7 @@ from txwebsocket.wire.masking import applyMask
 from txwebsocket.wire.messages import MessageAssembler, fragment
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
-from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
 from txwebsocket.wire.states import NEXT, State, Step, advance
 
@@ -99,6 +99,9 @@ class Connection:
         "_received",
         "_sent",
         "_state",
+        "bytesReceived",
+        "messagesReceived",
+        "messagesSent",
         "outbox",
         "role",
     )
@@ -125,6 +128,7 @@ class Connection:
         self._received: tuple[int | None, str] = (None, "")
         self._closeReceived = False
         self._discarded = 0
+        self.messagesReceived = self.messagesSent = self.bytesReceived = 0
 
     @property
     def state(self) -> State:
@@ -145,6 +149,7 @@ class Connection:
         """
         Take what the network gave. What comes of it is in :meth:`nextEvent`.
         """
+        self.bytesReceived += len(chunk)
         if self._state not in _DEAF:
             self._incoming.extend(self._reader.feed(chunk))
 
@@ -173,7 +178,10 @@ class Connection:
                 event = self._takeFailure(item)  # type: ignore[arg-type]
             if event is None:
                 continue
-            if self._state is State.OPEN or type(event) in _ALWAYS_TOLD:
+            if self._state is State.OPEN:
+                self.messagesReceived += _endsMessage(event)
+                return event
+            if type(event) in _ALWAYS_TOLD:
                 return event
             self._discarded += _endsMessage(event)
         return None
@@ -234,6 +242,7 @@ class Connection:
         Send one frame as it is. Keeping the order of fragments is the caller's part.
         """
         self.checkOpen()
+        self.messagesSent += _endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
     def sendFramed(self, frames: Iterable[tuple[Octets, ...]]) -> None:
@@ -242,8 +251,7 @@ class Connection:
         a server.
         """
         self.checkOpen()
-        for parts in frames:
-            self.outbox.put(*parts)
+        self._put(frames)
 
     def ping(self, payload: bytes) -> None:
         """
@@ -311,6 +319,17 @@ class Connection:
         self._incoming.clear()
         self._move(Step.LOST)
 
+    def traffic(self) -> Traffic:
+        """
+        What has passed so far.
+        """
+        return Traffic(
+            self.messagesReceived,
+            self.messagesSent,
+            self.bytesReceived,
+            self.outbox.taken,
+        )
+
     def report(self) -> CloseReport:
         """
         How the connection ended; before that, what is known so far.
@@ -343,7 +362,11 @@ class Connection:
     def _sendMessage(self, opcode: Opcode, payload: bytes) -> None:
         if self._state is not State.OPEN:
             self.checkOpen()
-        for parts in frameMessage(opcode, payload, self._config, self._nextMask):
+        self._put(frameMessage(opcode, payload, self._config, self._nextMask))
+
+    def _put(self, frames: Iterable[tuple[Octets, ...]]) -> None:
+        self.messagesSent += 1
+        for parts in frames:
             self.outbox.put(*parts)
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
@@ -370,7 +393,9 @@ def _endsMessage(event: Event) -> bool:
     """
     Is this a message, or the last frame of one?
     """
-    return event.fin if isinstance(event, Frame) else isinstance(event, str | bytes)
+    if isinstance(event, Frame):
+        return event.fin and event.opcode < _CONTROL
+    return isinstance(event, str | bytes)
 
 
 def frameMessage(

@@ -19,7 +19,7 @@ class Outbox:
     out at the next boundary between frames, ahead of what waits.
     """
 
-    __slots__ = ("_frames", "_isClosed", "_owed", "_parts", "size")
+    __slots__ = ("_frames", "_isClosed", "_owed", "_parts", "size", "taken")
 
     def __init__(self) -> None:
         self._frames: deque[tuple[Octets, ...]] = deque()
@@ -30,6 +30,10 @@ class Outbox:
         self.size = 0
         """
         Bytes that wait, the owed pong left out.
+        """
+        self.taken = 0
+        """
+        Bytes that were taken, all in all.
         """
 
     def put(self, *parts: Octets) -> None:
@@ -78,6 +82,7 @@ class Outbox:
             taken.append(bytes(part))
             self.size -= len(part)
             room -= len(part)
+        self.taken += limit - room
         return taken
 
     def clear(self) -> int:

@@ -5,8 +5,25 @@ How a connection ended.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from txwebsocket.wire.codes import CloseCause, CloseCode
+
+
+class Traffic(NamedTuple):
+    """
+    What has passed over a connection.
+
+    :ivar messagesReceived: messages that were delivered.
+    :ivar messagesSent: messages that were sent, or wait to be.
+    :ivar bytesReceived: bytes of frames, their heads included.
+    :ivar bytesSent: the same for what has left our queue.
+    """
+
+    messagesReceived: int
+    messagesSent: int
+    bytesReceived: int
+    bytesSent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
