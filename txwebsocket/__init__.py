@@ -14,6 +14,7 @@ from txwebsocket.wire.errors import (
     ConnectionClosed,
     HandshakeError,
     InvalidState,
+    UpgradeRefused,
     WebSocketError,
 )
 from txwebsocket.wire.grammar import Extension
@@ -68,6 +69,7 @@ __all__ = [
     "ServerConfig",
     "State",
     "Traffic",
+    "UpgradeRefused",
     "WebSocketClient",
     "WebSocketClientEndpoint",
     "WebSocketClientFactory",
