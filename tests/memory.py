@@ -607,6 +607,9 @@ class Ends:
     """
     One end of an open WebSocket without a handshake, and its peer.
 
+    :param early: what came in the same segment as the handshake.
+    :param openIt: whether the handshake is over.
+    :param options: of the configuration.
     :ivar link: the machinery.
     :ivar connection: its face.
     :ivar transport: what it is connected to.
@@ -620,6 +623,7 @@ class Ends:
         role: Role = Role.SERVER,
         transport: MemoryTransport | None = None,
         early: bytes = b"",
+        openIt: bool = True,
         **options: Any,
     ) -> None:
         self.transport = MemoryTransport(Clock()) if transport is None else transport
@@ -631,7 +635,8 @@ class Ends:
             self.link.attachApplication(application)
         self.transport.connect(self.link)
         self.peer = Peer(self.link, self.transport, masks=role is Role.SERVER)
-        self.link.opened(early)
+        if openIt:
+            self.link.opened(early)
 
 
 class Recorder(WebSocketProtocol):

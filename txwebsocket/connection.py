@@ -138,7 +138,8 @@ class WebSocketConnection:
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}")
         link = self._link
-        link.checkRoom(len(text))
+        if link.wire.outbox.size:
+            link.checkRoom(len(text.encode("utf-8")))
         link.wire.sendText(text)
         link.settle()
 
@@ -185,6 +186,7 @@ class WebSocketConnection:
         :raises ValueError: if the payload is too long.
         """
         octets = asBytes(payload) or os.urandom(_PING_SIZE)
+        self._link.checkRoom(len(octets))
         self._link.wire.ping(octets)
         answered = self._link.pings.sent(octets)
         self._link.settle()

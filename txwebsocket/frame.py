@@ -61,6 +61,7 @@ class WebSocketFrame:
         self.dropReason: str | None = None
         self._head = bytearray()
         self._reader: _LoneFrameReader | None = None
+        self._isWhole = False
 
     @classmethod
     def fromFrame(cls, frame: Frame) -> WebSocketFrame:
@@ -107,7 +108,7 @@ class WebSocketFrame:
             ``protocolError``, ``frameTooLarge`` and
             ``invalidCloseFrameLength`` is true. False if bytes are missing.
         """
-        while data:
+        while data and not self._isWhole:
             size = self._reader.wanted() if self._reader else 1
             part = bytes(data[:size])
             del data[:size]
@@ -124,8 +125,8 @@ class WebSocketFrame:
                     self._show(item)
                 elif isinstance(item, Failed):
                     self._fail(item)
-                return True
-        return False
+                self._isWhole = True
+        return self._isWhole
 
     def __str__(self) -> str:
         return (

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
-from txwebsocket.hooks import NO_HOOKS, asDeferred, introduce
+from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
 from txwebsocket.inbox import Inbox
 from txwebsocket.keepalive import Keepalive
 from txwebsocket.pings import Pings
@@ -41,6 +41,7 @@ from txwebsocket.writer import Writer
 _PING_SIZE = 8
 _nextMask = partial(os.urandom, 4)
 
+_NOTHING_TO_DO = frozenset((State.CONNECTING, State.CLOSED))
 _CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
 
 # Ends that an operator need not hear of.
@@ -160,12 +161,15 @@ class Link:
         self._lastHeard = self._clock.seconds()
         self.writer.start(self.transport)
         self._startKeepalive()
-        self.whileDelivering(self._hooks.negotiationFinished)
-        self.onOpen()
         if early:
             self.wire.receive(early)
-            self.hold(Hold.START)
+            self._held |= Hold.START
             self._clock.callLater(0, self.release, Hold.START)
+        self.whileDelivering(self._tellOpened)
+        self.onOpen()
+
+    def _tellOpened(self) -> None:
+        self._waitFor(self._hooks.negotiationFinished())
 
     # What the transport calls
 
@@ -209,8 +213,13 @@ class Link:
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
         if producer is not None:
             self._run(producer.stopProducing)
-        self._run(hooks.connectionLost, Failure(error))
+        self._run(self._tellLost, hooks, Failure(error))
         self.onEnd()
+
+    def _tellLost(self, hooks: Hooks, reason: Failure) -> None:
+        ending = asDeferred(hooks.connectionLost(reason))
+        if ending is not None:
+            ending.addErrback(self.applicationFailed)
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """
@@ -305,7 +314,7 @@ class Link:
         """
         Deliver nothing more and stop reading, for one more reason.
         """
-        if self.wire.state is State.OPEN:
+        if self.wire.state in (State.CONNECTING, State.OPEN):
             self._held |= why
             self.settle()
 
@@ -336,7 +345,7 @@ class Link:
         During a delivery this waits for its end, so that all that is sent meanwhile
         leaves in one write.
         """
-        if self._isDelivering or self.report is not None:
+        if self._isDelivering or self.wire.state in _NOTHING_TO_DO:
             return
         self.writer.flush()
         self._readOrNot()
@@ -359,6 +368,9 @@ class Link:
         """
         if self._producer is not None:
             raise RuntimeError(f"{self._producer!r} is attached already")
+        if self.report is not None:
+            producer.stopProducing()
+            return
         self._producer = producer
         if self.writer.isFull:
             producer.pauseProducing()
@@ -390,8 +402,6 @@ class Link:
             return
         self.wire.close(code, reason, cause)
         self.settle()
-        # What waits to be delivered might hide the peer's close frame.
-        self._deliver()
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
         """
@@ -422,6 +432,8 @@ class Link:
             self._closeCall = self._clock.callLater(
                 self.config.closeTimeout, self._closeTimedOut
             )
+            # What waits to be delivered might hide the peer's close frame.
+            self._deliver()
         isSent = not self.wire.outbox.hasSome()
         if self.wire.state is State.AWAITING_LOSS and isSent and not self._isEnding:
             self._isEnding = True

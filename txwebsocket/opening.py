@@ -31,9 +31,11 @@ from txwebsocket.errors import (
 from txwebsocket.link import Link
 from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
+from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.handshake import ClientHandshake
 from txwebsocket.wire.http import BodyReader, ResponseHead, ResponseReader
+from txwebsocket.wire.states import State
 
 _SWITCHING_PROTOCOLS = 101
 
@@ -118,11 +120,15 @@ class Opening:
         The server accepts, it says. See whether it does.
         """
         protocol = self._handshake.agree(head)
+        if self.link.wire.state is not State.CONNECTING:
+            # The application has given up; that the transport goes will be told soon.
+            return
         self._stop()
         connection = self.link.connection
         connection.protocol = protocol
         self.link.opened(rest)
-        self.opened.callback(connection)
+        if not self.opened.called:
+            self.opened.callback(connection)
 
     def rejected(self, head: ResponseHead, body: bytes) -> None:
         """
@@ -153,6 +159,9 @@ class Opening:
         self._end(Failure(OpeningTimedOut(self._target.url, self._step, cause)))
 
     def _cancelled(self, opened: Deferred[WebSocketConnection]) -> None:
+        if self._isOver:
+            # By the application, while it is told that the connection is open.
+            self.link.abort(CloseCause.DROPPED)
         self._end(Failure(CancelledError()))
 
     def _end(self, failure: Failure) -> None:
@@ -162,11 +171,11 @@ class Opening:
         if self._isOver:
             return
         self._stop()
-        if self._connecting is not None:
-            self._connecting.cancel()
         if self._protocol is not None:
             self._protocol.abandon()
             self.link.connectionLost(failure)
+        elif self._connecting is not None:
+            self._connecting.cancel()
         self.opened.errback(failure)
 
     def _stop(self) -> None:
@@ -198,7 +207,8 @@ class _OpeningProtocol(Protocol):
         try:
             self._read(data)
         except BadResponse as error:
-            self._opening.broken(Failure(error))
+            if not self.rejectedSoFar():
+                self._opening.broken(Failure(error))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.rejectedSoFar():

@@ -42,7 +42,10 @@ def _same(name: str) -> Any:
     """
     A property that is the same as that of the request a routed one was made from.
     """
-    return property(lambda self: getattr(self.webSocketRequest, name))
+    return property(
+        lambda self: getattr(self.webSocketRequest, name),
+        doc=f"The same as :class:`WebSocketRequest` has as ``{name}``.",
+    )
 
 
 class WebSocketRouterRequest:

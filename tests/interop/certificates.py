@@ -50,8 +50,8 @@ class Authority:
             x509.SubjectAlternativeName([_generalName(name) for name in names]),
         )
         return {
-            "certificate": self._write("server", certificate),
-            "key": self._write("key", key),
+            "certificate": self._write(names[0], certificate),
+            "key": self._write(f"{names[0]}-key", key),
         }
 
     def _sign(

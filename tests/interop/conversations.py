@@ -61,7 +61,9 @@ class Conversation:
     One client and one server, and a connection between them when there has to be one.
     """
 
-    def __init__(self, pairing: Pairing, client: Child, server: Child, url: str) -> None:
+    def __init__(
+        self, pairing: Pairing, client: Child, server: Child, url: str
+    ) -> None:
         self._pairing = pairing
         self._client = client
         self._server = server
@@ -185,26 +187,23 @@ class _Step:
 def _steps(
     pairing: Pairing, messages: Iterable[Message], tooBig: Message, results: Results
 ) -> Iterator[_Step]:
+    def behaviour(name: str, run: Callable[..., Any]) -> _Step:
+        return _Step(partial(results.behaviour, pairing.place, name), run)
+
+    client, server = ("their", "our") if pairing.weServe else ("our", "their")
+    if pairing.isObserved:
+        yield behaviour("subprotocol", Conversation.open)
     for message in messages:
         yield _Step(
             partial(results.message, pairing.place, message),
             methodcaller("message", message),
         )
-    client, server = ("their", "our") if pairing.weServe else ("our", "their")
-    behaviours = {
-        f"{client} ping": Conversation.clientPings,
-        f"{client} close": Conversation.clientCloses,
-        "too big": methodcaller("tooBig", tooBig),
-    }
+    yield behaviour(f"{client} ping", Conversation.clientPings)
     if pairing.isObserved:
-        behaviours = {
-            "subprotocol": Conversation.open,
-            f"{server} ping": Conversation.serverPings,
-            f"{server} close": Conversation.serverCloses,
-            **behaviours,
-        }
-    for name, run in behaviours.items():
-        yield _Step(partial(results.behaviour, pairing.place, name), run)
+        yield behaviour(f"{server} ping", Conversation.serverPings)
+        yield behaviour(f"{server} close", Conversation.serverCloses)
+    yield behaviour(f"{client} close", Conversation.clientCloses)
+    yield behaviour("too big", methodcaller("tooBig", tooBig))
 
 
 async def converse(

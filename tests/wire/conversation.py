@@ -58,6 +58,13 @@ class Conversation:
             self.connection.receive(chunk)
         return self.events()
 
+    def wait(self) -> None:
+        """
+        Let the peer send this and that, which nobody asks for yet.
+        """
+        for opcode in (Opcode.TEXT, Opcode.PING, Opcode.PONG):
+            self.connection.receive(self.frame(opcode, b"waiting"))
+
     def events(self) -> list[Event]:
         """
         What has happened and was not told yet.

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
 from tests.wire.conversation import CONFIGS, Conversation
-from tests.wire.raw import rawFrame
+from tests.wire.raw import rawFrame, rawHead
 from tests.wire.test_codes import SENDABLE
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.connection import (
@@ -28,6 +28,7 @@ from txwebsocket.wire.connection import (
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.states import State
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
@@ -143,7 +144,7 @@ class OpeningTestsMixin:
             (connection.sendText, "a"),
             (connection.sendBytes, b"a"),
             (connection.sendFrame, Frame(TEXT, b"a")),
-            (connection.sendFramed, b"\x81\x01a"),
+            (connection.sendFramed, [(b"\x81\x01a",)]),
             (connection.ping, b""),
         ):
             error = self.assertRaises(InvalidState, send, argument)
@@ -491,13 +492,86 @@ class SendingTestsMixin:
                 (self.connection.sendText, "a"),
                 (self.connection.sendBytes, b"a"),
                 (self.connection.sendFrame, Frame(TEXT, b"a")),
-                (self.connection.sendFramed, b"\x81\x01a"),
+                (self.connection.sendFramed, [(b"\x81\x01a",)]),
                 (self.connection.ping, b""),
             ):
                 error = self.assertRaises(ConnectionClosed, send, argument)
                 self.assertEqual(error.report, self.connection.report())
             self.connection.pong(b"")
             self.assertFalse(self.connection.outbox.hasSome())
+
+
+class TrafficTestsMixin:
+    """
+    What is counted.
+    """
+
+    def assertTraffic(self, **expected: int) -> None:
+        """
+        The counts are these.
+        """
+        counts = self.connection.traffic()._asdict()
+        self.assertEqual({name: counts[name] for name in expected}, expected)
+
+    def test_nothing(self) -> None:
+        """
+        At first nothing has passed.
+        """
+        self.assertEqual(self.connection.traffic(), (0, 0, 0, 0))
+
+    def test_received(self) -> None:
+        """
+        Messages are counted as they are delivered, whole ones only, and all bytes.
+        """
+        frame = self.talk.frame
+        data = frame(TEXT, b"a") + frame(BINARY, b"b", fin=False) + frame(PING)
+        data += frame(CONTINUATION) + frame(PONG) + frame(BINARY)
+        self.connection.receive(data)
+        self.assertTraffic(messagesReceived=0, bytesReceived=len(data))
+        self.talk.events()
+        self.assertTraffic(messagesReceived=3, bytesReceived=len(data))
+
+    def test_receivedFrames(self) -> None:
+        """
+        It is messages that are counted, also where fragments aren't assembled.
+        """
+        self.start(assembleFragments=False)
+        frame = self.talk.frame
+        self.talk.receive(frame(TEXT, fin=False) + frame(CONTINUATION) + frame(TEXT))
+        self.assertTraffic(messagesReceived=2)
+
+    def test_discarded(self) -> None:
+        """
+        What is discarded isn't delivered.
+        """
+        self.close()
+        self.talk.receive(self.talk.frame(TEXT, b"a"))
+        self.assertTraffic(messagesReceived=0)
+        self.assertReport(messagesDiscarded=1)
+
+    def test_sent(self) -> None:
+        """
+        Messages are counted when they are sent, and bytes when they have left.
+        """
+        self.connection.sendText("a")
+        self.connection.sendBytes(b"b" * 5000)
+        self.connection.sendFramed([(b"\x81\x01", b"a")])
+        self.connection.ping(b"")
+        self.assertTraffic(messagesSent=3, bytesSent=0)
+        self.connection.pong(b"late", isLate=True)
+        self.assertTraffic(messagesSent=3, bytesSent=len(self.talk.taken()))
+
+    def test_sentFrames(self) -> None:
+        """
+        A message in several frames is one message.
+        """
+        self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
+        self.connection.sendFrame(Frame(PING))
+        self.connection.sendFrame(Frame(CONTINUATION, b"b"))
+        self.assertTraffic(messagesSent=1)
+        self.start(fragmentOutgoingMessages=True, fragmentationThreshold=1)
+        self.connection.sendText("abc")
+        self.assertTraffic(messagesSent=1)
 
 
 class ClosingTestsMixin:
@@ -749,6 +823,15 @@ class ClosingTestsMixin:
             self.assertEqual(frame.payload[2:].decode(), "a" + "€" * 40)
             self.assertReport(sentReason="a" + "€" * 40)
 
+    def test_forbiddenCodes(self) -> None:
+        """
+        Codes that may not travel aren't sent, and the connection stays open.
+        """
+        for code in (0, 999, 1004, 1005, 1006, 1015, 5000):
+            self.assertRaises(ValueError, self.close, code)
+        self.assertState(State.OPEN)
+        self.assertEqual(self.talk.sent(), [])
+
     def test_surrogateReason(self) -> None:
         """
         A reason that UTF-8 doesn't have is refused, and the connection stays open.
@@ -764,10 +847,10 @@ class ClosingTestsMixin:
         We can end a connection because of a fault: the peer is told, and nothing more
         is delivered.
         """
-        self.connection.receive(self.talk.frame(TEXT, b"waiting") * 2)
-        self.connection.nextEvent()
+        self.talk.wait()
         self.connection.sendText("first")
         self.connection.fail(1011, "oops", CloseCause.APPLICATION_ERROR)
+        self.assertFalse(self.connection.hasEvents())
         self.assertState(State.AWAITING_LOSS)
         self.assertEqual(
             self.talk.sent(), [Frame(TEXT, b"first"), Frame(CLOSE, b"\x03\xf3oops")]
@@ -794,11 +877,12 @@ class ClosingTestsMixin:
         """
         for start in (lambda: None, self.close):
             self.start()
-            self.connection.receive(self.talk.frame(TEXT, b"waiting"))
+            self.talk.wait()
             self.connection.sendText("unsent")
             start()
             waiting = self.connection.outbox.size
             self.connection.drop(CloseCause.KEEPALIVE_TIMEOUT, "no pong")
+            self.assertFalse(self.connection.hasEvents())
             self.assertState(State.AWAITING_LOSS)
             self.assertEqual(self.connection.outbox.size, waiting)
             self.assertReport(
@@ -826,12 +910,13 @@ class ClosingTestsMixin:
         """
         A connection that just breaks is told as such, with what the transport said.
         """
-        self.connection.receive(self.talk.frame(TEXT, b"waiting"))
+        self.talk.wait()
         self.connection.sendText("unsent")
         size = self.connection.outbox.size
         self.connection.lose("Connection reset by peer")
         self.assertState(State.CLOSED)
         self.assertEqual(self.talk.events(), [])
+        self.assertFalse(self.connection.hasEvents())
         self.assertReport(
             cause=CloseCause.PEER_LOST,
             detail="Connection reset by peer",
@@ -874,7 +959,13 @@ class ClosingTestsMixin:
         self.assertRaises(InvalidState, self.connection.lose)
 
 
-MIXINS = (OpeningTestsMixin, ReceivingTestsMixin, SendingTestsMixin, ClosingTestsMixin)
+MIXINS = (
+    OpeningTestsMixin,
+    ReceivingTestsMixin,
+    SendingTestsMixin,
+    TrafficTestsMixin,
+    ClosingTestsMixin,
+)
 
 
 class ServerConnectionTests(*MIXINS, ConversationTestCase):
@@ -894,12 +985,17 @@ class ServerConnectionTests(*MIXINS, ConversationTestCase):
         """
         A message that was framed once can be sent to many.
         """
-        framed = frameMessage(TEXT, b"to all", CONFIGS[Role.SERVER]())
-        self.connection.sendText("before")
-        self.connection.sendFramed(framed)
-        self.assertEqual(
-            self.talk.sent(), [Frame(TEXT, b"before"), Frame(TEXT, b"to all")]
-        )
+        large = b"x" * 5000
+        framed = frameMessage(TEXT, b"to all", ServerConfig())
+        framed += frameMessage(BINARY, large, ServerConfig())
+        for _ in range(2):
+            self.start()
+            self.connection.sendText("before")
+            self.connection.sendFramed(framed)
+            self.assertEqual(
+                self.talk.sent(),
+                [Frame(TEXT, b"before"), Frame(TEXT, b"to all"), Frame(BINARY, large)],
+            )
 
 
 class ClientConnectionTests(*MIXINS, ConversationTestCase):
@@ -908,6 +1004,50 @@ class ClientConnectionTests(*MIXINS, ConversationTestCase):
     """
 
     role = Role.CLIENT
+
+
+class FrameMessageTests(SynchronousTestCase):
+    """
+    Tests of :func:`frameMessage`.
+    """
+
+    def test_one(self) -> None:
+        """
+        A message is one frame, in one piece; a large payload isn't copied.
+        """
+        config = ServerConfig()
+        self.assertEqual(frameMessage(TEXT, b"a", config), [(b"\x81\x01a",)])
+        self.assertEqual(frameMessage(BINARY, b"", config), [(b"\x82\x00",)])
+        payload = b"x" * 5000
+        [(head, body)] = frameMessage(BINARY, payload, config)
+        self.assertEqual(head, rawHead(BINARY, 5000))
+        self.assertIs(body, payload)
+
+    def test_joined(self) -> None:
+        """
+        Up to a few kilobytes it costs less to join head and payload.
+        """
+        for size, parts in ((4096, 1), (4097, 2)):
+            [frame] = frameMessage(BINARY, bytes(size), ServerConfig())
+            self.assertEqual(len(frame), parts)
+
+    def test_several(self) -> None:
+        """
+        It is several frames where the options say so, each with a mask of its own.
+        """
+        config = ServerConfig(fragmentOutgoingMessages=True, fragmentationThreshold=2)
+        self.assertEqual(
+            frameMessage(TEXT, b"abc", config),
+            [(rawFrame(TEXT, b"ab", fin=False),), (rawFrame(CONTINUATION, b"c"),)],
+        )
+        masks = iter((b"1234", b"5678"))
+        self.assertEqual(
+            frameMessage(TEXT, b"abc", config, masks.__next__),
+            [
+                (rawFrame(TEXT, b"ab", fin=False, mask=b"1234"),),
+                (rawFrame(CONTINUATION, b"c", mask=b"5678"),),
+            ],
+        )
 
 
 class PayloadTests(SynchronousTestCase):
@@ -968,6 +1108,7 @@ class PayloadTests(SynchronousTestCase):
         """
         error = self.assertRaises(ValueError, parseClosePayload, b"\x03")
         self.assertFalse(isinstance(error, UnicodeError))
+        self.assertIn("half a code", str(error))
         self.assertRaises(UnicodeError, parseClosePayload, b"\x03\xe8\xff")
 
 
@@ -1010,7 +1151,10 @@ class CheckCloseTests(SynchronousTestCase):
 
     def test_otherTypes(self) -> None:
         """
-        A code is a whole number, and nothing that merely equals one.
+        A code is a whole number and a reason is text, nothing that merely looks so.
         """
-        for code in ("1000", 1000.0, 3000.5, b"\x03\xe8"):
-            self.assertRaises((TypeError, ValueError), checkClose, code, "")
+        for code in ("1000", 1000.0, 3000.5, b"\x03\xe8", True):
+            self.assertRefused(code, "", f"not {code!r}")
+        for reason in (b"bye", None, 1):
+            error = self.assertRaises(TypeError, checkClose, 1000, reason)
+            self.assertIn(f"must be str, not {type(reason).__name__}", str(error))

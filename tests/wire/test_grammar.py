@@ -14,6 +14,7 @@ from txwebsocket.wire.grammar import (
     isKey,
     isToken,
     parseExtensions,
+    parseProtocols,
     parseTokens,
 )
 
@@ -116,6 +117,28 @@ class ParseTokensTests(SynchronousTestCase):
         """
         error = self.assertRaises(ValueError, parseTokens, [b"(" * 8000])
         self.assertLess(len(str(error)), 100)
+
+
+class ParseProtocolsTests(SynchronousTestCase):
+    """
+    Tests of :func:`parseProtocols`.
+    """
+
+    def test_versions(self) -> None:
+        """
+        A protocol may have a version behind a slash (RFC 9110, 7.8).
+        """
+        self.assertEqual(
+            parseProtocols([b"HTTP/2.0, websocket", b"IRC/6.9"]),
+            ["HTTP/2.0", "websocket", "IRC/6.9"],
+        )
+
+    def test_faults(self) -> None:
+        """
+        Slash and version have to be there whole, and without space between.
+        """
+        for value in (b"a/", b"/1", b"a /1", b"a/ 1", b"a/1/2", b"a b", b"a;b"):
+            self.assertRaises(ValueError, parseProtocols, [value])
 
 
 class ParseExtensionsTests(SynchronousTestCase):

@@ -145,6 +145,9 @@ class ParseHeadTests(SynchronousTestCase):
             b"X: a\nUpgrade: websocket",
             b"X: a\rUpgrade: websocket",
             b"X: a\x0bUpgrade: websocket",
+            b"X: a\x0b",
+            b"X: \x0ca",
+            b"X: a\n",
             b"X: \x00",
             b"X: \x7f",
         ):

@@ -46,7 +46,7 @@ class OptionsTestCase(SynchronousTestCase):
         for value in values:
             taken = getattr(kind(**{name: value}), name)
             isList = isinstance(value, list | set)
-            self.assertEqual(taken, type(taken)(value) if isList else value)
+            self.assertEqual(taken, tuple(value) if isList else value)
 
     def assertRefuses(self, kind: type, name: str, *values: Any) -> None:
         """
@@ -55,8 +55,7 @@ class OptionsTestCase(SynchronousTestCase):
         """
         for value in values:
             error = self.assertRaises(ValueError, kind, **{name: value})
-            start = f"{name} must be "
-            self.assertEqual(str(error)[: len(start)], start)
+            self.assertTrue(str(error).startswith(f"{name} must be "), str(error))
             self.assertTrue(str(error).endswith(f", not {value!r}"), str(error))
 
 
@@ -165,6 +164,7 @@ class ConnectionConfigTests(OptionsTestCase):
             self.assertEqual(config.fragmentationThreshold, 16 * 1024)
             self.assertEqual(config.maxBufferedBytes, 16 * 1024**2)
             self.assertTrue(config.keepalive)
+            self.assertFalse(config.useNativeKeepalive)
             self.assertEqual(config.keepaliveInterval, 20)
             self.assertTrue(config.dropConnectionOnKeepaliveTimeout)
             self.assertEqual(config.keepaliveGracePeriod, 10)
@@ -211,14 +211,20 @@ class ServerConfigTests(OptionsTestCase):
             self.assertAccepts(ServerConfig, name, True, False)
             self.assertRefuses(ServerConfig, name, 0, 1, None, "no")
 
-    def test_trustedProxies(self) -> None:
+    def test_defaults(self) -> None:
         """
-        Trusted proxies are addresses or networks.
+        The defaults are those the manual promises.
         """
-        good = ([], ["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ("::1",))
-        self.assertAccepts(ServerConfig, "trustedProxies", *good)
-        wrong = ("127.0.0.1", ["localhost"], ["10.0.0.1/8"], None, 1, [None])
-        self.assertRefuses(ServerConfig, "trustedProxies", *wrong)
+        config = ServerConfig()
+        self.assertEqual(tuple(config.origins), ())
+        self.assertEqual(tuple(config.subprotocols), ())
+        self.assertEqual(tuple(config.trustedProxies), ())
+        self.assertIsNone(config.maxConnections)
+        self.assertIsNone(config.maxConnectionsPerAddress)
+        self.assertEqual(config.maxPendingRequests, 1000)
+        self.assertFalse(config.autoAcceptConnections)
+        self.assertTrue(config.parseCookies)
+        self.assertTrue(config.parseExtensions)
 
     def test_origins(self) -> None:
         """
@@ -231,9 +237,8 @@ class ServerConfigTests(OptionsTestCase):
             ["https://example.com", "https://*.example.com:8443"],
             {"http://localhost:3000"},
             [INSECURE_ANY_ORIGIN],
-            lambda origin: True,
+            bool,
         )
-        self.assertEqual(tuple(ServerConfig().origins), ())
 
     def test_otherOrigins(self) -> None:
         """
@@ -264,10 +269,10 @@ class ServerConfigTests(OptionsTestCase):
 
     def test_subprotocols(self) -> None:
         """
-        Subprotocols are names, in their order.
+        Subprotocols are names, in their order, or a callable that chooses.
         """
-        self.assertAccepts(ServerConfig, "subprotocols", (), ("b", "a"), ["chat.v1"])
-        self.assertEqual(tuple(ServerConfig().subprotocols), ())
+        lists = ((), ("b", "a"), ["chat.v1"])
+        self.assertAccepts(ServerConfig, "subprotocols", *lists, max)
 
     def test_listsKept(self) -> None:
         """
@@ -284,8 +289,35 @@ class ServerConfigTests(OptionsTestCase):
         """
         Whatever isn't the name of a subprotocol is refused, and one string is no list.
         """
-        wrong = (["a b"], [""], ["a", b"b"], [None], "chat", {"a": 1}, None, 1)
+        wrong = (["a b"], [""], ["a", b"b"], [None], "chat", b"chat", None, 1)
         self.assertRefuses(ServerConfig, "subprotocols", *wrong)
+
+    def test_proxies(self) -> None:
+        """
+        Proxies that are trusted are addresses or networks.
+        """
+        good = ([], ["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ("::1",))
+        self.assertAccepts(ServerConfig, "trustedProxies", *good)
+
+    def test_otherProxies(self) -> None:
+        """
+        Whatever isn't written as one is refused, and one string is no list.
+        """
+        self.assertRefuses(
+            ServerConfig,
+            "trustedProxies",
+            ["localhost"],
+            ["10.0.0.1/8"],
+            ["10.0.0.0/33"],
+            [""],
+            [None],
+            [1],
+            [b"\x7f\x00\x00\x01"],
+            "127.0.0.1",
+            b"\x7f\x00\x00\x01",
+            None,
+            1,
+        )
 
 
 class ClientConfigTests(OptionsTestCase):

@@ -275,6 +275,7 @@ class OriginPolicyTests(SynchronousTestCase):
         allowed = ["http://*.test.example:8080"]
         self.assertPermits(allowed, "http://a.test.example:8080")
         self.assertRefuses(allowed, "http://a.test.example")
+        self.assertRefuses(allowed, "https://a.test.example:8080")
 
     def test_any(self) -> None:
         """

@@ -47,10 +47,10 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.put(b"one ")
         self.outbox.put(b"head ", b"payload ")
         self.outbox.put(memoryview(b"three"))
-        self.assertEqual(self.outbox.size, 22)
+        self.assertEqual((self.outbox.size, self.outbox.taken), (22, 0))
         self.assertTrue(self.outbox.hasSome())
         self.assertEqual(joined(self.outbox.take(100)), b"one head payload three")
-        self.assertEqual(self.outbox.size, 0)
+        self.assertEqual((self.outbox.size, self.outbox.taken), (0, 22))
         self.assertFalse(self.outbox.hasSome())
 
     def test_notCopied(self) -> None:
@@ -81,7 +81,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.owe(b"pong")
         self.assertEqual(self.outbox.take(0), [])
         self.assertEqual(self.outbox.take(-1), [])
-        self.assertEqual(self.outbox.size, 5)
+        self.assertEqual((self.outbox.size, self.outbox.taken), (5, 0))
 
     def test_large(self) -> None:
         """
@@ -96,6 +96,7 @@ class OutboxTests(SynchronousTestCase):
             self.assertLess(len(turn), limit * 2)
             taken += turn
             self.assertEqual(self.outbox.size, 2568 - len(taken))
+            self.assertEqual(self.outbox.taken, len(taken))
         self.assertEqual(taken, b"head" + payload + b"next")
 
     def test_everyLimit(self) -> None:
@@ -129,6 +130,7 @@ class OutboxTests(SynchronousTestCase):
         self.assertTrue(self.outbox.hasSome())
         self.assertEqual(self.takeAll(), b"pong")
         self.assertFalse(self.outbox.hasSome())
+        self.assertEqual(self.outbox.taken, 4)
 
     def test_newestPong(self) -> None:
         """

@@ -27,14 +27,49 @@ class Cookie:
     """
 
     name: str
+    """
+    A token.
+    """
+
     value: str
+    """
+    Printable ASCII without space, comma, semicolon, backslash or quote.
+    """
+
     path: str | None = None
+    """
+    The path below which it is sent back; that of the request if None.
+    """
+
     domain: str | None = None
+    """
+    The domain whose hosts it is sent back to; the host that sets it if None.
+    """
+
     expires: datetime | None = None
+    """
+    When it is forgotten, with a time zone; with the browser's session if None.
+    """
+
     maxAge: int | None = None
+    """
+    After how many seconds it is forgotten; goes before :attr:`expires`.
+    """
+
     secure: bool = False
+    """
+    Sent back over TLS alone.
+    """
+
     httpOnly: bool = False
+    """
+    Kept from the page's scripts.
+    """
+
     sameSite: str | None = None
+    """
+    Whether it is sent with what other sites' pages ask for: Strict, Lax or None.
+    """
 
     def __post_init__(self) -> None:
         self._check("name", _matches(TOKEN, self.name))

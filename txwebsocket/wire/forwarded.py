@@ -21,7 +21,7 @@ class TrustedProxies:
     """
 
     def __init__(self, networks: Iterable[str]) -> None:
-        self._networks = [ip_network(network) for network in networks]
+        self._networks = [ip_network(_checkText(network)) for network in networks]
 
     def addresses(self, peer: str | None, forwarded: Sequence[bytes]) -> list[str]:
         """
@@ -47,10 +47,20 @@ class TrustedProxies:
         return parsed is not None and any(parsed in each for each in self._networks)
 
 
+def _checkText(network: object) -> str:
+    # A number would be taken for the address that it is in binary.
+    if not isinstance(network, str):
+        raise ValueError(f"a network is text, not {network!r}")
+    return network
+
+
 def _parse(hop: bytes) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(hop.decode("ascii"))
     except ValueError:
+        return None
+    if getattr(address, "scope_id", None) is not None:
+        # The name of an interface means nothing on another machine.
         return None
     # An IPv4 client on an IPv6 socket is the same client.
     return getattr(address, "ipv4_mapped", None) or address

@@ -72,8 +72,10 @@ class Server(Connection, WebSocketServerProtocol):
 
 def prepare(factory: Any, protocol: type, limit: int) -> Any:
     factory.protocol = protocol
+    # These hold for what it sends as well, and it is to send us more than we take.
+    room = 2 * limit
     factory.setProtocolOptions(
-        maxFramePayloadSize=limit, maxMessagePayloadSize=limit, echoCloseCodeReason=True
+        maxFramePayloadSize=room, maxMessagePayloadSize=room, echoCloseCodeReason=True
     )
     return factory
 

@@ -39,7 +39,10 @@ from txwebsocket import (
 
 
 class Connection(WebSocketProtocol):
+    isOpen = False
+
     def negotiationFinished(self) -> None:
+        self.isOpen = True
         opened(self, self.connection.protocol)
 
     def textMessageReceived(self, message: str) -> None:
@@ -52,8 +55,10 @@ class Connection(WebSocketProtocol):
         report("pong", payload=payload.decode())
 
     def connectionLost(self, reason: Failure) -> None:
-        ended = reason.value.report
-        closed(ended.code if ended.wasClean else CloseCode.ABNORMAL, ended.reason)
+        # An opening that fails has this too, for negotiationStarted.
+        if self.isOpen:
+            ended = reason.value.report
+            closed(ended.code if ended.wasClean else CloseCode.ABNORMAL, ended.reason)
 
     def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
         if piece is None:

@@ -1,0 +1,112 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Lets other WebSocket implementations talk with ours, over real sockets on loopback.
+
+    run.py [--require-all] [--peers DIR] [--only NAME...]
+
+``setup.sh DIR`` installs the others. What is not installed is skipped.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from matrix import PEERS, tryPeers
+from results import Place, Results
+from sections import SECTIONS
+from setting import HERE, Setting
+
+# Seconds for all of it.
+_WHOLE = 230.0
+
+NAMES = [*PEERS, *SECTIONS]
+
+
+async def run(setting: Setting, results: Results, names: list[str]) -> None:
+    """
+    Try what was asked for, as far as it is installed.
+    """
+    needs = {**{name: peer.needs for name, peer in PEERS.items()}}
+    needs.update({name: section.needs for name, section in SECTIONS.items()})
+    for name in names:
+        missing = await setting.missing(needs[name])
+        if missing:
+            results.skipped[name] = f"not installed: {', '.join(missing)}"
+    left = [name for name in names if name not in results.skipped]
+    await tryPeers(setting, results, [name for name in left if name in PEERS])
+    for name in left:
+        if name in SECTIONS:
+            await SECTIONS[name].run(setting, results)
+
+
+async def runInTime(setting: Setting, results: Results, names: list[str]) -> None:
+    """
+    The same, and what is not done in time has failed.
+    """
+    task = asyncio.current_task()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        async with asyncio.timeout(_WHOLE):
+            await run(setting, results, names)
+    except TimeoutError:
+        place = Place("everything")
+        results.check(place, f"done in {_WHOLE:g} s", "no time was left for the rest")
+
+
+def tell(results: Results, names: list[str], seconds: float) -> None:
+    """
+    Print the report, and last the line that counts.
+    """
+    for line in results.lines():
+        print(line)
+    for name in names:
+        if name in results.skipped:
+            print(f"{name}: skipped, {results.skipped[name]}")
+        else:
+            print("{}: {} passed, {} failed".format(name, *results.count(name)))
+    print(f"\nIt took {seconds:.0f} s.")
+    counts = "{} passed, {} failed".format(*results.count())
+    print(counts + (f", {len(results.skipped)} skipped" if results.skipped else ""))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Talk with other implementations.")
+    parser.add_argument(
+        "--require-all", action="store_true", help="fail if something is not installed"
+    )
+    parser.add_argument(
+        "--peers", type=Path, metavar="DIR", help="where setup.sh installed them"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        default=NAMES,
+        choices=NAMES,
+        help=", ".join(NAMES),
+    )
+    options = parser.parse_args()
+    python, nodeModules = Path(sys.executable), HERE / "node_modules"
+    if options.peers:
+        python = options.peers.absolute() / "venv" / "bin" / "python"
+        nodeModules = options.peers.absolute() / "node_modules"
+    began = time.monotonic()
+    results = Results()
+    with TemporaryDirectory(prefix="txwebsocket-") as folder:
+        setting = Setting.prepare(python, nodeModules, Path(folder))
+        try:
+            asyncio.run(runInTime(setting, results, options.only))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            print("interrupted", file=sys.stderr)
+            return 1
+    tell(results, options.only, time.monotonic() - began)
+    isShort = options.require_all and results.skipped
+    return 1 if results.count()[1] or isShort else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,292 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of peers that do not read, and of applications that do not: a part of those in
+``test_link``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.memory import Ends, Recorder, binary, close
+from txwebsocket import CloseCause, ConnectionClosed
+from txwebsocket.wire.codes import Role
+
+KIB = 1024
+
+
+class OddError(Exception):
+    """
+    What applications raise here.
+    """
+
+
+class FlowTests(SynchronousTestCase):
+    """
+    Tests of peers that do not read.
+    """
+
+    def test_serverStopsReading(self) -> None:
+        """
+        A server whose peer does not read stops reading that peer within one mark, and
+        goes on, with every byte in order, when the peer does.
+        """
+
+        class Echo(Recorder):
+            def bytesMessageReceived(self, data: bytes) -> None:
+                super().bytesMessageReceived(data)
+                self.connection.send(data)
+
+        application = Echo()
+        ends = Ends(application)
+        ends.peer.stall()
+        messages = [bytes([number]) * 16 * KIB for number in range(64)]
+        ends.peer.send(b"".join(map(ends.peer.binary, messages)))
+        self.assertFalse(ends.transport.isReading)
+        self.assertLess(len(application.messages), 10)
+        self.assertLess(ends.connection.bufferedAmount, 128 * KIB)
+        ends.peer.goOn()
+        self.assertEqual(ends.peer.frames(), list(map(binary, messages)))
+        self.assertTrue(ends.transport.isReading)
+
+    def test_othersAreServed(self) -> None:
+        """
+        Others are read from as before.
+        """
+        stalled = Ends(Recorder())
+        stalled.peer.stall()
+        stalled.connection.send(bytes(200 * KIB))
+        application = Recorder()
+        Ends(application).peer.sendText("a")
+        self.assertEqual(application.messages, ["a"])
+
+    def test_clientGoesOnReading(self) -> None:
+        """
+        A client whose peer does not read reads on, so that two ends that both write
+        do not wait for each other for ever.
+        """
+        application = Recorder()
+        ends = Ends(application, role=Role.CLIENT)
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        ends.peer.sendText("a")
+        self.assertEqual(application.messages, ["a"])
+
+    def test_tooMuchWaits(self) -> None:
+        """
+        Who sends more than ``maxBufferedBytes`` to a peer that does not read is told,
+        and the peer is told 1008 if it ever reads.
+        """
+        application = Recorder()
+        ends = Ends(application, maxBufferedBytes=10 * KIB)
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        with self.assertRaises(ConnectionClosed) as raised:
+            ends.connection.send(b"x")
+        self.assertIs(raised.exception.report.cause, CloseCause.BUFFER_FULL)
+        ends.peer.goOn()
+        self.assertEqual(ends.peer.frames()[1:], [close(1008, "reads too slowly")])
+        ends.peer.end()
+        self.assertIs(application.report.cause, CloseCause.BUFFER_FULL)
+
+    def test_nobodyReceives(self) -> None:
+        """
+        In pull style the peer is read from no further while 16 messages wait.
+        """
+        ends = Ends()
+        ends.peer.sendText(*"abcdefghijklmnopq")
+        ends.peer.sendText("r")
+        self.assertFalse(ends.transport.isReading)
+        self.assertTrue(ends.transport.arrived)
+        self.assertEqual(self.successResultOf(ends.connection.receive()), "a")
+        self.assertFalse(ends.transport.isReading)
+        self.assertEqual(self.successResultOf(ends.connection.receive()), "b")
+        self.assertTrue(ends.transport.isReading)
+        ends.peer.turn()
+        received = [self.successResultOf(ends.connection.receive()) for _ in range(16)]
+        self.assertEqual(received, list("cdefghijklmnopqr"))
+
+    def test_writeTimeout(self) -> None:
+        """
+        A peer that reads nothing for 30 seconds is dropped, and the report says so.
+        """
+        application = Recorder()
+        ends = Ends(application)
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        left = ends.connection.bufferedAmount
+        ends.peer.waitLong(29)
+        self.assertFalse(ends.transport.wasAborted)
+        ends.peer.wait(1)
+        self.assertTrue(ends.transport.wasAborted)
+        report = application.report
+        self.assertIs(report.cause, CloseCause.WRITE_TIMEOUT)
+        self.assertEqual(report.bytesUnsent, left)
+        self.assertFalse(report.wasClean)
+        self.assertEqual(ends.clock.getDelayedCalls(), [])
+
+    def test_writeTimeoutIsAnOption(self) -> None:
+        """
+        ``writeTimeout`` says how long.
+        """
+        application = Recorder()
+        ends = Ends(application, writeTimeout=3)
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        ends.peer.wait(3)
+        self.assertIs(application.report.cause, CloseCause.WRITE_TIMEOUT)
+
+    def test_producer(self) -> None:
+        """
+        An attached producer is paused while the peer does not read.
+        """
+        ends = Ends()
+        producer = Producer()
+        ends.connection.attachProducer(producer)
+        self.assertEqual(producer.told, [])
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        self.assertEqual(producer.told, ["pause"])
+        ends.peer.goOn()
+        self.assertEqual(producer.told[-1], "resume")
+        self.assertEqual(producer.told.count("pause"), producer.told.count("resume"))
+
+    def test_producerAttachedLate(self) -> None:
+        """
+        A producer that is attached while the peer does not read is paused at once.
+        """
+        ends = Ends()
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        producer = Producer()
+        ends.connection.attachProducer(producer)
+        self.assertEqual(producer.told, ["pause"])
+
+    def test_oneProducer(self) -> None:
+        """
+        A second producer is refused while there is one.
+        """
+        ends = Ends()
+        first, second = Producer(), Producer()
+        ends.connection.attachProducer(first)
+        self.assertRaises(RuntimeError, ends.connection.attachProducer, second)
+        ends.connection.detachProducer()
+        ends.connection.attachProducer(second)
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        self.assertEqual((first.told, second.told), ([], ["pause"]))
+
+    def test_producerStopped(self) -> None:
+        """
+        When the connection ends, its producer is told to stop, before the application
+        is told.
+        """
+        application = Recorder()
+        ends = Ends(application)
+        producer = Producer(application.told)
+        ends.connection.attachProducer(producer)
+        ends.peer.vanish()
+        self.assertEqual(application.told[-2:], ["stop", "lost"])
+
+    def test_producerTooLate(self) -> None:
+        """
+        A producer that is attached to an ended connection is told to stop, as every
+        transport of Twisted does.
+        """
+        ends = Ends()
+        ends.peer.vanish()
+        producer = Producer()
+        ends.connection.attachProducer(producer)
+        self.assertEqual(producer.told, ["stop"])
+
+    def test_brokenProducer(self) -> None:
+        """
+        A producer that raises is the application's fault: logged, and 1011.
+        """
+
+        class Broken(Producer):
+            def pauseProducing(self) -> None:
+                raise OddError
+
+        ends = Ends()
+        ends.connection.attachProducer(Broken())
+        ends.peer.stall()
+        ends.connection.send(bytes(100 * KIB))
+        self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+        ends.peer.goOn()
+        self.assertEqual(ends.peer.frames()[1:], [close(1011)])
+
+    def test_closingWhileFull(self) -> None:
+        """
+        A close waits its turn behind what was sent before, and takes a server's
+        reading up again.
+        """
+        ends = Ends()
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        closed = ends.connection.close()
+        self.assertTrue(ends.transport.isReading)
+        ends.peer.goOn()
+        self.assertEqual(ends.peer.frames(), [binary(bytes(300 * KIB)), close()])
+        ends.peer.sendClose()
+        self.assertTrue(self.successResultOf(closed).wasClean)
+
+    def test_closedByPeerWhileFull(self) -> None:
+        """
+        What was sent before the peer's close still leaves, and then the transport.
+        """
+        application = Recorder()
+        ends = Ends(application, role=Role.CLIENT)
+        ends.peer.stall()
+        ends.connection.send(b"x" * 300 * KIB)
+        ends.peer.sendClose(4000)
+        self.assertTrue(ends.transport.isConnected)
+        ends.peer.goOn()
+        self.assertEqual(ends.peer.frames(), [binary(b"x" * 300 * KIB), close(4000)])
+        ends.peer.end()
+        self.assertEqual(application.report.bytesUnsent, 0)
+        self.assertTrue(application.report.wasClean)
+
+    def test_closedByStalledPeer(self) -> None:
+        """
+        A peer that closes and never reads the rest is dropped after closeTimeout.
+        """
+        application = Recorder()
+        ends = Ends(application, role=Role.CLIENT)
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        ends.peer.sendClose()
+        ends.peer.wait(5)
+        self.assertTrue(ends.transport.wasAborted)
+        self.assertFalse(application.report.wasClean)
+        self.assertGreater(application.report.bytesUnsent, 0)
+        self.assertEqual(ends.clock.getDelayedCalls(), [])
+
+
+class Producer:
+    """
+    A push producer that writes down what it is told.
+    """
+
+    def __init__(self, told: list[Any] | None = None) -> None:
+        self.told: list[Any] = [] if told is None else told
+
+    def pauseProducing(self) -> None:
+        """
+        Write it down.
+        """
+        self.told.append("pause")
+
+    def resumeProducing(self) -> None:
+        """
+        Write it down.
+        """
+        self.told.append("resume")
+
+    def stopProducing(self) -> None:
+        """
+        Write it down.
+        """
+        self.told.append("stop")
