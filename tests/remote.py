@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+import twisted.internet.reactor
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
-from twisted.internet import reactor as installedReactor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NotConnectingError, UserError
@@ -448,7 +448,7 @@ class TLSServer:
         """
         Let everything happen that needs no time.
         """
-        reactor: Any = installedReactor
+        reactor: Any = twisted.internet.reactor
         while self.error is None:
             # Twisted's TLS joins small writes until the installed reactor's next turn.
             reactor.runUntilCurrent()

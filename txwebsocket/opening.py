@@ -226,9 +226,9 @@ class _OpeningProtocol(Protocol):
         """
         If a refusal is arriving, be content with what there is of it.
         """
-        if self._head is None or self._body is None:
+        if self._head is None:
             return False
-        self._opening.rejected(self._head, self._body.body)
+        self._opening.rejected(self._head, self._body.body if self._body else b"")
         return True
 
     def _read(self, data: bytes) -> None:
@@ -240,7 +240,8 @@ class _OpeningProtocol(Protocol):
             if head.status == _SWITCHING_PROTOCOLS:
                 self._stepAside(head, data)
                 return
-            self._head, self._body = head, BodyReader(head)
+            self._head = head
+            self._body = BodyReader(head)
         self._body.feed(data)
         if self._body.isComplete:
             self.rejectedSoFar()

@@ -13,6 +13,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
     """
@@ -29,7 +41,7 @@ class Authority:
             self._name,
             self._key,
             x509.BasicConstraints(ca=True, path_length=0),
-            _usage(key_cert_sign=True, crl_sign=True),
+            _SIGNS,
         )
         self.path = self._write(name, certificate)
 
@@ -45,7 +57,6 @@ class Authority:
             subject,
             key,
             x509.BasicConstraints(ca=False, path_length=None),
-            _usage(digital_signature=True),
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
             x509.SubjectAlternativeName([_generalName(name) for name in names]),
         )
@@ -84,14 +95,6 @@ class Authority:
             inTheClear = serialization.NoEncryption()
             path.write_bytes(thing.private_bytes(pem, pkcs8, inTheClear))
         return str(path)
-
-
-def _usage(**usages: bool) -> x509.KeyUsage:
-    names = (
-        "digital_signature content_commitment key_encipherment data_encipherment "
-        "key_agreement key_cert_sign crl_sign encipher_only decipher_only"
-    ).split()
-    return x509.KeyUsage(**{name: usages.get(name, False) for name in names})
 
 
 def _generalName(name: str) -> x509.GeneralName:

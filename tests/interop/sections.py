@@ -313,11 +313,41 @@ async def tryTrust(setting: Setting, results: Results) -> None:
     elsewhere = ours.certify("elsewhere.test")
     place = Place("trust", "client", "wss")
     for what, host, certified, authority, isTrusted in (
-        ("a certificate for the name", "localhost", setting.certified, ours, True),
-        ("a certificate for the address", "127.0.0.1", setting.certified, ours, True),
-        ("another authority", "localhost", setting.certified, stranger, False),
-        ("the platform's authorities", "localhost", setting.certified, None, False),
-        ("a certificate for another name", "localhost", elsewhere, ours, False),
+        (
+            "trusts a certificate for the name",
+            "localhost",
+            setting.certified,
+            ours,
+            True,
+        ),
+        (
+            "trusts a certificate for the address",
+            "127.0.0.1",
+            setting.certified,
+            ours,
+            True,
+        ),
+        (
+            "distrusts another authority",
+            "localhost",
+            setting.certified,
+            stranger,
+            False,
+        ),
+        (
+            "trusts the platform's authorities alone by itself",
+            "localhost",
+            setting.certified,
+            None,
+            False,
+        ),
+        (
+            "distrusts a certificate for another name",
+            "localhost",
+            elsewhere,
+            ours,
+            False,
+        ),
     ):
         trust = {"authority": authority.path} if authority else {}
         async with (
@@ -326,8 +356,7 @@ async def tryTrust(setting: Setting, results: Results) -> None:
         ):
             url = (await server.listening()).replace("127.0.0.1", host)
             step = _echoedOverTLS if isTrusted else _refusedByUs
-            verdict = "is trusted" if isTrusted else "is not trusted"
-            await note(results, place, f"{what} {verdict}", step(client, url))
+            await note(results, place, what, step(client, url))
 
 
 async def _echoedOverTLS(client: Child, url: str) -> None:

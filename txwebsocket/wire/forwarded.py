@@ -43,7 +43,7 @@ class TrustedProxies:
         return way
 
     def _trusts(self, address: str) -> bool:
-        parsed = _parse(address.encode("utf-8"))
+        parsed = _parse(address.partition("%")[0].encode("utf-8"))
         return parsed is not None and any(parsed in each for each in self._networks)
 
 
