@@ -35,7 +35,7 @@ from txwebsocket import (
 from txwebsocket.connection import makeLink
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import Opcode, Role
-from txwebsocket.wire.connection import closePayload
+from txwebsocket.wire.control import closePayload
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
 
 MASK = b"\x5a\x01\xf0\x7e"
@@ -501,7 +501,7 @@ class Peer:
         response = Response(int(status), phrase, headers, b"")  # type: ignore[arg-type]
         lengths = response.header("Content-Length")
         size = int(lengths[0]) if lengths else 0
-        if response.status != 101 and not lengths:
+        if response.status >= 200 and not lengths:
             size = len(rest)
         del self.transport.sent[: len(head) + 4 + size]
         return response._replace(body=rest[:size])

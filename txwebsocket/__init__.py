@@ -10,6 +10,7 @@ from txwebsocket._version import __version__
 from txwebsocket._version import __version__ as version
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.cookies import Cookie
+from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.errors import (
     ConnectionClosed,
     HandshakeError,
@@ -58,6 +59,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionRejected",
     "Cookie",
+    "Deflate",
     "Deprecation",
     "Extension",
     "HandshakeError",

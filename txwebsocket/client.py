@@ -152,6 +152,7 @@ def makeHandshake(
         protocols=offered,
         origin=origin,
         headers=tuple(pair for pair in pairs if pair[0].lower() != "host"),
+        extensions=tuple(config.extensions),
     )
 
 

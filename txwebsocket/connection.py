@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.link import Hold, Link
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
-from txwebsocket.wire.connection import checkClose
+from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
@@ -113,7 +113,7 @@ class WebSocketConnection:
 
     # Sending
 
-    def send(self, message: str | bytes) -> None:
+    def send(self, message: str | bytes, *, compress: bool = True) -> None:
         """
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
@@ -121,17 +121,19 @@ class WebSocketConnection:
         ``maxBufferedBytes``; wait for :meth:`flushed` to send no faster than the peer
         reads.
 
+        :param compress: whether extensions may compress it; secrets next to a
+            stranger's text should not be (RFC 7692, 8).
         :raises ConnectionClosed: if the connection has ended, is ending, or ends
             because too much is queued.
         :raises InvalidState: if it is not open yet.
         :raises TypeError: if the message is something else.
         """
         if isinstance(message, str):
-            self.sendUTF(message)
+            self.sendUTF(message, compress=compress)
         else:
-            self.sendBytes(message)
+            self.sendBytes(message, compress=compress)
 
-    def sendUTF(self, text: str) -> None:
+    def sendUTF(self, text: str, *, compress: bool = True) -> None:
         """
         Send a text message; see :meth:`send`.
         """
@@ -140,10 +142,10 @@ class WebSocketConnection:
         link = self._link
         if link.wire.outbox.size:
             link.checkRoom(len(text.encode("utf-8")))
-        link.wire.sendText(text)
+        link.wire.sendText(text, not compress)
         link.settle()
 
-    def sendBytes(self, data: bytes) -> None:
+    def sendBytes(self, data: bytes, *, compress: bool = True) -> None:
         """
         Send a binary message; see :meth:`send`.
 
@@ -152,7 +154,7 @@ class WebSocketConnection:
         octets = asBytes(data)
         link = self._link
         link.checkRoom(len(octets))
-        link.wire.sendBytes(octets)
+        link.wire.sendBytes(octets, not compress)
         link.settle()
 
     def sendFrame(self, frame: WebSocketFrame) -> None:

@@ -7,7 +7,7 @@ A frame as a thing to look at, to make and to send.
 from __future__ import annotations
 
 from txwebsocket.wire.codes import CloseCode, Opcode
-from txwebsocket.wire.connection import closePayload, parseClosePayload
+from txwebsocket.wire.control import closePayload, parseClosePayload
 from txwebsocket.wire.frames import FIN, Failed, Frame, FrameReader, encodeFrame
 
 _NO_LIMIT = 2**63

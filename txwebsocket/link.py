@@ -7,7 +7,7 @@ Between a transport and the protocol core: reading, writing, time and the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Flag, auto
 from functools import partial
 from typing import Any
@@ -18,7 +18,6 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,10 +28,13 @@ from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
 from txwebsocket.inbox import Inbox
 from txwebsocket.keepalive import Keepalive
 from txwebsocket.pings import Pings
+from txwebsocket.sockets import endTransport
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection, PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import Frame
+from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.states import State
@@ -151,13 +153,15 @@ class Link:
         """
         self.transport = transport
 
-    def opened(self, early: bytes = b"") -> None:
+    def opened(self, agreed: Sequence[Agreement] = (), early: bytes = b"") -> None:
         """
         The opening handshake is over.
 
+        :param agreed: the extensions that were agreed on.
         :param early: what came behind it in the same segment: the first frames.
         """
-        self.wire.open()
+        self.connection.extensions = formatExtensions([e for e, _ in agreed])
+        self.wire.open([transform for _, transform in agreed])
         self._lastHeard = self._clock.seconds()
         self.writer.start(self.transport)
         self._startKeepalive()
@@ -448,14 +452,8 @@ class Link:
             # RFC 6455, 7.1.1: the server goes first.
             if self.wire.role is Role.SERVER:
                 self.transport.loseConnection()
-            return
-        # The peer may be sending still. Closing now would answer its data with a reset,
-        # which could overtake our close frame; so only our direction is ended.
-        endWriting = getattr(self.transport, "loseWriteConnection", None)
-        if endWriting is None or ISSLTransport.providedBy(self.transport):
-            self.transport.loseConnection()
         else:
-            endWriting()
+            endTransport(self.transport)
 
     def _closeTimedOut(self) -> None:
         self._closeCall = None

@@ -119,14 +119,14 @@ class Opening:
         """
         The server accepts, it says. See whether it does.
         """
-        protocol = self._handshake.agree(head)
+        protocol, agreed = self._handshake.agree(head)
         if self.link.wire.state is not State.CONNECTING:
             # The application has given up; that the transport goes will be told soon.
             return
         self._stop()
         connection = self.link.connection
         connection.protocol = protocol
-        self.link.opened(rest)
+        self.link.opened(agreed, rest)
         if not self.opened.called:
             self.opened.callback(connection)
 

@@ -24,6 +24,7 @@ from txwebsocket.upgrade import responseHeaders, takeOver
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.errors import InvalidState
+from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.options import ServerConfig
@@ -165,8 +166,9 @@ class WebSocketRequest:
             link.connectionLost(self._lost)
             return connection
         extra += responseHeaders(self.httpRequest)
-        response = acceptHead(self._offer, chosen, extra)
-        link.opened(takeOver(self.httpRequest, link, response))
+        agreed = acceptOffers(self._config.extensions, self._offer.extensions)
+        response = acceptHead(self._offer, chosen, extra, [e for e, _ in agreed])
+        link.opened(agreed, takeOver(self.httpRequest, link, response))
         return connection
 
     def reject(

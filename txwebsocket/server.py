@@ -27,7 +27,7 @@ from txwebsocket.request import WebSocketRequest
 from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
-from txwebsocket.wire.connection import checkClose, frameMessage
+from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import UpgradeRefused
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
@@ -170,8 +170,9 @@ class WebSocketServer:
         self, message: str | bytes, *, skipAbove: int | None = None
     ) -> list[WebSocketConnection]:
         """
-        Send a message to all open connections; it is framed once. No connection's fate
-        touches another's.
+        Send a message to all open connections. It is framed once, and compressed once
+        for those that compress each message by itself in the same way. No connection's
+        fate touches another's.
 
         :param message: text for ``str``, binary for what is like ``bytes``.
         :param skipAbove: leave out who has more than this many bytes waiting. Who has
@@ -201,7 +202,7 @@ class WebSocketServer:
     def _broadcast(
         self, opcode: Opcode, payload: bytes, skipAbove: int | None
     ) -> list[WebSocketConnection]:
-        frames = frameMessage(opcode, payload, self.config)
+        shared: dict[Any, Any] = {}
         left = []
         for connection, link in list(self._links.items()):
             if not connection.connected:
@@ -209,7 +210,7 @@ class WebSocketServer:
             if skipAbove is None or connection.bufferedAmount <= skipAbove:
                 link.checkRoom(len(payload))
                 if connection.connected:
-                    link.wire.sendFramed(frames)
+                    link.wire.sendShared(opcode, payload, shared)
                     link.settle()
                     continue
             left.append(connection)

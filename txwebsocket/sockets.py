@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from twisted.internet.interfaces import ISSLTransport
+
 from txwebsocket.wire.options import ConnectionConfig
 
 
@@ -24,6 +26,20 @@ def configureSocket(transport: Any, config: ConnectionConfig) -> None:
     if config.useNativeKeepalive and setKeepAlive is not None:
         setKeepAlive(True)
         _setIdleTime(transport, config.keepaliveInterval)
+
+
+def endTransport(transport: Any) -> None:
+    """
+    Let a transport go when all is written, though its peer may be sending still.
+
+    Closing it would have the peer's data answered with a reset, which could overtake
+    what we wrote last. So only our direction is ended, where that can be done.
+    """
+    endWriting = getattr(transport, "loseWriteConnection", None)
+    if endWriting is None or ISSLTransport.providedBy(transport):
+        transport.loseConnection()
+    else:
+        endWriting()
 
 
 def _setIdleTime(transport: Any, seconds: float) -> None:

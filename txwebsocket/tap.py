@@ -31,6 +31,7 @@ from txwebsocket.pages import RootResource
 from txwebsocket.requirements import BrokenTLS, checkTLS
 from txwebsocket.server import WebSocketServer
 from txwebsocket.site import WebSocketSite
+from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.options import ServerConfig
 
 DEFAULT_PORT = "tcp:8080:interface=127.0.0.1"
@@ -97,6 +98,10 @@ class Options(UsageOptions):
         ],
     ]
 
+    optFlags = [
+        ["compress", "z", "Compress messages for clients that can (RFC 7692)."],
+    ]
+
     def __init__(self) -> None:
         super().__init__()
         self["ports"] = []
@@ -148,6 +153,8 @@ class Options(UsageOptions):
 
     def _config(self) -> ServerConfig:
         options: dict[str, Any] = {"origins": self["origins"]}
+        if self["compress"]:
+            options["extensions"] = [Deflate()]
         size = self["max-size"]
         if size is not None:
             if not size.isdecimal() or int(size) < 1:

@@ -5,7 +5,7 @@ A client and a server that try everything with each other.
 
 import json
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,8 @@ PROTOCOL = "chat.v1"
 _OFFERED = ["chat.v9", PROTOCOL]
 _REASON = "genug für heute, 再见"
 _PAYLOAD = "are you there? да"
+# The largest message in a burst.
+_SMALL = 65536
 # When as many conversations have broken, the rest is not worth the time.
 _ATTEMPTS = 3
 
@@ -92,6 +94,16 @@ class Conversation:
         if message.command["piece"] and self._pairing.isObserved:
             self._tellServer(**message.command)
             await self._see("message", message.facts, None)
+
+    async def burst(self, messages: Sequence[Message]) -> None:
+        """
+        Have messages sent at once, and see them come in this order.
+        """
+        await self._ensureOpen()
+        for message in messages:
+            self._client.tell(**message.command)
+        for message in messages:
+            await self._see("message", message.facts, message.facts)
 
     async def clientPings(self) -> None:
         await self._ensureOpen()
@@ -185,7 +197,7 @@ class _Step:
 
 
 def _steps(
-    pairing: Pairing, messages: Iterable[Message], tooBig: Message, results: Results
+    pairing: Pairing, messages: Sequence[Message], tooBig: Message, results: Results
 ) -> Iterator[_Step]:
     def behaviour(name: str, run: Callable[..., Any]) -> _Step:
         return _Step(partial(results.behaviour, pairing.place, name), run)
@@ -198,6 +210,8 @@ def _steps(
             partial(results.message, pairing.place, message),
             methodcaller("message", message),
         )
+    small = [message for message in messages if message.size <= _SMALL]
+    yield behaviour("burst", methodcaller("burst", small))
     yield behaviour(f"{client} ping", Conversation.clientPings)
     if pairing.isObserved:
         yield behaviour(f"{server} ping", Conversation.serverPings)
@@ -207,7 +221,7 @@ def _steps(
 
 
 async def converse(
-    pairing: Pairing, messages: Iterable[Message], tooBig: Message, results: Results
+    pairing: Pairing, messages: Sequence[Message], tooBig: Message, results: Results
 ) -> None:
     """
     Try all that the two can do. After a step that breaks the conversation another one

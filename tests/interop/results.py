@@ -10,6 +10,7 @@ from messages import KINDS, SIZES, Message
 
 BEHAVIOURS = (
     "subprotocol",
+    "burst",
     "their ping",
     "our ping",
     "their close",
@@ -21,7 +22,7 @@ What both ends of a conversation can do besides sending messages.
 """
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
     """
     Where something was tried.
@@ -101,26 +102,35 @@ class Results:
                 yield f"FAILED  {place}: {what}: {why}"
 
     def _messageTable(self) -> Iterator[str]:
-        rows = dict.fromkeys(place for place, _, _ in self._cells)
         cells = [
             [*_words(place), kind]
             + [_mark(self._cells.get((place, kind, size))) for size in SIZES]
-            for place in rows
+            for place in _rows(place for place, _, _ in self._cells)
             for kind in KINDS
             if any((place, kind, size) in self._cells for size in SIZES)
         ]
         yield from _table(["peer", "we are", "over", "kind", *map(str, SIZES)], cells)
 
     def _behaviourTable(self) -> Iterator[str]:
-        rows = dict.fromkeys(place for place, _ in self._behaviours)
         cells = [
             [
                 *_words(place),
                 *(_mark(self._behaviours.get((place, name))) for name in BEHAVIOURS),
             ]
-            for place in rows
+            for place in _rows(place for place, _ in self._behaviours)
         ]
         yield from _table(["peer", "we are", "over", *BEHAVIOURS], cells)
+
+
+def _rows(places: Iterable[Place]) -> list[Place]:
+    """
+    Each place once; those of a section together, in the order that sections came in.
+    """
+    rows = dict.fromkeys(places)
+    sections = list(dict.fromkeys(place.section for place in rows))
+    return sorted(
+        rows, key=lambda place: (sections.index(place.section), _words(place))
+    )
 
 
 def _words(place: Place) -> list[str]:

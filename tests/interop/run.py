@@ -15,32 +15,52 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from children import OutOfStep
 from matrix import PEERS, tryPeers
 from results import Place, Results
-from sections import SECTIONS
-from setting import HERE, Setting
+from sections.chromium import tryChromium
+from sections.curl import tryCurl
+from sections.embedding import tryEmbedding
+from sections.trust import tryTrust
+from sections.twistd import tryTwistd
+from setting import CHROMIUM, HERE, Setting
 
 # Seconds for all of it.
 _WHOLE = 230.0
 
-NAMES = [*PEERS, *SECTIONS]
+# Besides the peers: what to run, and what has to be installed for it.
+_SECTIONS = {
+    "chromium": (tryChromium, (f"program {CHROMIUM}", "node playwright-core")),
+    "curl": (tryCurl, ("program curl",)),
+    "twistd": (tryTwistd, ("python websockets", "program curl")),
+    "trust": (tryTrust, ("python websockets",)),
+    "embedding": (
+        tryEmbedding,
+        ("python websockets", "python h2", "program curl"),
+    ),
+}
+_NEEDS = {
+    **{name: peer.needs for name, peer in PEERS.items()},
+    **{name: needs for name, (_, needs) in _SECTIONS.items()},
+}
 
 
 async def run(setting: Setting, results: Results, names: list[str]) -> None:
     """
     Try what was asked for, as far as it is installed.
     """
-    needs = {**{name: peer.needs for name, peer in PEERS.items()}}
-    needs.update({name: section.needs for name, section in SECTIONS.items()})
     for name in names:
-        missing = await setting.missing(needs[name])
+        missing = await setting.missing(_NEEDS[name])
         if missing:
             results.skipped[name] = f"not installed: {', '.join(missing)}"
     left = [name for name in names if name not in results.skipped]
     await tryPeers(setting, results, [name for name in left if name in PEERS])
     for name in left:
-        if name in SECTIONS:
-            await SECTIONS[name].run(setting, results)
+        if name in _SECTIONS:
+            try:
+                await _SECTIONS[name][0](setting, results)
+            except OutOfStep as error:
+                results.check(Place(name), "can be tried", str(error))
 
 
 async def runInTime(setting: Setting, results: Results, names: list[str]) -> None:
@@ -85,9 +105,9 @@ def main() -> int:
         "--only",
         nargs="+",
         metavar="NAME",
-        default=NAMES,
-        choices=NAMES,
-        help=", ".join(NAMES),
+        default=[*_NEEDS],
+        choices=_NEEDS,
+        help=", ".join(_NEEDS),
     )
     options = parser.parse_args()
     python, nodeModules = Path(sys.executable), HERE / "node_modules"

@@ -20,10 +20,12 @@ from txwebsocket.wire.connection import (
     Event,
     PingReceived,
     PongReceived,
+    frameMessage,
+)
+from txwebsocket.wire.control import (
     checkClose,
     checkControlPayload,
     closePayload,
-    frameMessage,
     parseClosePayload,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
@@ -526,7 +528,8 @@ class TrafficTestsMixin:
         frame = self.talk.frame
         data = frame(TEXT, b"a") + frame(BINARY, b"b", fin=False) + frame(PING)
         data += frame(CONTINUATION) + frame(PONG) + frame(BINARY)
-        self.connection.receive(data)
+        for piece in (data[:3], data[3:]):
+            self.connection.receive(piece)
         self.assertTraffic(messagesReceived=0, bytesReceived=len(data))
         self.talk.events()
         self.assertTraffic(messagesReceived=3, bytesReceived=len(data))
@@ -959,18 +962,79 @@ class ClosingTestsMixin:
         self.assertRaises(InvalidState, self.connection.lose)
 
 
-MIXINS = (
-    OpeningTestsMixin,
-    ReceivingTestsMixin,
-    SendingTestsMixin,
-    TrafficTestsMixin,
-    ClosingTestsMixin,
-)
-
-
-class ServerConnectionTests(*MIXINS, ConversationTestCase):
+class ServerOpeningTests(OpeningTestsMixin, ConversationTestCase):
     """
-    Tests of a :class:`Connection` on a server.
+    Tests of a :class:`Connection` before it is open, on a server.
+    """
+
+
+class ClientOpeningTests(OpeningTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` before it is open, on a client.
+    """
+
+    role = Role.CLIENT
+
+
+class ServerReceivingTests(ReceivingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that receives, on a server.
+    """
+
+
+class ClientReceivingTests(ReceivingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that receives, on a client.
+    """
+
+    role = Role.CLIENT
+
+
+class ServerSendingTests(SendingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that sends, on a server.
+    """
+
+
+class ClientSendingTests(SendingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that sends, on a client.
+    """
+
+    role = Role.CLIENT
+
+
+class ServerTrafficTests(TrafficTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that counts, on a server.
+    """
+
+
+class ClientTrafficTests(TrafficTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that counts, on a client.
+    """
+
+    role = Role.CLIENT
+
+
+class ServerClosingTests(ClosingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that ends, on a server.
+    """
+
+
+class ClientClosingTests(ClosingTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` that ends, on a client.
+    """
+
+    role = Role.CLIENT
+
+
+class BroadcastTests(ConversationTestCase):
+    """
+    Tests of what only a server does: nothing is masked, so nothing need be copied.
     """
 
     def test_notCopied(self) -> None:
@@ -996,14 +1060,6 @@ class ServerConnectionTests(*MIXINS, ConversationTestCase):
                 self.talk.sent(),
                 [Frame(TEXT, b"before"), Frame(TEXT, b"to all"), Frame(BINARY, large)],
             )
-
-
-class ClientConnectionTests(*MIXINS, ConversationTestCase):
-    """
-    Tests of a :class:`Connection` on a client.
-    """
-
-    role = Role.CLIENT
 
 
 class FrameMessageTests(SynchronousTestCase):

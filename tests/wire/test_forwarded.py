@@ -139,5 +139,6 @@ class TrustedProxiesTests(SynchronousTestCase):
         """
         What is no address and no network is refused.
         """
-        for network in ("localhost", "10.0.0.0/33", "10.0.0.1/8", "", "10.0.0.*"):
+        names = ("localhost", "10.0.0.0/33", "10.0.0.1/8", "", "10.0.0.*")
+        for network in (*names, None, 1, b"\x7f\x00\x00\x01"):
             self.assertRaises(ValueError, TrustedProxies, ["127.0.0.1", network])

@@ -6,7 +6,7 @@ A WebSocket connection without its transport: bytes and calls in, events and byt
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from txwebsocket.wire.codes import (
     CloseCause,
@@ -14,10 +14,16 @@ from txwebsocket.wire.codes import (
     Opcode,
     Role,
     causeOfFailure,
-    isSendable,
+)
+from txwebsocket.wire.control import (
+    checkControlPayload,
+    closePayload,
+    parseClosePayload,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.extensions import MessageTooBig, Transform
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item
+from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.masking import applyMask
 from txwebsocket.wire.messages import MessageAssembler, fragment
 from txwebsocket.wire.options import ConnectionConfig
@@ -25,16 +31,6 @@ from txwebsocket.wire.outbox import Octets, Outbox
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
 from txwebsocket.wire.states import NEXT, State, Step, advance
-
-MAX_CONTROL_PAYLOAD = 125
-"""
-Bytes of payload in a control frame (RFC 6455, 5.5).
-"""
-
-MAX_REASON = MAX_CONTROL_PAYLOAD - 2
-"""
-Bytes of a close frame's reason in UTF-8.
-"""
 
 _CONTROL = 0x8
 
@@ -99,6 +95,7 @@ class Connection:
         "_received",
         "_sent",
         "_state",
+        "_transforms",
         "bytesReceived",
         "messagesReceived",
         "messagesSent",
@@ -114,12 +111,8 @@ class Connection:
         self._config = config
         self._nextMask = nextMask if role is Role.CLIENT else _noMask
         self._state = State.CONNECTING
-        self._reader = FrameReader(
-            masked=role is Role.SERVER,
-            maxFrameSize=config.maxReceivedFrameSize,
-            maxMessageSize=config.maxReceivedMessageSize,
-            whole=config.assembleFragments,
-        )
+        self._transforms: tuple[Transform, ...] = ()
+        self._reader = self._makeReader()
         self._assembler = MessageAssembler()
         self._incoming: deque[Item] = deque()
         self._cause: CloseCause | None = None
@@ -137,11 +130,37 @@ class Connection:
         """
         return self._state
 
-    def open(self) -> None:
+    def open(self, transforms: Iterable[Transform] = ()) -> None:
         """
         The opening handshake succeeded.
+
+        :param transforms: what the extensions agreed on do, in their order.
         """
+        self._transforms = tuple(transforms)
+        if self._transforms:
+            self._reader = self._makeReader()
         self._move(Step.OPENED)
+
+    def _makeReader(self) -> AnyFrameReader:
+        config = self._config
+        rsv = 0
+        for transform in self._transforms:
+            rsv |= transform.rsv
+        return FrameReader(
+            masked=self.role is Role.SERVER,
+            maxFrameSize=config.maxReceivedFrameSize,
+            maxMessageSize=config.maxReceivedMessageSize,
+            rsv=rsv,
+            slack=config.maxReceivedMessageSize // 8 + 1024 if rsv else 0,
+            whole=config.assembleFragments,
+        )
+
+    def release(self) -> None:
+        """
+        Let go of what the extensions can make again.
+        """
+        for transform in self._transforms:
+            transform.release()
 
     # Receiving
 
@@ -191,12 +210,36 @@ class Connection:
         if opcode < _CONTROL:
             if not self._config.assembleFragments:
                 return frame
-            return self._assembler.add(frame)
+            message = self._assembler.add(frame)
+            return None if message is None else self._takeMessage(message)
         if opcode == Opcode.PING:
             return PingReceived(frame.payload)
         if opcode == Opcode.PONG:
             return PongReceived(frame.payload)
         return self._takeClose(frame.payload)
+
+    def _takeMessage(self, message: Frame) -> str | bytes | Failed:
+        """
+        Undo what extensions did to a message.
+
+        This is done when it is asked for, one message at a time: a single read may
+        bring dozens that become large.
+        """
+        payload = message.payload
+        limit = self._config.maxReceivedMessageSize
+        try:
+            for transform in reversed(self._transforms):
+                if message.rsv & transform.rsv:
+                    payload = transform.decode(payload, limit)
+            return payload.decode() if message.opcode == Opcode.TEXT else payload
+        except MessageTooBig:
+            reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
+            return self._takeFailure(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
+        except UnicodeError:
+            reason = "a text message is not UTF-8"
+        except ValueError as error:
+            reason = str(error)
+        return self._takeFailure(Failed(CloseCode.INVALID_DATA, reason))
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
         try:
@@ -223,19 +266,20 @@ class Connection:
 
     # Sending
 
-    def sendText(self, text: str) -> None:
+    def sendText(self, text: str, isPlain: bool = False) -> None:
         """
         Send a text message.
 
+        :param isPlain: send it without what extensions would do to it.
         :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
         """
-        self._sendMessage(Opcode.TEXT, text.encode("utf-8"))
+        self._sendMessage(Opcode.TEXT, text.encode("utf-8"), isPlain)
 
-    def sendBytes(self, data: bytes) -> None:
+    def sendBytes(self, data: bytes, isPlain: bool = False) -> None:
         """
-        Send a binary message.
+        Send a binary message; see :meth:`sendText`.
         """
-        self._sendMessage(Opcode.BINARY, data)
+        self._sendMessage(Opcode.BINARY, data, isPlain)
 
     def sendFrame(self, frame: Frame) -> None:
         """
@@ -245,12 +289,23 @@ class Connection:
         self.messagesSent += _endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
-    def sendFramed(self, frames: Iterable[tuple[Octets, ...]]) -> None:
+    def sendShared(
+        self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[Octets, ...]]]
+    ) -> None:
         """
-        Send a message that :func:`frameMessage` has framed for several connections of
-        a server.
+        Send a message to one of several connections of a server.
+
+        :param shared: what was made of it for the others so far, by what it depends on;
+            empty at first. All of them have the same options.
         """
         self.checkOpen()
+        keys = tuple(transform.sharingKey() for transform in self._transforms)
+        if None in keys:
+            self._sendMessage(opcode, payload)
+            return
+        frames = shared.get(keys)
+        if frames is None:
+            frames = shared[keys] = self._frameMessage(opcode, payload)
         self._put(frames)
 
     def ping(self, payload: bytes) -> None:
@@ -359,10 +414,32 @@ class Connection:
                 raise InvalidState("the opening handshake is not over yet")
             raise ConnectionClosed(self.report())
 
-    def _sendMessage(self, opcode: Opcode, payload: bytes) -> None:
+    def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> None:
         if self._state is not State.OPEN:
             self.checkOpen()
-        self._put(frameMessage(opcode, payload, self._config, self._nextMask))
+        self._put(self._frameMessage(opcode, payload, isPlain))
+
+    def _frameMessage(
+        self, opcode: int, payload: bytes, isPlain: bool = False
+    ) -> list[tuple[Octets, ...]]:
+        """
+        Make the frames of a message: one, or several as the options say. Each comes in
+        its parts, so that a large payload is not copied.
+        """
+        rsv = 0
+        if self._transforms and not isPlain:
+            for transform in self._transforms:
+                changed = transform.encode(payload)
+                if changed is not None:
+                    payload, rsv = changed, rsv | transform.rsv
+        config, nextMask = self._config, self._nextMask
+        size = config.fragmentationThreshold
+        if not config.fragmentOutgoingMessages or len(payload) <= size:
+            return [_frameParts(opcode, payload, nextMask(), FIN | rsv)]
+        return [
+            _frameParts(piece, part, nextMask(), flags | (0 if piece == 0 else rsv))
+            for piece, part, flags in fragment(opcode, payload, size)
+        ]
 
     def _put(self, frames: Iterable[tuple[Octets, ...]]) -> None:
         self.messagesSent += 1
@@ -398,25 +475,6 @@ def _endsMessage(event: Event) -> bool:
     return isinstance(event, str | bytes)
 
 
-def frameMessage(
-    opcode: int,
-    payload: bytes,
-    config: ConnectionConfig,
-    nextMask: Callable[[], bytes] = _noMask,
-) -> list[tuple[Octets, ...]]:
-    """
-    Make the frames of a message: one, or several as the options say. Each comes in its
-    parts, so that a large payload is not copied.
-    """
-    size = config.fragmentationThreshold
-    if not config.fragmentOutgoingMessages or len(payload) <= size:
-        return [_frameParts(opcode, payload, nextMask(), FIN)]
-    return [
-        _frameParts(piece, part, nextMask(), flags)
-        for piece, part, flags in fragment(opcode, payload, size)
-    ]
-
-
 def _frameParts(
     opcode: int, payload: bytes, mask: bytes, flags: int
 ) -> tuple[Octets, ...]:
@@ -424,69 +482,3 @@ def _frameParts(
         return (encodeFrame(opcode, payload, mask, flags),)
     head = encodeHead(opcode, len(payload), mask, flags)
     return head, applyMask(payload, mask) if mask else payload
-
-
-def checkControlPayload(payload: bytes) -> bytes:
-    """
-    Return the payload of a ping or pong if it is one.
-
-    :raises ValueError: if it is too long.
-    """
-    if len(payload) > MAX_CONTROL_PAYLOAD:
-        raise ValueError(
-            f"the payload of a ping or pong has at most {MAX_CONTROL_PAYLOAD} bytes, "
-            f"not {len(payload)}"
-        )
-    return bytes(payload)
-
-
-def checkClose(code: int | None, reason: str) -> None:
-    """
-    May a close frame be sent with these?
-
-    :raises ValueError: naming the one that may not.
-    :raises TypeError: if the reason is not text.
-    """
-    if not isinstance(reason, str):
-        raise TypeError(f"a close reason must be str, not {type(reason).__name__}")
-    if code is None:
-        if reason:
-            raise ValueError(f"a reason needs a close code: {reason!r}")
-        return
-    if type(code) is bool or not isinstance(code, int) or not isSendable(code):
-        raise ValueError(
-            "a close code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, "
-            f"not {code!r}"
-        )
-    size = len(reason.encode("utf-8"))
-    if size > MAX_REASON:
-        raise ValueError(
-            f"a close reason has at most {MAX_REASON} bytes in UTF-8, not {size}"
-        )
-
-
-def closePayload(code: int | None, reason: str) -> bytes:
-    """
-    The payload of a close frame (RFC 6455, 5.5.1); a long reason ends at a character.
-    """
-    if code is None:
-        return b""
-    cut = reason.encode("utf-8")[:MAX_REASON].decode("utf-8", "ignore")
-    return code.to_bytes(2, "big") + cut.encode("utf-8")
-
-
-def parseClosePayload(payload: bytes) -> tuple[int | None, str]:
-    """
-    Read the payload of a close frame.
-
-    :raises ValueError: if it breaks a rule; :exc:`UnicodeError`, which is one too, if
-        its reason is not UTF-8.
-    """
-    if not payload:
-        return None, ""
-    if len(payload) == 1:
-        raise ValueError("a close frame has half a code")
-    code = int.from_bytes(payload[:2], "big")
-    if not isSendable(code):
-        raise ValueError(f"{code} is no code that a close frame may have")
-    return code, payload[2:].decode("utf-8")

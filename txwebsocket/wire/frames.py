@@ -88,6 +88,8 @@ class FrameReader:
     :param maxMessageSize: bytes of payload in all frames of one message.
     :param rsv: the extension bits that were negotiated. Text in a message that starts
         with one of them is not checked: it isn't UTF-8 yet.
+    :param slack: bytes that a message with an extension's bit may have beyond
+        ``maxMessageSize``, since what is incompressible grows a little.
     :param whole: whether to deliver plain messages as ``str`` and ``bytes``. If false,
         each frame comes out as a :class:`Frame`.
     """
@@ -95,11 +97,13 @@ class FrameReader:
     __slots__ = (
         "_fin",
         "_isDeaf",
+        "_isMarked",
         "_isMasked",
         "_isPlainText",
         "_isWhole",
         "_key",
         "_maxFrameSize",
+        "_maxMarkedSize",
         "_maxMessageSize",
         "_messageOpcode",
         "_messageSize",
@@ -119,9 +123,11 @@ class FrameReader:
         maxFrameSize: int | None,
         maxMessageSize: int,
         rsv: int = 0,
+        slack: int = 0,
         whole: bool = True,
     ) -> None:
         self._isMasked = masked
+        self._maxMarkedSize = maxMessageSize + slack
         self._maxFrameSize = maxFrameSize
         self._maxMessageSize = maxMessageSize
         self._rsvAllowed = rsv
@@ -138,6 +144,7 @@ class FrameReader:
         # The fragmented message that is arriving; its opcode is 0 between messages.
         self._messageOpcode = 0
         self._messageSize = 0
+        self._isMarked = False
         self._isPlainText = False
         self._utf8 = Utf8Validator()
 
@@ -201,7 +208,7 @@ class FrameReader:
             length = _longLength(chunk[position : position + width])
             position += width
         if opcode < _CONTROL:
-            self._checkSize(opcode, length)
+            self._checkSize(first, length)
         key = b""
         if self._isMasked:
             key = chunk[position : position + 4]
@@ -246,14 +253,17 @@ class FrameReader:
         if opcode >= _CONTROL and length > 125:
             raise _Broken("a control frame is longer than 125 bytes")
 
-    def _checkSize(self, opcode: int, length: int) -> None:
+    def _checkSize(self, first: int, length: int) -> None:
         if self._maxFrameSize is not None and length > self._maxFrameSize:
             raise _Broken(
                 f"frame larger than {self._maxFrameSize} bytes (maxReceivedFrameSize)",
                 CloseCode.MESSAGE_TOO_BIG,
             )
-        before = self._messageSize if opcode == _CONTINUATION else 0
-        if before + length > self._maxMessageSize:
+        isMarked, before = bool(first & RSV), 0
+        if first & 0xF == _CONTINUATION:
+            isMarked, before = self._isMarked, self._messageSize
+        most = self._maxMarkedSize if isMarked else self._maxMessageSize
+        if before + length > most:
             raise _Broken(
                 f"message larger than {self._maxMessageSize} bytes"
                 " (maxReceivedMessageSize)",
@@ -274,6 +284,7 @@ class FrameReader:
         else:
             self._messageOpcode = opcode
             self._messageSize = length
+            self._isMarked = bool(self._rsv)
             self._isPlainText = opcode == _TEXT and not self._rsv
 
     def _takePart(self, chunk: bytes, position: int, items: list[Item]) -> int:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha1
 
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused
+from txwebsocket.wire.extensions import Agreement, ExtensionFactory, agreeOnAnswers
 from txwebsocket.wire.grammar import (
     Extension,
+    formatExtensions,
     isHeaderValue,
     isKey,
     isToken,
@@ -271,12 +273,14 @@ def acceptHead(
     offer: Offer,
     protocol: str | None,
     headers: Sequence[tuple[str, str]] = (),
+    extensions: Sequence[Extension] = (),
 ) -> bytes:
     """
     The response that accepts an offer (RFC 6455, 4.2.2).
 
     :param protocol: one of the offered subprotocols, or None.
     :param headers: more headers, checked with :func:`checkHeaders` before.
+    :param extensions: those that were agreed on.
     """
     lines = [
         ("Upgrade", "websocket"),
@@ -285,6 +289,8 @@ def acceptHead(
     ]
     if protocol is not None:
         lines.append(("Sec-WebSocket-Protocol", protocol))
+    if extensions:
+        lines.append(("Sec-WebSocket-Extensions", formatExtensions(extensions)))
     return _head("HTTP/1.1 101 Switching Protocols", [*lines, *headers])
 
 
@@ -321,6 +327,7 @@ class ClientHandshake:
     protocols: tuple[str, ...] = ()
     origin: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    extensions: tuple[ExtensionFactory, ...] = ()
 
     def request(self) -> bytes:
         """
@@ -335,13 +342,17 @@ class ClientHandshake:
         ]
         if self.protocols:
             headers.append(("Sec-WebSocket-Protocol", ", ".join(self.protocols)))
+        offers = [offer for each in self.extensions for offer in each.offers()]
+        if offers:
+            headers.append(("Sec-WebSocket-Extensions", formatExtensions(offers)))
         if self.origin is not None:
             headers.append((_ORIGIN_HEADERS[self.version], self.origin))
         return _head(f"GET {self.target} HTTP/1.1", [*headers, *self.headers])
 
-    def agree(self, head: ResponseHead) -> str | None:
+    def agree(self, head: ResponseHead) -> tuple[str | None, list[Agreement]]:
         """
-        Check a response with status 101; return the subprotocol that was agreed on.
+        Check a response with status 101; return the subprotocol and the extensions
+        that were agreed on.
 
         :raises BadResponse: if the server did not accept what was offered.
         """
@@ -356,10 +367,12 @@ class ClientHandshake:
         accept = head.values("Sec-WebSocket-Accept")
         if accept != [acceptFor(self.key).encode("ascii")]:
             raise BadResponse(f"Sec-WebSocket-Accept doesn't match our key: {accept!r}")
-        extensions = head.values("Sec-WebSocket-Extensions")
-        if any(extensions):
-            raise BadResponse(f"extensions that were not offered: {extensions!r}")
-        return self._agreeOnProtocol(head.values("Sec-WebSocket-Protocol"))
+        protocol = self._agreeOnProtocol(head.values("Sec-WebSocket-Protocol"))
+        try:
+            answers = parseExtensions(head.values("Sec-WebSocket-Extensions"))
+        except ValueError as error:
+            raise BadResponse(f"Sec-WebSocket-Extensions: {error}") from None
+        return protocol, agreeOnAnswers(self.extensions, answers)
 
     def _agreeOnProtocol(self, values: list[bytes]) -> str | None:
         chosen = [value.decode("latin-1") for value in values]

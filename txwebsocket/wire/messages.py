@@ -18,23 +18,25 @@ class MessageAssembler:
     so that a fragment costs its bytes and nothing else, however small it is.
     """
 
-    __slots__ = ("_buffer", "_isText")
+    __slots__ = ("_buffer", "_opcode", "_rsv")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._isText = False
+        self._opcode = self._rsv = 0
 
-    def add(self, frame: Frame) -> str | bytes | None:
+    def add(self, frame: Frame) -> Frame | None:
         """
-        Take the next data frame; return the message if this one ends it.
+        Take the next data frame; if it ends the message, return that as one frame.
         """
         if frame.opcode != Opcode.CONTINUATION:
-            self._isText = frame.opcode == Opcode.TEXT
+            if frame.fin:
+                return frame
+            self._opcode, self._rsv = frame.opcode, frame.rsv
         self._buffer += frame.payload
         if not frame.fin:
             return None
         buffer, self._buffer = self._buffer, bytearray()
-        return buffer.decode("utf-8") if self._isText else bytes(buffer)
+        return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 
 def fragment(

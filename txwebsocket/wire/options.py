@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
+from txwebsocket.wire.extensions import ExtensionFactory
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.handshake import VERSIONS
@@ -56,6 +57,14 @@ def _seconds(default: float) -> Any:
         "a number of seconds above 0",
         lambda value: _isNumber(value) and 0 < value < float("inf"),
     )
+
+
+def _extensions() -> Any:
+    return _option((), "a list of extensions such as Deflate()", _isExtensions)
+
+
+def _isExtensions(value: object) -> bool:
+    return isinstance(value, tuple) and all(hasattr(each, "offers") for each in value)
 
 
 def _isSize(value: object) -> bool:
@@ -159,6 +168,12 @@ class ConnectionConfig:
     Send small messages at once (TCP_NODELAY).
     """
 
+    extensions: Sequence[ExtensionFactory] = _extensions()
+    """
+    Extensions to agree on if the peer has them too, such as :class:`Deflate`. They need
+    whole messages, and so :attr:`assembleFragments`.
+    """
+
     def __post_init__(self) -> None:
         for option in fields(self):
             accepts, isAccepted = option.metadata["accepts"]
@@ -169,6 +184,8 @@ class ConnectionConfig:
                 raise ValueError(f"{option.name} must be {accepts}, not {given!r}")
             if value is not given:
                 object.__setattr__(self, option.name, value)
+        if self.extensions and not self.assembleFragments:
+            raise ValueError("extensions need assembleFragments to be True")
 
 
 def _origins() -> Any:

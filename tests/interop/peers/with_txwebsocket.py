@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-The driver of the library that is tested: as a program, its client; and ``serve``, to be
-served by ``twistd websocket --app with_txwebsocket.serve``.
+The driver of the library that is tested. As a program it is its client; ``serve`` and
+``pull`` are for ``twistd websocket --app``.
 """
 
 from functools import partial
@@ -89,6 +89,16 @@ class ServerConnection(Connection):
 def serve(request: WebSocketRequest) -> None:
     isKnown = PROTOCOL in request.requestedProtocols
     request.accept(PROTOCOL if isKnown else None, application=ServerConnection())
+
+
+async def pull(request: WebSocketRequest) -> None:
+    """
+    A plain echo, in pull style.
+    """
+    connection = request.accept()
+    async for message in connection:
+        connection.send(message)
+        await connection.flushed()
 
 
 @implementer(IPolicyForHTTPS)

@@ -1,0 +1,348 @@
+# -*- test-case-name: tests.wire.test_deflate -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+permessage-deflate, the compression of messages (RFC 7692).
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from txwebsocket.wire.extensions import Agreement, MessageTooBig
+from txwebsocket.wire.grammar import Extension
+
+_NAME = "permessage-deflate"
+_SERVER_BITS = "server_max_window_bits"
+_CLIENT_BITS = "client_max_window_bits"
+_SERVER_FRESH = "server_no_context_takeover"
+_CLIENT_FRESH = "client_no_context_takeover"
+
+# What ends a flush, and is not sent (RFC 7692, 7.2.1).
+_TAIL = b"\x00\x00\xff\xff"
+_MAX_BITS = 15
+# zlib can read a window of 256 bytes, but makes none below 512.
+_MIN_OWN_BITS = 9
+_ENGINES = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng"}
+_VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
+
+
+class _Terms(NamedTuple):
+    """
+    What both sides keep to.
+    """
+
+    serverBits: int
+    clientBits: int
+    isServerFresh: bool
+    isClientFresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deflate:
+    """
+    Compress messages, if the peer agrees (RFC 7692).
+
+    Compression costs memory for each connection and time for each message, and can give
+    secrets away where an attacker's text is compressed together with them. It is off
+    unless one of these is among the ``extensions`` of the options.
+
+    :raises ValueError: when it is made, naming the parameter and what it accepts.
+    """
+
+    serverMaxWindowBits: int = 12
+    """
+    The window of the server's compressor: two to this power, in bytes; 9 to 15.
+    """
+
+    clientMaxWindowBits: int = 12
+    """
+    The window of the client's compressor; 9 to 15. A server can ask for it only if the
+    client offers to be asked.
+    """
+
+    serverNoContextTakeover: bool = False
+    """
+    Have the server compress each message by itself.
+    """
+
+    clientNoContextTakeover: bool = False
+    """
+    Have the client compress each message by itself.
+    """
+
+    level: int = 6
+    """
+    How hard our compressor tries: 1, quick, to 9, small.
+    """
+
+    memLevel: int = 5
+    """
+    The memory of our compressor beside its window: 1 to 9.
+    """
+
+    minSize: int = 64
+    """
+    Bytes from which on a message is compressed.
+    """
+
+    engine: str = "zlib"
+    """
+    Who compresses: ``zlib``, or ``zlib-ng``, which is faster and takes more memory. It
+    needs the package of that name.
+    """
+
+    @property
+    def name(self) -> str:
+        """
+        The name of the extension.
+        """
+        return _NAME
+
+    def __post_init__(self) -> None:
+        self._check("serverMaxWindowBits", 9, _MAX_BITS)
+        self._check("clientMaxWindowBits", 9, _MAX_BITS)
+        self._check("level", 1, 9)
+        self._check("memLevel", 1, 9)
+        self._check("minSize", 0, 2**63)
+        for flag in ("serverNoContextTakeover", "clientNoContextTakeover"):
+            if not isinstance(getattr(self, flag), bool):
+                raise ValueError(f"{flag} must be True or False")
+        if self.engine not in _ENGINES:
+            raise ValueError(
+                f"engine must be one of {', '.join(_ENGINES)}, not {self.engine!r}"
+            )
+        try:
+            _load(self.engine)
+        except ImportError as error:
+            raise ValueError(f"engine {self.engine!r} is not installed") from error
+
+    def _check(self, option: str, least: int, most: int) -> None:
+        value = getattr(self, option)
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(
+                f"{option} must be a whole number from {least} to {most}, not {value!r}"
+            )
+
+    # The client
+
+    def offers(self) -> Sequence[Extension]:
+        """
+        Our wishes; and then, for servers that can't limit their window, without that.
+        """
+        parameters: list[tuple[str, str | None]] = [
+            (_CLIENT_BITS, str(self.clientMaxWindowBits))
+        ]
+        if self.serverNoContextTakeover:
+            parameters.append((_SERVER_FRESH, None))
+        if self.clientNoContextTakeover:
+            parameters.append((_CLIENT_FRESH, None))
+        limited = (_SERVER_BITS, str(self.serverMaxWindowBits))
+        if self.serverMaxWindowBits == _MAX_BITS:
+            return [Extension(_NAME, tuple(parameters))]
+        return [
+            Extension(_NAME, (*parameters, limited)),
+            Extension(_NAME, tuple(parameters)),
+        ]
+
+    def agree(self, answer: Extension) -> "DeflateTransform":
+        """
+        Check what the server has chosen.
+
+        :raises ValueError: if it is none of our offers (RFC 7692, 7.1).
+        """
+        given = _parameters(answer)
+        serverBits = _bits(given, _SERVER_BITS, _MAX_BITS)
+        clientBits = _bits(given, _CLIENT_BITS, self.clientMaxWindowBits)
+        if _SERVER_BITS in given and serverBits > self.serverMaxWindowBits:
+            raise ValueError(f"{_SERVER_BITS} is {serverBits}, more than was offered")
+        if clientBits > self.clientMaxWindowBits:
+            raise ValueError(f"{_CLIENT_BITS} is {clientBits}, more than was offered")
+        if self.serverNoContextTakeover and _SERVER_FRESH not in given:
+            raise ValueError(f"{_SERVER_FRESH} was asked for")
+        isFresh = self.clientNoContextTakeover or _CLIENT_FRESH in given
+        terms = _Terms(serverBits, clientBits, _SERVER_FRESH in given, isFresh)
+        return DeflateTransform(
+            self,
+            ownBits=terms.clientBits,
+            isOwnFresh=terms.isClientFresh,
+            peerBits=terms.serverBits,
+            isPeerFresh=terms.isServerFresh,
+        )
+
+    # The server
+
+    def accept(self, offer: Extension) -> Agreement | None:
+        """
+        Agree to an offer, with our own limits; None if it breaks a rule or asks for a
+        window that zlib can't make.
+        """
+        try:
+            given = _parameters(offer)
+            serverBits = _bits(given, _SERVER_BITS, _MAX_BITS)
+            clientBits = _bits(given, _CLIENT_BITS, _MAX_BITS, mayLackValue=True)
+        except ValueError:
+            return None
+        terms = _Terms(
+            min(serverBits, self.serverMaxWindowBits),
+            min(clientBits, self.clientMaxWindowBits)
+            if _CLIENT_BITS in given
+            else _MAX_BITS,
+            self.serverNoContextTakeover or _SERVER_FRESH in given,
+            self.clientNoContextTakeover or _CLIENT_FRESH in given,
+        )
+        if terms.serverBits < _MIN_OWN_BITS:
+            return None
+        transform = DeflateTransform(
+            self,
+            ownBits=terms.serverBits,
+            isOwnFresh=terms.isServerFresh,
+            peerBits=terms.clientBits,
+            isPeerFresh=terms.isClientFresh,
+        )
+        return Agreement(_answer(terms, given), transform)
+
+
+def _answer(terms: _Terms, given: dict[str, str | None]) -> Extension:
+    parameters: list[tuple[str, str | None]] = []
+    if terms.isServerFresh:
+        parameters.append((_SERVER_FRESH, None))
+    if terms.isClientFresh:
+        parameters.append((_CLIENT_FRESH, None))
+    if terms.serverBits < _MAX_BITS or _SERVER_BITS in given:
+        parameters.append((_SERVER_BITS, str(terms.serverBits)))
+    if _CLIENT_BITS in given and terms.clientBits < _MAX_BITS:
+        parameters.append((_CLIENT_BITS, str(terms.clientBits)))
+    return Extension(_NAME, tuple(parameters))
+
+
+def _parameters(extension: Extension) -> dict[str, str | None]:
+    given = dict(extension.parameters)
+    if len(given) < len(extension.parameters):
+        raise ValueError("a parameter is there twice")
+    for name, value in given.items():
+        if name in (_SERVER_FRESH, _CLIENT_FRESH):
+            if value is not None:
+                raise ValueError(f"{name} has no value")
+        elif name not in (_SERVER_BITS, _CLIENT_BITS):
+            raise ValueError(f"the parameter {name} is unknown")
+    return given
+
+
+def _bits(
+    given: dict[str, str | None], name: str, default: int, mayLackValue: bool = False
+) -> int:
+    if name not in given:
+        return default
+    value = given[name]
+    if value is None and mayLackValue:
+        return default
+    if value not in _VALUES:
+        raise ValueError(f"{name} must be a number from 8 to 15")
+    return _VALUES[value]
+
+
+class DeflateTransform:
+    """
+    The compression of one connection. Its contexts are made when they are first used.
+    """
+
+    __slots__ = (
+        "_deflate",
+        "_deflater",
+        "_inflater",
+        "_isOwnFresh",
+        "_isPeerFresh",
+        "_ownBits",
+        "_peerBits",
+        "_zlib",
+    )
+
+    rsv = 0x40
+
+    def __init__(
+        self,
+        deflate: Deflate,
+        *,
+        ownBits: int,
+        isOwnFresh: bool,
+        peerBits: int,
+        isPeerFresh: bool,
+    ) -> None:
+        self._deflate = deflate
+        self._zlib = _load(deflate.engine)
+        self._ownBits = ownBits
+        self._isOwnFresh = isOwnFresh
+        self._peerBits = peerBits
+        self._isPeerFresh = isPeerFresh
+        self._deflater: Any = None
+        self._inflater: Any = None
+
+    def encode(self, payload: bytes) -> bytes | None:
+        """
+        Compress a message; None if it is too small for that, or would not be smaller.
+        """
+        if len(payload) < self._deflate.minSize or self._ownBits < _MIN_OWN_BITS:
+            return None
+        deflater = self._deflater or self._zlib.compressobj(
+            self._deflate.level, zlib.DEFLATED, -self._ownBits, self._deflate.memLevel
+        )
+        data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        # RFC 7692, 7.2.3.6: of an empty message one byte is left.
+        small: bytes = data.removesuffix(_TAIL) or b"\x00"
+        if self._isOwnFresh:
+            return small if len(small) < len(payload) else None
+        # What the compressor has seen the peer has to see too.
+        self._deflater = deflater
+        return small
+
+    def decode(self, payload: bytes, limit: int) -> bytes:
+        """
+        Inflate a message, and stop at the limit while doing so.
+
+        :raises MessageTooBig: if there is more.
+        :raises ValueError: if it is not compressed data.
+        """
+        inflater = self._inflater or self._zlib.decompressobj(-self._peerBits)
+        data = payload + _TAIL
+        pieces: list[bytes] = []
+        room = limit + 1
+        try:
+            while data:
+                pieces.append(inflater.decompress(data, room))
+                room -= len(pieces[-1])
+                if not room:
+                    raise MessageTooBig
+                data = inflater.unconsumed_tail
+                if inflater.eof:
+                    # RFC 7692, 7.2.3.4: a block may say that it is the last, and others
+                    # follow it all the same.
+                    data = inflater.unused_data
+                    inflater = self._afterEnd(b"".join(pieces))
+        except self._zlib.error:
+            raise ValueError("the compressed data is corrupt") from None
+        self._inflater = None if self._isPeerFresh else inflater
+        return b"".join(pieces)
+
+    def _afterEnd(self, inflated: bytes) -> Any:
+        window = inflated[-(1 << self._peerBits) :]
+        return self._zlib.decompressobj(-self._peerBits, zdict=window)
+
+    def sharingKey(self) -> Any:
+        """
+        Messages that are compressed by themselves are so alike for all with the same
+        settings.
+        """
+        return (self._deflate, self._ownBits) if self._isOwnFresh else None
+
+    def release(self) -> None:
+        """
+        Let go of our compressor, which may start anew at any time. What the peer's will
+        refer to has to stay.
+        """
+        self._deflater = None
+
+
+def _load(engine: str) -> Any:
+    return import_module(_ENGINES[engine])

@@ -1,0 +1,147 @@
+# -*- test-case-name: tests.wire.test_extensions -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+What an extension of the protocol is (RFC 6455, 9).
+
+Whoever writes one gives an :class:`ExtensionFactory` to the options. Neither frames nor
+connections need to know it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.grammar import Extension
+
+
+class MessageTooBig(Exception):
+    """
+    A message would become larger than its limit while it is decoded.
+    """
+
+
+class Transform(Protocol):
+    """
+    What one connection does to the payload of its messages, as was agreed.
+
+    :ivar rsv: the bit that marks a message it has been done to, where it stands in the
+        first byte of a frame: 0x40, 0x20 or 0x10.
+    """
+
+    rsv: int
+
+    def encode(self, payload: bytes) -> bytes | None:
+        """
+        Change a message before it is sent; None leaves it and its bit alone.
+        """
+
+    def decode(self, payload: bytes, limit: int) -> bytes:
+        """
+        Undo the change to a message that has the bit.
+
+        :raises MessageTooBig: as soon as more than ``limit`` bytes would come of it.
+        :raises ValueError: if it is not what the bit says.
+        """
+
+    def sharingKey(self) -> Any:
+        """
+        Connections with equal keys encode every message alike, so that it can be done
+        once for all of them. None if what came before makes a difference.
+        """
+
+    def release(self) -> None:
+        """
+        The connection is idle: let go of what can be made again.
+        """
+
+
+class Agreement(NamedTuple):
+    """
+    An extension that both sides have agreed on.
+
+    :ivar extension: its name and parameters, as they stand in the header.
+    :ivar transform: what it does.
+    """
+
+    extension: Extension
+    transform: Transform
+
+
+class ExtensionFactory(Protocol):
+    """
+    An extension that can be agreed on.
+
+    :ivar name: its name in the header.
+    """
+
+    name: str
+
+    def offers(self) -> Sequence[Extension]:
+        """
+        What a client offers, the preferred form first.
+        """
+
+    def agree(self, answer: Extension) -> Transform:
+        """
+        What a client does when a server has answered this.
+
+        :raises ValueError: if the answer fits none of the offers.
+        """
+
+    def accept(self, offer: Extension) -> Agreement | None:
+        """
+        What a server makes of one offer; None to decline it.
+        """
+
+
+def acceptOffers(
+    factories: Iterable[ExtensionFactory], offers: Sequence[Extension]
+) -> list[Agreement]:
+    """
+    Choose, as a server, among the offers: for each extension the first form that is
+    acceptable, in the server's order of extensions, as long as their bits don't clash.
+    """
+    agreed: list[Agreement] = []
+    for factory in factories:
+        forms = (
+            factory.accept(offer) for offer in offers if offer.name == factory.name
+        )
+        found = next((form for form in forms if form is not None), None)
+        if found is not None and not found.transform.rsv & takenBits(agreed):
+            agreed.append(found)
+    return agreed
+
+
+def agreeOnAnswers(
+    factories: Iterable[ExtensionFactory], answers: Sequence[Extension]
+) -> list[Agreement]:
+    """
+    Check, as a client, what the server has chosen.
+
+    :raises BadResponse: if it was not offered, or not like that.
+    """
+    known = {factory.name: factory for factory in factories}
+    agreed: list[Agreement] = []
+    for answer in answers:
+        # Each can be agreed on once.
+        factory = known.pop(answer.name, None)
+        if factory is None:
+            raise BadResponse(f"the extension {answer.name} was not offered")
+        try:
+            agreement = Agreement(answer, factory.agree(answer))
+        except ValueError as error:
+            raise BadResponse(f"the extension {answer.name}: {error}") from None
+        if agreement.transform.rsv & takenBits(agreed):
+            raise BadResponse(f"the extension {answer.name} needs a bit that is taken")
+        agreed.append(agreement)
+    return agreed
+
+
+def takenBits(agreed: Iterable[Agreement]) -> int:
+    """
+    The bits that are in use.
+    """
+    taken = 0
+    for agreement in agreed:
+        taken |= agreement.transform.rsv
+    return taken
