@@ -56,6 +56,8 @@ setup(
         "service-identity",
     ],
     extras_require={
+        # What Deflate(engine="zlib-ng") takes.
+        "zlib-ng": ["zlib-ng>=1.0"],
         # What tox.ini and .ci/run install to check a change.
         "dev": [
             "build>=1.2",

@@ -18,6 +18,12 @@ from txwebsocket.wire.errors import (
     UpgradeRefused,
     WebSocketError,
 )
+from txwebsocket.wire.extensions import (
+    Agreement,
+    ExtensionFactory,
+    MessageTooBig,
+    Transform,
+)
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
@@ -52,6 +58,7 @@ if sys.platform != "emscripten":
 __all__ = [
     "INSECURE_ANY_ORIGIN",
     "SPEEDUPS",
+    "Agreement",
     "ClientConfig",
     "CloseCause",
     "CloseCode",
@@ -62,8 +69,10 @@ __all__ = [
     "Deflate",
     "Deprecation",
     "Extension",
+    "ExtensionFactory",
     "HandshakeError",
     "InvalidState",
+    "MessageTooBig",
     "Opcode",
     "OpeningFailed",
     "OpeningStep",
@@ -71,6 +80,7 @@ __all__ = [
     "ServerConfig",
     "State",
     "Traffic",
+    "Transform",
     "UpgradeRefused",
     "WebSocketClient",
     "WebSocketClientEndpoint",
