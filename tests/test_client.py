@@ -34,6 +34,7 @@ from txwebsocket import (
     ClientConfig,
     CloseCause,
     CloseReport,
+    Deflate,
     OpeningFailed,
     OpeningStep,
     State,
@@ -167,6 +168,16 @@ class RequestTests(ClientTestCase):
             request.header("Sec-WebSocket-Origin"), ["https://example.com"]
         )
         self.assertEqual(request.header("Origin"), [])
+
+    def test_extensions(self) -> None:
+        """
+        Extensions are offered if the options name them, and not otherwise.
+        """
+        name = "Sec-WebSocket-Extensions"
+        self.assertEqual(self.request().header(name), [])
+        request = self.request(options={"extensions": (Deflate(),)})
+        [offer] = request.header(name)
+        self.assertTrue(offer.startswith("permessage-deflate"), offer)
 
     def test_oneSegment(self) -> None:
         """

@@ -379,6 +379,21 @@ class NewTests(EndpointTestCase):
         request = self.reactor.accept().request()
         self.assertEqual(request.header("Sec-WebSocket-Version"), ["8"])
 
+    def test_hosts(self) -> None:
+        """
+        It leads wherever the client's own URLs lead.
+        """
+        self.reactor.nameResolver.addresses["::1"] = ["::1"]
+        for url, host, netloc in (
+            ("ws://[::1]:81/", "::1", "[::1]:81"),
+            ("ws://bücher.example/ö", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("WS://127.0.0.1/?a", "127.0.0.1", "127.0.0.1"),
+        ):
+            self.begin(url)
+            self.assertEqual(self.reactor.nameResolver.asked[-1], host)
+            request = self.reactor.accept().request()
+            self.assertEqual(request.header("Host"), [netloc])
+
     def test_TLS(self) -> None:
         """
         ``wss:`` is TLS, with the policy given.

@@ -214,3 +214,13 @@ class RefusalResponseTests(SynchronousTestCase):
         """
         error = ConnectionRejected(RefusalResponse(HEAD._replace(phrase=""), b""))
         self.assertEqual(str(error), "the server answered 403")
+
+    def test_rejectedInOneLine(self) -> None:
+        """
+        Whatever the server calls it, the error is one line that fits into a log.
+        """
+        for phrase in ("x" * 10_000, "\x9b31m", "\x85", "a\tb", "\xa0"):
+            head = HEAD._replace(phrase=phrase)
+            words = str(ConnectionRejected(RefusalResponse(head, b"")))
+            self.assertTrue(words.isprintable(), ascii(phrase[:10]))
+            self.assertLess(len(words), 300)

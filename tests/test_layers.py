@@ -23,15 +23,19 @@ ORDER = (
     # The protocol without IO.
     "txwebsocket.wire",
     "txwebsocket.wire.codes",
+    "txwebsocket.wire.control",
     "txwebsocket.wire.grammar",
     "txwebsocket.wire.masking",
     "txwebsocket.wire.utf8",
     "txwebsocket.wire.outbox",
     "txwebsocket.wire.origins",
+    "txwebsocket.wire.routes",
     "txwebsocket.wire.forwarded",
     "txwebsocket.wire.cookies",
     "txwebsocket.wire.report",
     "txwebsocket.wire.errors",
+    "txwebsocket.wire.extensions",
+    "txwebsocket.wire.deflate",
     "txwebsocket.wire.states",
     "txwebsocket.wire.frames",
     "txwebsocket.wire.messages",
@@ -55,12 +59,15 @@ ORDER = (
     "txwebsocket.link",
     "txwebsocket.connection",
     # The server.
+    "txwebsocket.deprecation",
+    "txwebsocket.deciding",
     "txwebsocket.upgrade",
     "txwebsocket.refusal",
     "txwebsocket.request",
     "txwebsocket.mounting",
     "txwebsocket.server",
     "txwebsocket.resource",
+    "txwebsocket.router",
     # The client.
     "txwebsocket.url",
     "txwebsocket.opening",
@@ -80,6 +87,7 @@ FOREIGN = {"OpenSSL", "hyperlink", "incremental", "twisted", "zope"}
 # Modules that import by a name known when they run, or on a condition; and why.
 LATE = {
     "txwebsocket.wire.speedups": "the native twin is optional",
+    "txwebsocket.wire.deflate": "zlib-ng is optional",
     "txwebsocket.tap": "--app names what is to be served",
     "txwebsocket": "a browser's Python has no Twisted",
 }

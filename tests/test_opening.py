@@ -38,6 +38,7 @@ from tests.splits import everySplit
 from txwebsocket import (
     CloseCause,
     ConnectionRejected,
+    Deflate,
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
@@ -146,6 +147,24 @@ class AcceptedTests(OpeningTestCase):
         hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         server.send(b"HTTP/1.1 100 Continue\r\n\r\n" + hints + upgrade(server.asked))
         self.assertTrue(self.opened(outcome).connected)
+
+    def test_extensions(self) -> None:
+        """
+        The connection has the extensions that were agreed on, and uses them.
+        """
+        for extensions, answer in (
+            ((), ""),
+            ((Deflate(),), ""),
+            ((Deflate(),), "permessage-deflate"),
+        ):
+            outcome, server = self.begin(options={"extensions": extensions})
+            lines = [f"Sec-WebSocket-Extensions: {answer}"] if answer else []
+            server.send(upgrade(server.asked, *lines))
+            connection = self.opened(outcome)
+            self.assertEqual(connection.extensions, answer)
+            connection.send("a" * 1000)
+            server.turn()
+            self.assertEqual(len(server.received()) < 100, bool(answer))
 
     def test_noTimer(self) -> None:
         """
@@ -365,6 +384,28 @@ class FaultTests(OpeningTestCase):
         self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
         self.assertLess(sent, MAX_HEAD_SIZE + 1000)
         self.assertGone(server)
+
+    def test_readable(self) -> None:
+        """
+        Whatever a server says, the error is one line that fits into a log.
+        """
+        long = "x" * 5000
+        for lines in (
+            [f"Upgrade: {long}"],
+            [f"Connection: {long}"],
+            ["Upgrade: \x9b31m\xa0"],
+            [f"Sec-WebSocket-Accept: {long}"],
+            [f"Sec-WebSocket-Protocol: {long}"],
+            ["Sec-WebSocket-Protocol: \x9b31m\x85"],
+            [f"Sec-WebSocket-Extensions: {long}"],
+            [f"Sec-WebSocket-Extensions: x; y={long}, ("],
+            [f"{long}("],
+        ):
+            outcome, server = self.begin(protocols=["v1"])
+            server.send(upgrade(server.asked, *lines))
+            error = self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
+            self.assertTrue(str(error).isprintable(), ascii(str(error)))
+            self.assertLess(len(str(error)), 500, lines[0][:20])
 
     def test_nothingAfter(self) -> None:
         """
@@ -697,6 +738,17 @@ class UnreachableTests(OpeningTestCase):
         self.reactor.accept().upgrade()
         self.assertTrue(self.opened(outcome).connected)
 
+    def test_fasterAddress(self) -> None:
+        """
+        The one that answers first is used, and only that one.
+        """
+        self.reactor.nameResolver.addresses["example.com"] = ["2001:db8::1", ADDRESS]
+        outcome = self.connect()
+        self.reactor.advance(1)
+        self.reactor.accept().upgrade()
+        self.assertTrue(self.opened(outcome).connected)
+        self.assertTrue(self.reactor.attempts[0].isOver)
+
     def test_unknownName(self) -> None:
         """
         A name that nobody knows is told from a server that does not answer.
@@ -782,6 +834,18 @@ class CancelTests(OpeningTestCase):
         opened.cancel()
         self.assertGone(server)
         self.assertCancelled(outcome)
+
+    def test_twoAddresses(self) -> None:
+        """
+        While several addresses are tried: all that ends.
+        """
+        self.reactor.nameResolver.addresses["example.com"] = ["2001:db8::1", ADDRESS]
+        opened, outcome = self.begin_()
+        self.reactor.advance(1)
+        self.assertEqual(len(self.reactor.attempts), 2)
+        opened.cancel()
+        self.assertCancelled(outcome)
+        self.assertTrue(all(attempt.isOver for attempt in self.reactor.attempts))
 
     def test_answer(self) -> None:
         """

@@ -153,12 +153,12 @@ class Link:
         """
         self.transport = transport
 
-    def opened(self, agreed: Sequence[Agreement] = (), early: bytes = b"") -> None:
+    def opened(self, early: bytes = b"", agreed: Sequence[Agreement] = ()) -> None:
         """
         The opening handshake is over.
 
-        :param agreed: the extensions that were agreed on.
         :param early: what came behind it in the same segment: the first frames.
+        :param agreed: the extensions that were agreed on.
         """
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
         self.wire.open([transform for _, transform in agreed])

@@ -126,7 +126,7 @@ class Opening:
         self._stop()
         connection = self.link.connection
         connection.protocol = protocol
-        self.link.opened(agreed, rest)
+        self.link.opened(rest, agreed)
         if not self.opened.called:
             self.opened.callback(connection)
 

@@ -168,7 +168,7 @@ class WebSocketRequest:
         extra += responseHeaders(self.httpRequest)
         agreed = acceptOffers(self._config.extensions, self._offer.extensions)
         response = acceptHead(self._offer, chosen, extra, [e for e, _ in agreed])
-        link.opened(agreed, takeOver(self.httpRequest, link, response))
+        link.opened(takeOver(self.httpRequest, link, response), agreed)
         return connection
 
     def reject(

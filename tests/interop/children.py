@@ -19,6 +19,7 @@ Seconds that anything may take that one process does.
 """
 
 _FAREWELL = 3.0
+_LAST_WORDS = 5
 _ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 _LISTENING = re.compile(r"Listening on (\S+)")
 _LINE_LIMIT = 2**20
@@ -66,10 +67,14 @@ class Child:
         try:
             facts = await asyncio.wait_for(self._events.get(), seconds)
         except TimeoutError:
-            raise OutOfStep(f"no {event!r} within {seconds:g} s") from None
-        if facts.pop("event") == event:
+            raise self._outOfStep(f"no {event!r} within {seconds:g} s") from None
+        found = facts.pop("event")
+        if found == event:
             return facts
-        raise OutOfStep(f"no {event!r} but {facts}; {' | '.join(self.log[-3:])}")
+        raise self._outOfStep(f"no {event!r} but {found!r} {facts or ''}")
+
+    def _outOfStep(self, why: str) -> OutOfStep:
+        return OutOfStep("; ".join([why, *self.log[-_LAST_WORDS:]]))
 
     async def listening(self) -> str:
         """

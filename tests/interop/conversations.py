@@ -102,8 +102,14 @@ class Conversation:
         await self._ensureOpen()
         for message in messages:
             self._client.tell(**message.command)
+        differences = []
         for message in messages:
-            await self._see("message", message.facts, message.facts)
+            try:
+                await self._see("message", message.facts, message.facts)
+            except Different as error:
+                differences.append(str(error))
+        if differences:
+            raise Different(f"{len(differences)} of them, first {differences[0]}")
 
     async def clientPings(self) -> None:
         await self._ensureOpen()
@@ -177,9 +183,11 @@ class Conversation:
         ):
             if wanted is not None:
                 facts = await child.expect(event)
-                found = {name: facts.get(name) for name in wanted}
-                if found != wanted:
-                    differences.append(f"at the {end}: {found}, not {wanted}")
+                differences += [
+                    f"at the {end} {name} is {facts.get(name)!r}, not {value!r}"
+                    for name, value in wanted.items()
+                    if facts.get(name) != value
+                ]
         if differences:
             raise Different("; ".join(differences))
 

@@ -97,9 +97,19 @@ class Results:
         for place, what, why in self._checks:
             yield f"{'FAIL' if why else 'ok  '}  {place}: {what}"
         yield ""
+        yield from self._failures()
+
+    def _failures(self) -> Iterator[str]:
+        """
+        A line for each, but one only for those that have the same reason.
+        """
+        alike: dict[tuple[Place, str], list[str]] = {}
         for place, what, why in self.everything():
             if why:
-                yield f"FAILED  {place}: {what}: {why}"
+                alike.setdefault((place, why), []).append(what)
+        for (place, why), (first, *others) in alike.items():
+            more = f" and {len(others)} more" if others else ""
+            yield f"FAILED  {place}: {first}{more}: {why}"
 
     def _messageTable(self) -> Iterator[str]:
         cells = [

@@ -5,6 +5,7 @@ A site with ordinary pages, an echo at ``/chat`` beside them and another one bel
 HTTP/2 to those who want it.
 """
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
+from twisted.python import log
 from twisted.web.guard import BasicCredentialFactory, HTTPAuthSessionWrapper
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
@@ -57,6 +59,7 @@ def makeSite(config: ServerConfig) -> Site:
 
 
 def main(reactor: Any, role: str, limit: int, **tls: str) -> Deferred[None]:
+    log.startLogging(sys.__stderr__, setStdout=False)
     config = ServerConfig(maxReceivedMessageSize=limit)
     ready = listen(reactor, makeSite(config), **tls)
     return ready.addCallback(lambda _: Deferred())

@@ -3,6 +3,7 @@
 The driver of ``autobahn``, on Twisted.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from driver import (
 from endpoint import listen
 from twisted.internet import reactor
 from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.python import log
 
 
 class Connection:
@@ -97,6 +99,7 @@ def runClient(limit: int, authority: str = "") -> None:
 
 
 def main(role: str, **chosen: Any) -> None:
+    log.startLogging(sys.__stderr__, setStdout=False)
     (runClient if role == "client" else runServer)(**chosen)
     reactor.run()
 

@@ -4,6 +4,7 @@ The driver of the library that is tested. As a program it is its client; ``serve
 ``pull`` are for ``twistd websocket --app``.
 """
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from driver import (
 from twisted.internet.defer import Deferred
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.task import react
+from twisted.python import log
 from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -115,6 +117,7 @@ class TrustOnly:
 
 
 def main(reactor: Any, role: str, limit: int, authority: str = "") -> Deferred[None]:
+    log.startLogging(sys.__stderr__, setStdout=False)
     client = WebSocketClient(
         reactor,
         ClientConfig(maxReceivedMessageSize=limit),
