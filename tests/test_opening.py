@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.error import (
@@ -1142,11 +1143,13 @@ class EndpointTests(OpeningTestCase):
     Tests of openings through other ways than TCP.
     """
 
-    def openThrough(self, endpoint: Any, application: Any = None) -> Outcome:
+    def openThrough(
+        self, endpoint: Any, application: Any = None, url: str = URL
+    ) -> Outcome:
         """
         Begin to connect through this endpoint.
         """
-        target = parseURL(URL)
+        target = parseURL(url)
         config = ClientConfig()
         handshake = makeHandshake(target, config)
         return Outcome(
@@ -1199,6 +1202,20 @@ class EndpointTests(OpeningTestCase):
         outcome = self.openThrough(SyncEndpoint(transport), Broken())
         self.failed(outcome, LookupError)
         self.assertGone(Server(transport.protocol, transport))
+
+    def test_otherCertificate(self) -> None:
+        """
+        TLS that is given up as soon as it is there has failed: that is how older
+        Twisteds tell of the certificate of another host.
+        """
+        transport = MemoryTransport(self.reactor)
+        outcome = self.openThrough(SyncEndpoint(transport), url="wss://example.com/")
+        transport.loseConnection()
+        transport.protocol.handshakeCompleted()
+        transport.lose(SSL.Error("another's"))
+        error = self.failed(outcome, OpeningFailed)
+        self.assertIs(error.step, OpeningStep.TLS)
+        self.assertIn("another's", str(error))
 
     def test_bareTransport(self) -> None:
         """

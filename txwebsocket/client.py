@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -137,7 +138,12 @@ def makeHandshake(
     offered = tuple(protocols)
     checkProtocols(offered)
     pairs = _pairs(headers)
-    checkHeaders(pairs if origin is None else [*pairs, ("Origin", origin)])
+    given = pairs if origin is None else [*pairs, ("Origin", origin)]
+    checkHeaders(given)
+    counts = Counter(name.lower() for name, _ in given)
+    for name in ("Host", "Origin"):
+        if counts[name.lower()] > 1:
+            raise ValueError(f"{name} is given more than once")
     names = {name.lower() for name, _ in pairs}
     hosts = [value for name, value in pairs if name.lower() == "host"]
     if target.authorization is not None and "authorization" not in names:

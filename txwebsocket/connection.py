@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
+from typing_extensions import Buffer
 
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.link import Hold, Link
@@ -113,7 +114,7 @@ class WebSocketConnection:
 
     # Sending
 
-    def send(self, message: str | bytes, *, compress: bool = True) -> None:
+    def send(self, message: str | Buffer, *, compress: bool = True) -> None:
         """
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
@@ -145,7 +146,7 @@ class WebSocketConnection:
         link.wire.sendText(text, not compress)
         link.settle()
 
-    def sendBytes(self, data: bytes, *, compress: bool = True) -> None:
+    def sendBytes(self, data: Buffer, *, compress: bool = True) -> None:
         """
         Send a binary message; see :meth:`send`.
 
@@ -178,7 +179,7 @@ class WebSocketConnection:
         """
         return self._link.writer.flushed()
 
-    def ping(self, payload: bytes = b"") -> Deferred[float]:
+    def ping(self, payload: Buffer = b"") -> Deferred[float]:
         """
         Ask the peer for a pong.
 
@@ -194,7 +195,7 @@ class WebSocketConnection:
         self._link.settle()
         return answered
 
-    def pong(self, payload: bytes = b"") -> None:
+    def pong(self, payload: Buffer = b"") -> None:
         """
         Send a pong, asked for or not. Of several that wait, because the peer does not
         read, only the last is sent.

@@ -7,11 +7,9 @@ Names that have been replaced.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
-from incremental import Version
-from twisted.python.deprecate import getDeprecationWarningString
+from incremental import Version, getVersionString
 
 
 class Deprecation:
@@ -35,23 +33,29 @@ class Deprecation:
             warnings.warn(text, DeprecationWarning, stacklevel=3)
 
 
-def replacedProperty(old: str, new: str, version: Version) -> Any:
+class ReplacedProperty:
     """
     A property under its old name, which warns and is the same as the new one.
+
+    :param new: the name that replaces it.
+    :param version: since when.
     """
 
-    def get(self: object) -> Any:
-        Deprecation.warn(old)
-        return getattr(self, new)
+    def __init__(self, new: str, version: Version) -> None:
+        self._new = new
+        self._version = version
+        self._name = ""
+        self.__doc__ = f"The old name of ``{new}``."
 
-    get.__doc__ = f"The old name of ``{new}``."
-    get.__qualname__ = old
-    Deprecation.deprecationWarningMap[old] = getDeprecationWarningString(
-        _named(get, old), version, replacement=new
-    )
-    return property(get)
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        Deprecation.deprecationWarningMap[name] = (
+            f"{owner.__name__}.{name} was deprecated in "
+            f"{getVersionString(self._version)}; please use {self._new} instead"
+        )
 
-
-def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    function.__name__ = name
-    return function
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        Deprecation.warn(self._name)
+        return getattr(instance, self._new)

@@ -34,7 +34,7 @@ class WebSocketClientEndpoint:
     """
 
     endpointFactory: IAgentEndpointFactory
-    url: str
+    url: str = field(repr=False)
     reactor: IReactorTime | None = None
     config: ClientConfig = field(default_factory=ClientConfig)
 

@@ -17,7 +17,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from txwebsocket.wire.errors import ConnectionClosed, HandshakeError
+from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
 
@@ -62,7 +62,7 @@ class OpeningFailed(HandshakeError):
     """
 
     def __init__(self, url: str, step: OpeningStep, cause: BaseException) -> None:
-        super().__init__(f"{url}: {step.value}: {cause}")
+        super().__init__(f"{url}: {step.value}: {shown(str(cause))}")
         self.url = url
         self.step = step
         self.cause = self.__cause__ = cause
@@ -126,6 +126,6 @@ class ConnectionRejected(HandshakeError):
     """
 
     def __init__(self, response: RefusalResponse) -> None:
-        phrase = response.phrase.decode("latin-1")
+        phrase = shown(response.phrase.decode("latin-1"))
         super().__init__(f"the server answered {response.code} {phrase}".rstrip())
         self.response = response

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone, DNSLookupError
+from twisted.internet.error import ConnectionAborted, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -121,7 +121,8 @@ class Opening:
         """
         protocol, agreed = self._handshake.agree(head)
         if self.link.wire.state is not State.CONNECTING:
-            # The application has given up; that the transport goes will be told soon.
+            # The application has given up meanwhile.
+            self.broken(Failure(ConnectionAborted()))
             return
         self._stop()
         connection = self.link.connection

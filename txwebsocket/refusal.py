@@ -8,39 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from txwebsocket.upgrade import canTakeOver
 
+Body: TypeAlias = str | bytes | IResource | None
+
 
 def refuse(
     request: Request,
     status: int,
-    content: str | bytes | IResource,
+    explanation: str,
     headers: Iterable[tuple[str, str]] = (),
+    body: Body = None,
 ) -> None:
     """
     Answer with an ordinary response, and read no more requests from this connection:
     what follows a refused handshake may be anything but HTTP.
 
-    :param content: a sentence to explain it, or the whole body, or a resource to render
-        with this status.
+    :param explanation: a sentence for the body.
+    :param body: the body itself, if it is to be another; a resource is rendered.
     """
     phrase = _phrase(status)
     request.setResponseCode(status, phrase.encode("ascii"))
     for name, value in headers:
         request.responseHeaders.addRawHeader(name, value)
     _endConnection(request)
-    if isinstance(content, str):
-        content = f"{status} {phrase}\n\n{content or phrase}\n".encode()
-        request.setHeader("Content-Type", "text/plain; charset=utf-8")
-    if isinstance(content, bytes):
-        _write(request, content)
+    if body is None:
+        body = f"{status} {phrase}\n\n{explanation or phrase}\n"
+        request.responseHeaders.removeHeader("Content-Type")
+    if isinstance(body, str):
+        _write(request, body.encode("utf-8", "replace"), "text/plain; charset=utf-8")
+    elif isinstance(body, bytes):
+        _write(request, body, "application/octet-stream")
     else:
-        request.render(content)
+        _render(request, body)
 
 
 def _endConnection(request: Request) -> None:
@@ -52,7 +58,16 @@ def _endConnection(request: Request) -> None:
         request.setHeader("Connection", "Upgrade, close" if isOffered else "close")
 
 
-def _write(request: Request, body: bytes) -> None:
+def _render(request: Request, resource: IResource) -> None:
+    try:
+        request.render(resource)
+    except Exception:  # noqa: BLE001 - a resource may raise anything
+        request.processingFailed(Failure())
+
+
+def _write(request: Request, body: bytes, contentType: str) -> None:
+    if not request.responseHeaders.hasHeader("Content-Type"):
+        request.setHeader("Content-Type", contentType)
     request.setHeader("Content-Length", str(len(body)))
     request.write(b"" if request.method == b"HEAD" else body)
     request.finish()

@@ -11,15 +11,15 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from incremental import Version
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from txwebsocket.connection import WebSocketConnection, makeLink
-from txwebsocket.deprecation import replacedProperty
+from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.link import Link
-from txwebsocket.refusal import refuse
+from txwebsocket.refusal import Body, refuse
 from txwebsocket.upgrade import responseHeaders, takeOver
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.cookies import Cookie
@@ -28,10 +28,9 @@ from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.options import ServerConfig
+from txwebsocket.wire.states import State
 
 HeaderPairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-
-Body: TypeAlias = str | bytes | IResource | None
 
 
 class WebSocketRequest:
@@ -110,8 +109,8 @@ class WebSocketRequest:
         isRooted = self.resource.startswith("/")
         return urlsplit(f"//{self.host}{self.resource}" if isRooted else self.resource)
 
-    websocketVersion = replacedProperty(
-        "websocketVersion", "webSocketVersion", Version("txwebsocket", 0, 1, 0)
+    websocketVersion = ReplacedProperty(
+        "webSocketVersion", Version("txwebsocket", 0, 1, 0)
     )
 
     @property
@@ -165,6 +164,11 @@ class WebSocketRequest:
         if self._lost is not None:
             link.connectionLost(self._lost)
             return connection
+        if link.wire.state is not State.CONNECTING:
+            # The application wants no connection, after all.
+            link.connectionLost(Failure(ConnectionAborted()))
+            refuse(self.httpRequest, 403, "")
+            return connection
         extra += responseHeaders(self.httpRequest)
         agreed = acceptOffers(self._config.extensions, self._offer.extensions)
         response = acceptHead(self._offer, chosen, extra, [e for e, _ in agreed])
@@ -197,8 +201,7 @@ class WebSocketRequest:
         checkHeaders(extra)
         self._decide(None)
         if self._lost is None:
-            content = reason if body is None else body
-            refuse(self.httpRequest, status, content, extra)
+            refuse(self.httpRequest, status, reason, extra, body)
 
     def _checkUndecided(self) -> None:
         if self._isDecided:

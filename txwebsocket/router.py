@@ -17,7 +17,8 @@ from twisted.web.server import Request
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, makeDecider
 from txwebsocket.mounting import asksForUpgrade
-from txwebsocket.request import Body, HeaderPairs, WebSocketRequest
+from txwebsocket.refusal import Body
+from txwebsocket.request import HeaderPairs, WebSocketRequest
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.wire.cookies import Cookie

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
+from typing_extensions import Buffer
 
 from txwebsocket.connection import WebSocketConnection, asBytes
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
@@ -28,14 +29,11 @@ from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
-from txwebsocket.wire.errors import UpgradeRefused
+from txwebsocket.wire.errors import UpgradeRefused, shown
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
 from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.origins import OriginPolicy
-
-# How much of what a client sent is worth a line in the log.
-_LOGGED_SIZE = 200
 
 
 class WebSocketServer:
@@ -167,7 +165,7 @@ class WebSocketServer:
     # To everybody
 
     def broadcast(
-        self, message: str | bytes, *, skipAbove: int | None = None
+        self, message: str | Buffer, *, skipAbove: int | None = None
     ) -> list[WebSocketConnection]:
         """
         Send a message to all open connections. It is framed once, and compressed once
@@ -192,7 +190,7 @@ class WebSocketServer:
         return self._broadcast(Opcode.TEXT, text.encode("utf-8"), skipAbove)
 
     def broadcastBytes(
-        self, data: bytes, *, skipAbove: int | None = None
+        self, data: Buffer, *, skipAbove: int | None = None
     ) -> list[WebSocketConnection]:
         """
         Send a binary message to all open connections; see :meth:`broadcast`.
@@ -326,7 +324,7 @@ class WebSocketServer:
         self._log.info(
             "{client} gets no WebSocket: {refused}",
             client=str(httpRequest.getClientAddress()),
-            refused=ascii(str(refused))[:_LOGGED_SIZE],
+            refused=shown(str(refused)),
         )
         refuse(httpRequest, refused.status, refused.explanation, refused.headers)
         self._notify(self._onUpgradeError, refused)

@@ -7,6 +7,7 @@ What is chosen for a connection and done by its socket.
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
@@ -19,13 +20,18 @@ def configureSocket(transport: Any, config: ConnectionConfig) -> None:
     Switch Nagle's algorithm and TCP's own keepalive as the options say, on a transport
     that has them.
     """
-    setNoDelay = getattr(transport, "setTcpNoDelay", None)
-    if setNoDelay is not None:
-        setNoDelay(config.disableNagleAlgorithm)
-    setKeepAlive = getattr(transport, "setTcpKeepAlive", None)
-    if config.useNativeKeepalive and setKeepAlive is not None:
-        setKeepAlive(True)
+    _tell(transport, "setTcpNoDelay", config.disableNagleAlgorithm)
+    if config.useNativeKeepalive:
+        _tell(transport, "setTcpKeepAlive", True)
         _setIdleTime(transport, config.keepaliveInterval)
+
+
+def _tell(transport: Any, name: str, *args: object) -> None:
+    method = getattr(transport, name, None)
+    if method is not None:
+        # A UNIX socket has the methods of TCP in some versions, and can do nothing.
+        with suppress(OSError):
+            method(*args)
 
 
 def endTransport(transport: Any) -> None:
@@ -44,7 +50,20 @@ def endTransport(transport: Any) -> None:
 
 def _setIdleTime(transport: Any, seconds: float) -> None:
     # Twisted can't say how long TCP shall wait, and not all platforms can.
-    getHandle = getattr(transport, "getHandle", None)
     option = getattr(socket, "TCP_KEEPIDLE", None)
-    if getHandle is not None and option is not None:
-        getHandle().setsockopt(socket.IPPROTO_TCP, option, max(1, round(seconds)))
+    handle = _handle(transport)
+    if option is not None and handle is not None:
+        level, value = socket.IPPROTO_TCP, max(1, round(seconds))
+        _tell(handle, "setsockopt", level, option, value)
+
+
+def _handle(transport: Any) -> Any:
+    """
+    The socket of a transport, perhaps below TLS.
+    """
+    while transport is not None:
+        getHandle = getattr(transport, "getHandle", None)
+        if getHandle is not None and hasattr(handle := getHandle(), "setsockopt"):
+            return handle
+        transport = getattr(transport, "transport", None)
+    return None

@@ -46,6 +46,7 @@ class Pairing:
     :ivar weServe: whether the server is ours.
     :ivar isObserved: whether the server is a driver: it reports what it sees, and does
         what it is told. Otherwise it only echoes.
+    :ivar isCompressed: whether both can compress messages, and we shall.
     :ivar peerReplies: the code with which the peer answers any close; None if it
         repeats the one it was sent.
     """
@@ -55,6 +56,7 @@ class Pairing:
     server: Start
     weServe: bool
     isObserved: bool
+    isCompressed: bool = False
     peerReplies: int | None = None
 
 
@@ -74,14 +76,17 @@ class Conversation:
 
     async def open(self) -> None:
         """
-        Connect, and see which subprotocol both ends have.
+        Connect, and see what both ends have agreed on.
         """
         isObserved = self._pairing.isObserved
         self._client.tell(
             "connect", url=self._url, protocols=_OFFERED if isObserved else []
         )
         self._isOpen = True
-        agreed = {"protocol": PROTOCOL if isObserved else None}
+        agreed = {
+            "protocol": PROTOCOL if isObserved else None,
+            "isCompressed": self._pairing.isCompressed,
+        }
         await self._see("open", agreed, agreed)
 
     async def message(self, message: Message) -> None:

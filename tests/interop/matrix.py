@@ -26,11 +26,13 @@ class Peer:
 
     :ivar driver: the file of its driver.
     :ivar needs: what has to be installed.
+    :ivar compresses: whether it knows permessage-deflate.
     :ivar replies: the code with which it answers any close, if it always is the same.
     """
 
     driver: str
     needs: tuple[str, ...]
+    compresses: bool = True
     replies: int | None = None
 
 
@@ -38,16 +40,42 @@ PEERS = {
     "websockets": Peer("with_websockets.py", ("python websockets",)),
     "autobahn": Peer("with_autobahn.py", ("python autobahn.twisted",)),
     "ws": Peer("with_ws.mjs", ("node ws",)),
-    "websocket-node": Peer("with_websocket_node.mjs", ("node websocket",), 1000),
+    "websocket-node": Peer(
+        "with_websocket_node.mjs", ("node websocket",), compresses=False, replies=1000
+    ),
 }
+
+
+@dataclass(frozen=True)
+class _Way:
+    """
+    A way for a client and a server to talk.
+
+    :ivar options: of ``twistd websocket``.
+    :ivar trust: of any client's driver.
+    :ivar certified: of any server's driver.
+    """
+
+    over: str
+    options: tuple[str, ...]
+    trust: dict[str, str]
+    certified: dict[str, str]
+    isCompressed: bool = False
+
+
+def _ways(setting: Setting, peer: Peer) -> Iterator[_Way]:
+    yield _Way("ws", ("--port", TCP), {}, {})
+    trust = {"authority": setting.authority.path}
+    yield _Way("wss", ("--port", setting.tlsPort()), trust, setting.certified)
+    if peer.compresses:
+        yield _Way("ws, deflate", ("--port", TCP, "--compress"), {}, {}, True)
 
 
 def _pairings(setting: Setting, name: str, peer: Peer) -> Iterator[Pairing]:
     """
-    The plain echo that everybody gets, an application that tells what it sees, and our
-    client; the latter two with and without TLS.
+    The plain echo that everybody gets; and an application that tells what it sees, and
+    our client, in every way.
     """
-    authority = {"authority": setting.authority.path}
     yield Pairing(
         place=Place(name, "twistd", "ws"),
         client=partial(setting.driver, peer.driver, "client"),
@@ -55,25 +83,27 @@ def _pairings(setting: Setting, name: str, peer: Peer) -> Iterator[Pairing]:
         weServe=True,
         isObserved=False,
     )
-    for over, port, trust, certified in (
-        ("ws", TCP, {}, {}),
-        ("wss", setting.tlsPort(), authority, setting.certified),
-    ):
+    for way in _ways(setting, peer):
+        inBoth = {
+            "isObserved": True,
+            "isCompressed": way.isCompressed,
+            "peerReplies": peer.replies,
+        }
+        app = (*way.options, *_LIMIT, *_APP)
         yield Pairing(
-            place=Place(name, "twistd --app", over),
-            client=partial(setting.driver, peer.driver, "client", **trust),
-            server=partial(setting.twistd, "--port", port, *_LIMIT, *_APP, cwd=DRIVERS),
+            place=Place(name, "twistd --app", way.over),
+            client=partial(setting.driver, peer.driver, "client", **way.trust),
+            server=partial(setting.twistd, *app, cwd=DRIVERS),
             weServe=True,
-            isObserved=True,
-            peerReplies=peer.replies,
+            **inBoth,
         )
+        ours = {**way.trust, "compress": way.isCompressed}
         yield Pairing(
-            place=Place(name, "client", over),
-            client=partial(setting.driver, OURS, "client", **trust),
-            server=partial(setting.driver, peer.driver, "server", **certified),
+            place=Place(name, "client", way.over),
+            client=partial(setting.driver, OURS, "client", **ours),
+            server=partial(setting.driver, peer.driver, "server", **way.certified),
             weServe=False,
-            isObserved=True,
-            peerReplies=peer.replies,
+            **inBoth,
         )
 
 

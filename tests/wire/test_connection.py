@@ -571,6 +571,7 @@ class TrafficTestsMixin:
         self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
         self.connection.sendFrame(Frame(PING))
         self.connection.sendFrame(Frame(CONTINUATION, b"b"))
+        self.connection.sendFrame(Frame(CLOSE))
         self.assertTraffic(messagesSent=1)
         self.start(fragmentOutgoingMessages=True, fragmentationThreshold=1)
         self.connection.sendText("abc")
@@ -673,6 +674,19 @@ class ClosingTestsMixin:
         self.close(None)
         self.assertEqual(self.talk.sent(), [Frame(CLOSE)])
         self.assertReport(sentCode=None, sentReason="", code=1006)
+
+    def test_notEnded(self) -> None:
+        """
+        A report that is asked for too early claims no end that was agreed on.
+        """
+        self.assertReport(
+            cause=CloseCause.PEER_LOST,
+            wasClean=False,
+            sentCode=None,
+            receivedCode=None,
+            closeReceived=False,
+            detail="",
+        )
 
     def test_closeOnce(self) -> None:
         """

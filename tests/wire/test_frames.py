@@ -165,14 +165,17 @@ class FrameReaderTestsMixin:
 
     def test_controlFrames(self) -> None:
         """
-        Control frames of up to 125 bytes come out as frames.
+        Control frames of up to 125 bytes come out as frames, and messages follow.
         """
         for opcode in CONTROL:
             for size in (0, 1, 125):
                 payload = b"\xff" * size
                 for mask in (b"", MASK):
                     data = rawFrame(opcode, payload, mask=mask)
-                    self.assertReads(data, [Frame(opcode, payload)], masked=bool(mask))
+                    data += rawFrame(TEXT, b"next", mask=mask)
+                    self.assertReads(
+                        data, [Frame(opcode, payload), "next"], masked=bool(mask)
+                    )
 
     def test_unknownOpcodes(self) -> None:
         """
@@ -199,6 +202,15 @@ class FrameReaderTestsMixin:
             if opcode is not CONTINUATION:
                 self.assertFails(rawHead(opcode, 0, mask=bytes(4))[:2])
                 self.assertFails(rawHead(opcode, 5, mask=MASK)[:2])
+
+    def test_wrongSideNamed(self) -> None:
+        """
+        The failure says whose frame was wrong, and how.
+        """
+        [failure] = self.read([rawFrame(TEXT)], masked=True)
+        self.assertEqual(failure.reason, "a frame from a client is not masked")
+        [failure] = self.read([rawFrame(TEXT, mask=MASK)])
+        self.assertEqual(failure.reason, "a frame from a server is masked")
 
     def test_everyMask(self) -> None:
         """
@@ -503,17 +515,19 @@ class FrameReaderTestsMixin:
         """
         Control frames have their own limit and don't count towards a message's.
         """
-        ping = rawFrame(PING, b"p" * 125)
-        self.assertReads(
-            rawFrame(BINARY, b"1", fin=False) + ping + rawFrame(CONTINUATION, b"2"),
-            [
-                Frame(BINARY, b"1", fin=False),
-                Frame(PING, b"p" * 125),
-                Frame(CONTINUATION, b"2"),
-            ],
-            maxMessageSize=2,
-            maxFrameSize=1,
-        )
+        for opcode in CONTROL:
+            self.assertReads(
+                rawFrame(BINARY, b"1", fin=False)
+                + rawFrame(opcode, b"p" * 125)
+                + rawFrame(CONTINUATION, b"2"),
+                [
+                    Frame(BINARY, b"1", fin=False),
+                    Frame(opcode, b"p" * 125),
+                    Frame(CONTINUATION, b"2"),
+                ],
+                maxMessageSize=2,
+                maxFrameSize=1,
+            )
 
     def test_nothingSetAside(self) -> None:
         """
@@ -526,6 +540,20 @@ class FrameReaderTestsMixin:
         self.assertEqual(reader.feed(head + b"0123456789"), [])
         self.assertEqual(reader.feed(b"0123456789" * 100), [])
         self.assertLess(tracemalloc.get_traced_memory()[1], 64 * 1024)
+
+    def test_nothingKept(self) -> None:
+        """
+        After a failure nothing of what had arrived is kept.
+        """
+        reader = self.makeReader(maxMessageSize=2**30)
+        piece = b"x" * 2**20
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(reader.feed(rawHead(TEXT, 2**29) + piece), [])
+        [failure] = reader.feed(b"\xff")
+        self.assertEqual(failure.code, 1007)
+        del piece
+        self.assertLess(tracemalloc.get_traced_memory()[0], 64 * 1024)
 
     # Text
 

@@ -3,6 +3,7 @@
 Tests of :mod:`txwebsocket.wire.handshake`.
 """
 
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -106,7 +107,8 @@ class CheckHeadersTests(SynchronousTestCase):
         """
         So is a value with a control character, or with one that Latin-1 has not.
         """
-        for value in ("a\r\nX-Forged: 1", "a\n", "\r", "\x00", "\x7f", "€", "\ud800"):
+        forged = ("a\r\nX-Forged: 1", "a\n", "\r", "\x00", "\x7f")
+        for value in (*forged, "\u0100", "€", "\ud800"):
             self.assertRefused("X-Mine", value, "can't be the value of X-Mine")
 
     def test_ours(self) -> None:
@@ -230,6 +232,12 @@ class ReadRequestTests(SynchronousTestCase):
                 Extension("x-other", (("level", "9"),)),
             ),
         )
+
+    def test_frozen(self) -> None:
+        """
+        What was asked for is a fact: nobody can change it.
+        """
+        self.assertRaises(FrozenInstanceError, setattr, read(REQUEST), "host", "other")
 
     def test_case(self) -> None:
         """
@@ -737,9 +745,18 @@ class AgreeTests(SynchronousTestCase):
         """
         It can't choose another, nor several, nor none; nor one in another case.
         """
-        for values in (["c"], ["b"], ["a, B"], ["a", "B"], ["a", "a"], [""], []):
+        for values, told in (
+            (["c"], "c"),
+            (["b"], "b"),
+            (["a, B"], "a, B"),
+            (["a", "B"], "a, B"),
+            (["a", "a"], "a, a"),
+            ([""], "none"),
+            ([], "none"),
+        ):
             changes = [("Sec-WebSocket-Protocol", value) for value in values]
-            self.assertRefused("must be a, B", *changes, protocols=("a", "B"))
+            told = f"must be a, B, not {told}"
+            self.assertRefused(told, *changes, protocols=("a", "B"))
 
     def test_unaskedProtocol(self) -> None:
         """

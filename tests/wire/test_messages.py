@@ -119,7 +119,9 @@ class FragmentTests(SynchronousTestCase):
         What fits into one frame, be it nothing, is one frame.
         """
         for payload in (b"", b"a", b"ab"):
-            self.assertEqual(list(fragment(TEXT, payload, 2)), [(TEXT, payload, FIN)])
+            for size in range(max(len(payload), 1), 4):
+                frames = list(fragment(TEXT, payload, size))
+                self.assertEqual(frames, [(TEXT, payload, FIN)])
 
     def test_joined(self) -> None:
         """

@@ -25,6 +25,7 @@ FLAGS = (
 )
 SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
 COUNTS = ("maxConnections", "maxConnectionsPerAddress", "maxPendingRequests")
+OTHERS = ("maxReceivedFrameSize", "extensions")
 DURATIONS = (
     "keepaliveInterval",
     "keepaliveGracePeriod",
@@ -69,7 +70,7 @@ class ConnectionConfigTests(OptionsTestCase):
         No option is left out below.
         """
         names = {option.name for option in fields(ConnectionConfig)}
-        self.assertEqual(names, {*SIZES, *FLAGS, *DURATIONS, "maxReceivedFrameSize"})
+        self.assertEqual(names, {*SIZES, *FLAGS, *DURATIONS, *OTHERS})
 
     def test_sizes(self) -> None:
         """

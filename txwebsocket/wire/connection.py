@@ -423,8 +423,7 @@ class Connection:
         self, opcode: int, payload: bytes, isPlain: bool = False
     ) -> list[tuple[Octets, ...]]:
         """
-        Make the frames of a message: one, or several as the options say. Each comes in
-        its parts, so that a large payload is not copied.
+        Do to a message what extensions do, and make its frames.
         """
         rsv = 0
         if self._transforms and not isPlain:
@@ -432,14 +431,7 @@ class Connection:
                 changed = transform.encode(payload)
                 if changed is not None:
                     payload, rsv = changed, rsv | transform.rsv
-        config, nextMask = self._config, self._nextMask
-        size = config.fragmentationThreshold
-        if not config.fragmentOutgoingMessages or len(payload) <= size:
-            return [_frameParts(opcode, payload, nextMask(), FIN | rsv)]
-        return [
-            _frameParts(piece, part, nextMask(), flags | (0 if piece == 0 else rsv))
-            for piece, part, flags in fragment(opcode, payload, size)
-        ]
+        return frameMessage(opcode, payload, self._config, self._nextMask, rsv)
 
     def _put(self, frames: Iterable[tuple[Octets, ...]]) -> None:
         self.messagesSent += 1
@@ -473,6 +465,29 @@ def _endsMessage(event: Event) -> bool:
     if isinstance(event, Frame):
         return event.fin and event.opcode < _CONTROL
     return isinstance(event, str | bytes)
+
+
+def frameMessage(
+    opcode: int,
+    payload: bytes,
+    config: ConnectionConfig,
+    nextMask: Callable[[], bytes] = _noMask,
+    rsv: int = 0,
+) -> list[tuple[Octets, ...]]:
+    """
+    Make the frames of a message: one, or several as the options say. Each comes in its
+    parts, so that a large payload is not copied.
+
+    :param rsv: the extension bits that mark the message, in its first frame.
+    """
+    size = config.fragmentationThreshold
+    if not config.fragmentOutgoingMessages or len(payload) <= size:
+        return [_frameParts(opcode, payload, nextMask(), FIN | rsv)]
+    frames = []
+    for piece, part, flags in fragment(opcode, payload, size):
+        frames.append(_frameParts(piece, part, nextMask(), flags | rsv))
+        rsv = 0
+    return frames
 
 
 def _frameParts(

@@ -18,6 +18,17 @@ from collections.abc import Sequence
 
 from txwebsocket.wire.report import CloseReport
 
+_SHOWN_SIZE = 200
+
+
+def shown(text: str) -> str:
+    """
+    Somebody else's text as a part of an error or a log: one line, not too long, and
+    nothing that a terminal would obey.
+    """
+    cut = text[:_SHOWN_SIZE] + ("..." if len(text) > _SHOWN_SIZE else "")
+    return cut if cut.isprintable() else ascii(cut)
+
 
 class WebSocketError(Exception):
     """

@@ -23,12 +23,14 @@ class MessageTooBig(Exception):
 class Transform(Protocol):
     """
     What one connection does to the payload of its messages, as was agreed.
-
-    :ivar rsv: the bit that marks a message it has been done to, where it stands in the
-        first byte of a frame: 0x40, 0x20 or 0x10.
     """
 
-    rsv: int
+    @property
+    def rsv(self) -> int:
+        """
+        The bit that marks a message it has been done to, where it stands in the first
+        byte of a frame: 0x40, 0x20 or 0x10.
+        """
 
     def encode(self, payload: bytes) -> bytes | None:
         """
@@ -70,11 +72,13 @@ class Agreement(NamedTuple):
 class ExtensionFactory(Protocol):
     """
     An extension that can be agreed on.
-
-    :ivar name: its name in the header.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """
+        Its name in the header.
+        """
 
     def offers(self) -> Sequence[Extension]:
         """

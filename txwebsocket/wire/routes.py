@@ -17,6 +17,9 @@ regular expression for all of the path.
 
 ANY = "*"
 
+# Stands for a slash inside a segment while expressions look at the path; no character.
+_INNER_SLASH = "\uffff"
+
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -80,7 +83,7 @@ class Route:
         if self._isAny:
             return {}
         if self._expression is not None:
-            return self._matchExpression("/" + "/".join(segments))
+            return self._matchExpression(segments)
         if len(segments) != len(self._segments):
             return None
         found = {}
@@ -92,14 +95,16 @@ class Route:
                 return None
         return found
 
-    def _matchExpression(self, path: str) -> dict[str, str] | None:
+    def _matchExpression(self, segments: Sequence[str]) -> dict[str, str] | None:
         expression = self._expression
+        inside = [segment.replace("/", _INNER_SLASH) for segment in segments]
+        path = "/" + "/".join(inside)
         matched = None if expression is None else expression.fullmatch(path)
         if expression is None or matched is None:
             return None
         names = {number: name for name, number in expression.groupindex.items()}
         return {
-            names.get(number, str(number)): text
+            names.get(number, str(number)): text.replace(_INNER_SLASH, "/")
             for number, text in enumerate(matched.groups(), 1)
             if text is not None
         }

@@ -42,7 +42,9 @@ export class Connection {
 
 export function opened(newest) {
   connection = newest;
-  report("open", { protocol: newest.socket.protocol || null });
+  const { protocol, extensions } = newest.socket;
+  // One of the libraries has a list there that is always empty.
+  report("open", { protocol: protocol || null, isCompressed: String(extensions).includes("deflate") });
 }
 
 export function received(octets, isText) {

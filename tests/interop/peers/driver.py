@@ -9,14 +9,15 @@ paths. It ends with its standard input, and tells what happens on standard outpu
 object a line:
 
     {"event": "listening", "url": …}
-    {"event": "open", "protocol": …}
+    {"event": "open", "protocol": …, "isCompressed": whether messages can be}
     {"event": "message", "kind": "text" or "binary", "size": …, "sha256": …}
     {"event": "pong", "payload": …}
     {"event": "closed", "code": …, "reason": …}
     {"event": "refused", "why": …}
 
 A client is told what to do on standard input, an object a line. A server is told in
-text messages, and sends all others back.
+text messages, and sends all others back. Peers that know permessage-deflate offer it,
+and agree to it.
 
     {"do": "connect", "url": …, "protocols": […]}
     {"do": "send", "kind": …, "path": …, "piece": bytes in each fragment, or null}
@@ -58,12 +59,12 @@ def listening(port: int, isSecure: bool) -> None:
     report("listening", url=f"{'wss' if isSecure else 'ws'}://127.0.0.1:{port}/")
 
 
-def opened(connection: Any, protocol: str | None) -> None:
+def opened(connection: Any, protocol: str | None, isCompressed: bool) -> None:
     """
     A connection is open; commands are for the one that was opened last.
     """
     _connections[:] = [connection]
-    report("open", protocol=protocol)
+    report("open", protocol=protocol, isCompressed=isCompressed)
 
 
 def received(message: str | bytes) -> None:

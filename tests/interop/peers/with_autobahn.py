@@ -14,6 +14,11 @@ from autobahn.twisted.websocket import (
     WebSocketServerProtocol,
     connectWS,
 )
+from autobahn.websocket.compress import (
+    PerMessageDeflateOffer,
+    PerMessageDeflateOfferAccept,
+    PerMessageDeflateResponseAccept,
+)
 from driver import (
     PROTOCOL,
     answer,
@@ -36,7 +41,8 @@ class Connection:
     """
 
     def onOpen(self) -> None:
-        opened(self, self.websocket_protocol_in_use)
+        isCompressed = bool(self.websocket_extensions_in_use)
+        opened(self, self.websocket_protocol_in_use, isCompressed)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.take(payload if isBinary else payload.decode())
@@ -72,18 +78,25 @@ class Server(Connection, WebSocketServerProtocol):
         answer(self, message)
 
 
-def prepare(factory: Any, protocol: type, limit: int) -> Any:
+def prepare(factory: Any, protocol: type, limit: int, **compression: Any) -> None:
     factory.protocol = protocol
     # These hold for what it sends as well, and it is to send us more than we take.
     room = 2 * limit
     factory.setProtocolOptions(
-        maxFramePayloadSize=room, maxMessagePayloadSize=room, echoCloseCodeReason=True
+        maxFramePayloadSize=room,
+        maxMessagePayloadSize=room,
+        echoCloseCodeReason=True,
+        **compression,
     )
-    return factory
 
 
 def runServer(limit: int, **tls: str) -> None:
-    listen(reactor, prepare(WebSocketServerFactory(), Server, limit), **tls)
+    def agree(offers: list[Any]) -> Any:
+        return PerMessageDeflateOfferAccept(offers[0]) if offers else None
+
+    factory = WebSocketServerFactory()
+    prepare(factory, Server, limit, perMessageCompressionAccept=agree)
+    listen(reactor, factory, **tls)
 
 
 def runClient(limit: int, authority: str = "") -> None:
@@ -93,7 +106,14 @@ def runClient(limit: int, authority: str = "") -> None:
         if authority:
             root = Certificate.loadPEM(Path(authority).read_bytes())
             context = optionsForClientTLS("127.0.0.1", trustRoot=root)
-        connectWS(prepare(factory, Client, limit), context)
+        prepare(
+            factory,
+            Client,
+            limit,
+            perMessageCompressionOffers=[PerMessageDeflateOffer()],
+            perMessageCompressionAccept=PerMessageDeflateResponseAccept,
+        )
+        connectWS(factory, context)
 
     follow(reactor.callFromThread, connect)
 

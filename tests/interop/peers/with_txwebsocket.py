@@ -31,6 +31,7 @@ from zope.interface import implementer
 from txwebsocket import (
     ClientConfig,
     CloseCode,
+    Deflate,
     Opcode,
     OpeningFailed,
     WebSocketClient,
@@ -45,7 +46,8 @@ class Connection(WebSocketProtocol):
 
     def negotiationFinished(self) -> None:
         self.isOpen = True
-        opened(self, self.connection.protocol)
+        isCompressed = bool(self.connection.extensions)
+        opened(self, self.connection.protocol, isCompressed)
 
     def textMessageReceived(self, message: str) -> None:
         received(message)
@@ -116,13 +118,14 @@ class TrustOnly:
         return optionsForClientTLS(hostname.decode("ascii"), trustRoot=self._root)
 
 
-def main(reactor: Any, role: str, limit: int, authority: str = "") -> Deferred[None]:
+def main(
+    reactor: Any, role: str, limit: int, authority: str = "", compress: bool = False
+) -> Deferred[None]:
     log.startLogging(sys.__stderr__, setStdout=False)
-    client = WebSocketClient(
-        reactor,
-        ClientConfig(maxReceivedMessageSize=limit),
-        tlsPolicy=TrustOnly(authority) if authority else None,
-    )
+    extensions = [Deflate()] if compress else []
+    config = ClientConfig(maxReceivedMessageSize=limit, extensions=extensions)
+    policy = TrustOnly(authority) if authority else None
+    client = WebSocketClient(reactor, config, tlsPolicy=policy)
 
     def refused(failure: Failure) -> None:
         step = failure.value.step.name if failure.check(OpeningFailed) else "ANSWER"

@@ -33,7 +33,8 @@ class Connection:
         self.socket = socket
 
     async def converse(self, take: Callable[[Any], Any]) -> None:
-        opened(self, self.socket.subprotocol)
+        isCompressed = bool(self.socket.protocol.extensions)
+        opened(self, self.socket.subprotocol, isCompressed)
         with suppress(ConnectionClosed):
             async for message in self.socket:
                 await take(message)

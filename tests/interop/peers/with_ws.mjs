@@ -5,7 +5,7 @@
 import { Connection, PROTOCOL, follow, load, opened, options, report, startServer, take, tls } from "./driver.mjs";
 
 const { WebSocket, WebSocketServer } = load("ws");
-const limits = { maxPayload: options.limit };
+const choices = { maxPayload: options.limit, perMessageDeflate: true };
 
 class WsConnection extends Connection {
   constructor(socket) {
@@ -26,10 +26,10 @@ class WsConnection extends Connection {
 
 if (options.role === "server") {
   const handleProtocols = (offered) => offered.has(PROTOCOL) && PROTOCOL;
-  new WebSocketServer({ server: startServer(), handleProtocols, ...limits })
+  new WebSocketServer({ server: startServer(), handleProtocols, ...choices })
     .on("connection", (socket) => opened(new WsConnection(socket)));
 }
 follow(({ url, protocols }) => {
-  const connection = new WsConnection(new WebSocket(url, protocols, { ...limits, ...tls }));
+  const connection = new WsConnection(new WebSocket(url, protocols, { ...choices, ...tls }));
   connection.socket.on("open", () => opened(connection));
 });

@@ -1,0 +1,598 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of the server: who is there, and how all of them leave. Whom it lets in is in
+``test_admission``, who decides in ``test_handlers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from tests.memory import (
+    Peer,
+    Recorder,
+    Served,
+    binary,
+    close,
+    text,
+)
+from tests.serving import Echo, Keeper, OddError, Serving, serverOf
+from txwebsocket import (
+    CloseCause,
+    ServerConfig,
+    WebSocketConnection,
+    WebSocketRequest,
+    WebSocketResource,
+    WebSocketServer,
+)
+
+KIB = 1024
+
+
+class PresenceTests(SynchronousTestCase):
+    """
+    Tests of who is there.
+    """
+
+    def test_connections(self) -> None:
+        """
+        ``connections`` shows the connections that have not ended, and changes with
+        them.
+        """
+        served = Served(Recorder)
+        connections = serverOf(served).connections
+        self.assertEqual(len(connections), 0)
+        first, second = served.upgrade(), served.upgrade()
+        self.assertEqual(len(connections), 2)
+        first.vanish()
+        [left] = connections
+        left.close()
+        self.assertEqual(len(connections), 1)
+        second.sendClose()
+        self.assertEqual(len(connections), 0)
+
+    def test_pendingRequests(self) -> None:
+        """
+        ``pendingRequests`` shows those that are not decided.
+        """
+        keeper = Keeper()
+        served = Served(keeper)
+        for _ in range(3):
+            peer = served.request()
+        self.assertEqual(list(serverOf(served).pendingRequests), keeper.requests)
+        keeper.requests[0].accept()
+        keeper.requests[1].reject()
+        peer.vanish()
+        self.assertEqual(list(serverOf(served).pendingRequests), [])
+
+    def test_listeners(self) -> None:
+        """
+        Whoever wants to know is told of each connection that opens, after its
+        application, and of each that ends.
+        """
+        told: list[tuple[str, WebSocketConnection]] = []
+        application = Recorder()
+        server = WebSocketServer(
+            lambda request: request.accept(application=application),
+            onConnect=lambda connection: told.append(("open", connection)),
+            onClose=lambda connection: told.append(("closed", connection)),
+        )
+        peer = Served(Serving(server)).upgrade()
+        connection = application.connection
+        self.assertEqual(told, [("open", connection)])
+        peer.sendClose(4000)
+        self.assertEqual(told[1:], [("closed", connection)])
+        self.assertEqual(connection.closeReport.code, 4000)
+        self.assertEqual(len(server.connections), 0)
+
+    def test_brokenListeners(self) -> None:
+        """
+        A listener that fails is logged, and harms no connection.
+        """
+
+        def fail(connection: WebSocketConnection) -> None:
+            raise OddError
+
+        server = WebSocketServer(Echo, onConnect=fail, onClose=fail)
+        peer = Served(Serving(server)).upgrade()
+        self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+        peer.sendText("a")
+        self.assertEqual(peer.frames(), [text("a")])
+        peer.vanish()
+        self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+        self.assertEqual(len(server.connections), 0)
+
+
+class BroadcastTests(SynchronousTestCase):
+    """
+    Tests of messages to everybody.
+    """
+
+    def setUp(self) -> None:
+        """
+        Two clients connect.
+        """
+        self.served = Served(Recorder, ServerConfig(maxBufferedBytes=1000 * KIB))
+        self.server = serverOf(self.served)
+        self.peers = [self.served.upgrade(), self.served.upgrade()]
+
+    def test_broadcast(self) -> None:
+        """
+        Everybody gets the message, as text or binary.
+        """
+        self.assertEqual(self.server.broadcast("h\xe9llo"), [])
+        self.assertEqual(self.server.broadcast(b"bytes"), [])
+        self.assertEqual(self.server.broadcast(bytearray(b"more")), [])  # type: ignore[arg-type]
+        self.server.broadcastUTF("a")
+        self.server.broadcastBytes(b"b")
+        for peer in self.peers:
+            self.assertEqual(
+                peer.frames(),
+                [
+                    text("h\xe9llo"),
+                    binary(b"bytes"),
+                    binary(b"more"),
+                    text("a"),
+                    binary(b"b"),
+                ],
+            )
+
+    def test_wrongTypes(self) -> None:
+        """
+        Anything else raises TypeError, and nobody gets anything.
+        """
+        for wrong in (None, 5, ["a"]):
+            self.assertRaises(TypeError, self.server.broadcast, wrong)
+        self.assertRaises(TypeError, self.server.broadcastBytes, "text")
+        for peer in self.peers:
+            self.assertEqual(peer.frames(), [])
+
+    def test_notToAll(self) -> None:
+        """
+        Whoever is closing or gone is passed over.
+        """
+        closing, gone = self.peers
+        gone.vanish()
+        closing.end()
+        third = self.served.upgrade()
+        fourth = self.served.upgrade()
+        next(iter(self.server.connections)).close()
+        self.assertEqual(self.server.broadcast("a"), [])
+        self.assertEqual(third.frames(), [close()])
+        self.assertEqual(fourth.frames(), [text("a")])
+
+    def test_skipAbove(self) -> None:
+        """
+        Whoever has more waiting than is said is left out, and named.
+        """
+        slow, quick = self.peers
+        slow.stall()
+        self.server.broadcast(bytes(300 * KIB))
+        quick.frames()
+        slowConnection = next(iter(self.server.connections))
+        self.assertEqual(self.server.broadcast("a", skipAbove=0), [slowConnection])
+        self.assertEqual(self.server.broadcast("b", skipAbove=1000 * KIB), [])
+        self.assertEqual(quick.frames(), [text("a"), text("b")])
+        slow.goOn()
+        self.assertEqual(slow.frames(), [binary(bytes(300 * KIB)), text("b")])
+
+    def test_tooSlow(self) -> None:
+        """
+        Whoever has more than ``maxBufferedBytes`` waiting is closed with 1008 and
+        named; the others are not touched.
+        """
+        slow, quick = self.peers
+        slow.stall()
+        self.server.broadcast(bytes(900 * KIB))
+        quick.frames()
+        slowConnection = next(iter(self.server.connections))
+        self.assertEqual(self.server.broadcast(bytes(900 * KIB)), [slowConnection])
+        self.assertEqual(quick.frames(), [binary(bytes(900 * KIB))])
+        slow.goOn()
+        self.assertEqual(slow.frames()[1:], [close(1008, "reads too slowly")])
+        slow.end()
+        report = slowConnection.closeReport
+        self.assertIs(report.cause, CloseCause.BUFFER_FULL)  # type: ignore[union-attr]
+
+    def test_fragments(self) -> None:
+        """
+        A broadcast is cut into frames as other messages are.
+        """
+        config = ServerConfig(fragmentOutgoingMessages=True, fragmentationThreshold=4)
+        served = Served(Recorder, config)
+        peer = served.upgrade()
+        serverOf(served).broadcast("abcdef")
+        self.assertEqual([frame.payload for frame in peer.frames()], [b"abcd", b"ef"])
+
+
+class ClosingTests(SynchronousTestCase):
+    """
+    Tests of closeAllConnections() and shutDown().
+    """
+
+    def test_closeAll(self) -> None:
+        """
+        Everybody is closed with 1001 and whoever waits answered 503; new ones are let
+        in as before.
+        """
+        keeper = Keeper()
+        served = Served(keeper)
+        server = serverOf(served)
+        waiting, peer = served.request(), served.request()
+        keeper.requests[1].accept(application=Recorder())
+        self.assertEqual(peer.response().status, 101)
+        gone = server.closeAllConnections()
+        self.assertEqual(waiting.response().status, 503)
+        self.assertEqual(peer.frames(), [close(1001)])
+        self.assertNoResult(gone)
+        newcomer = served.request()
+        keeper.requests[2].accept(application=Recorder())
+        peer.sendClose()
+        self.assertIsNone(self.successResultOf(gone))
+        self.assertEqual(newcomer.response().status, 101)
+
+    def test_closeAllOfNobody(self) -> None:
+        """
+        With nobody there it is done at once.
+        """
+        self.successResultOf(WebSocketServer(Recorder).closeAllConnections())
+
+    def test_badCodes(self) -> None:
+        """
+        A code or reason that can't be sent raises ValueError, and nothing happens.
+        """
+        served = Served(Recorder)
+        peer = served.upgrade()
+        for act in (serverOf(served).closeAllConnections, serverOf(served).shutDown):
+            self.assertRaises(ValueError, act, 1005)
+            self.assertRaises(ValueError, act, 1001, "x" * 124)
+        self.assertEqual(peer.frames(), [])
+        served.upgrade()
+
+    def test_shutDown(self) -> None:
+        """
+        Connections are closed with 1001; the Deferred fires when all are gone; the
+        reports say why.
+        """
+        applications: list[Recorder] = []
+
+        class Application(Recorder):
+            def __init__(self) -> None:
+                super().__init__()
+                applications.append(self)
+
+        served = Served(Application)
+        peers = [served.upgrade(), served.upgrade()]
+        gone = serverOf(served).shutDown()
+        for peer in peers:
+            self.assertEqual(peer.frames(), [close(1001)])
+            self.assertNoResult(gone)
+            peer.sendClose(1001)
+        self.assertIsNone(self.successResultOf(gone))
+        for application in applications:
+            self.assertIs(application.report.cause, CloseCause.SHUTDOWN)
+            self.assertTrue(application.report.wasClean)
+        peers[0].turn()
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_shutDownWords(self) -> None:
+        """
+        Code and reason can be chosen.
+        """
+        served = Served(Recorder)
+        peer = served.upgrade()
+        serverOf(served).shutDown(1012, "back in a minute")
+        self.assertEqual(peer.frames(), [close(1012, "back in a minute")])
+
+    def test_shutDownIdle(self) -> None:
+        """
+        A server with nobody there is shut down at once, and needs no time for it, also
+        if it has never served anybody.
+        """
+        self.successResultOf(WebSocketServer(Recorder).shutDown())
+        served = Served(Recorder)
+        served.upgrade().vanish()
+        self.successResultOf(serverOf(served).shutDown())
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_shutDownPending(self) -> None:
+        """
+        Whoever waits for a decision is answered 503, and so is whoever comes later.
+        """
+        keeper = Keeper()
+        served = Served(keeper)
+        waiting = served.request()
+        serverOf(served).shutDown()
+        self.assertEqual(waiting.response().status, 503)
+        newcomer = served.request()
+        self.assertEqual(newcomer.response().status, 503)
+        self.assertEqual(len(keeper.requests), 1)
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_deadline(self) -> None:
+        """
+        Whoever has not closed when the time is over is dropped.
+        """
+        for options, seconds in (({}, 5), ({"timeout": 2}, 2)):
+            application = Recorder()
+            served = Served(
+                lambda request, application=application: request.accept(
+                    application=application
+                ),
+                ServerConfig(closeTimeout=5),
+            )
+            peer = served.upgrade()
+            gone = serverOf(served).shutDown(**options)
+            peer.wait(seconds - 0.1)
+            self.assertNoResult(gone)
+            peer.wait(0.1)
+            self.assertTrue(peer.transport.wasAborted)
+            self.assertIsNone(self.successResultOf(gone))
+            self.assertFalse(application.report.wasClean)
+            self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_patience(self) -> None:
+        """
+        More time than ``closeTimeout`` changes nothing for those who do not answer
+        our close frame, and nothing is left behind.
+        """
+        served = Served(Recorder)
+        peer = served.upgrade()
+        gone = serverOf(served).shutDown(timeout=60)
+        peer.wait(5)
+        self.assertIsNone(self.successResultOf(gone))
+        peer.turn()
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_handlersEnd(self) -> None:
+        """
+        A pull-style handler sees its messages end, and can leave in its own way.
+        """
+        told: list[str] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            async for _ in request.accept():
+                pass
+            told.append("cleaned up")
+
+        served = Served(handler)
+        peer = served.upgrade()
+        serverOf(served).shutDown()
+        peer.sendClose()
+        self.assertEqual(told, ["cleaned up"])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_handlersCancelled(self) -> None:
+        """
+        Handlers that have not ended by the deadline are cancelled, quietly.
+        """
+        told: list[str] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            request.accept()
+            try:
+                await Deferred()
+            except CancelledError:
+                told.append("cancelled")
+                raise
+
+        served = Served(handler)
+        peer = served.upgrade()
+        serverOf(served).shutDown()
+        peer.wait(4.9)
+        self.assertEqual(told, [])
+        peer.wait(0.1)
+        self.assertEqual(told, ["cancelled"])
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_undecidedHandlersCancelled(self) -> None:
+        """
+        So are those whose requests were answered 503.
+        """
+        told: list[str] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                told.append("cancelled")
+                raise
+
+        served = Served(handler)
+        peer = served.request()
+        serverOf(served).shutDown()
+        self.assertEqual(peer.response().status, 503)
+        peer.wait(5)
+        self.assertEqual(told, ["cancelled"])
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_cancelledOtherwise(self) -> None:
+        """
+        A handler that is cancelled by somebody else is a fault like any other.
+        """
+        waiting: Deferred[None] = Deferred()
+
+        async def handler(request: WebSocketRequest) -> None:
+            request.accept()
+            await waiting
+
+        peer = Served(handler).upgrade()
+        waiting.cancel()
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+        self.assertEqual(peer.frames(), [close(1011)])
+
+    def test_twice(self) -> None:
+        """
+        Shutting down twice is done when all are gone, both times.
+        """
+        served = Served(Recorder)
+        peer = served.upgrade()
+        both = [serverOf(served).shutDown(), serverOf(served).shutDown()]
+        self.assertEqual(peer.frames(), [close(1001)])
+        peer.sendClose()
+        for gone in both:
+            self.successResultOf(gone)
+        peer.turn()
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+
+class Page(Resource):
+    """
+    A site's ordinary page.
+    """
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        """
+        Show it.
+        """
+        return b"page"
+
+
+class StoppableReactor(MemoryReactorClock):
+    """
+    A reactor that can be stopped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopping: list[Any] = []
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Any, *args: Any, **kw: Any
+    ) -> Any:
+        """
+        Note what is to be called.
+        """
+        trigger = (phase, eventType, callable)
+        self.stopping.append(trigger)
+        return trigger
+
+    def removeSystemEventTrigger(self, triggerID: Any) -> None:
+        """
+        Forget it.
+        """
+        self.stopping.remove(triggerID)
+
+    def stop(self) -> list[Any]:
+        """
+        What is to be waited for.
+        """
+        return [
+            call()
+            for phase, event, call in list(self.stopping)
+            if (phase, event) == ("before", "shutdown")
+        ]
+
+
+class MountTests(SynchronousTestCase):
+    """
+    Tests of servers that are mounted on sites.
+    """
+
+    def site(self, root: Any) -> tuple[Site, Callable[..., Peer]]:
+        """
+        A site, and how to send it a handshake.
+        """
+        served = Served(root)
+        return served.site, served.request
+
+    def test_mount(self) -> None:
+        """
+        Upgrades on any path go to the server; pages stay.
+        """
+        server = WebSocketServer(Echo)
+        site, request = self.site(Page())
+        server.mount(site)
+        for path in ("/", "/chat", "/a/b?c=d"):
+            self.assertEqual(request(path=path).response().status, 101)
+            plain = request(path=path, without=["Upgrade", "Sec-WebSocket-Key"])
+            self.assertEqual(plain.response().body, b"page")
+        self.assertEqual(len(server.connections), 3)
+
+    def test_severalSites(self) -> None:
+        """
+        One server can be mounted on several sites, and leave one or all of them.
+        """
+        server = WebSocketServer(Echo)
+        sites = [self.site(Page()) for _ in range(3)]
+        server.mount(*[site for site, _ in sites])
+        self.assertEqual([r().response().status for _, r in sites], [101] * 3)
+        server.unmount(sites[0][0])
+        self.assertEqual([r().response().status for _, r in sites], [200, 101, 101])
+        server.unmount()
+        self.assertEqual([r().response().status for _, r in sites], [200] * 3)
+        self.assertEqual(len(server.connections), 5)
+
+    def test_twice(self) -> None:
+        """
+        A site is mounted once, and left once.
+        """
+        server = WebSocketServer(Echo)
+        site, _ = self.site(Page())
+        server.mount(site)
+        self.assertRaises(ValueError, server.mount, site)
+        server.unmount(site)
+        self.assertRaises(ValueError, server.unmount, site)
+
+    def test_ownResource(self) -> None:
+        """
+        A WebSocketResource in the tree keeps its own path.
+        """
+        server, own = WebSocketServer(Echo), WebSocketResource(Recorder)
+        root = Resource()
+        root.putChild(b"own", own)
+        site, request = self.site(root)
+        server.mount(site)
+        request(path="/own")
+        request(path="/other")
+        self.assertEqual((len(server.connections), len(own.server.connections)), (1, 1))
+
+    def test_shutDown(self) -> None:
+        """
+        A server that is shut down leaves its sites, which are then as before.
+        """
+        server = WebSocketServer(Echo)
+        site, request = self.site(Page())
+        server.mount(site)
+        server.shutDown()
+        self.assertEqual(request().response().body, b"page")
+        self.assertRaises(ValueError, server.unmount, site)
+
+    def test_reactorStops(self) -> None:
+        """
+        When the reactor stops, connections are closed with 1001, and it waits for that,
+        within bounds.
+        """
+        reactor = StoppableReactor()
+        server = WebSocketServer(Echo)
+        served = Served(Page(), clock=reactor)
+        server.mount(served.site)
+        peer = served.request()
+        peer.response()
+        [stopped] = reactor.stop()
+        self.assertEqual(peer.frames(), [close(1001)])
+        self.assertNoResult(stopped)
+        peer.wait(5)
+        self.successResultOf(stopped)
+
+    def test_unmounted(self) -> None:
+        """
+        Of a site it has left, the server does not hear any more.
+        """
+        reactor = StoppableReactor()
+        server = WebSocketServer(Echo)
+        served = Served(Page(), clock=reactor)
+        server.mount(served.site)
+        server.unmount(served.site)
+        self.assertEqual(reactor.stop(), [])

@@ -1,0 +1,333 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+What users write, for the type checker alone: nothing here is ever run.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, assert_type
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.client import readBody
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IRequest
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from txwebsocket import (
+    INSECURE_ANY_ORIGIN,
+    SPEEDUPS,
+    ClientConfig,
+    CloseCause,
+    CloseCode,
+    CloseReport,
+    ConnectionClosed,
+    ConnectionRejected,
+    Cookie,
+    Deflate,
+    HandshakeError,
+    InvalidState,
+    Opcode,
+    OpeningFailed,
+    OpeningStep,
+    OpeningTimedOut,
+    ServerConfig,
+    State,
+    WebSocketClient,
+    WebSocketClientEndpoint,
+    WebSocketClientFactory,
+    WebSocketConnection,
+    WebSocketFrame,
+    WebSocketProtocol,
+    WebSocketRequest,
+    WebSocketResource,
+    WebSocketRouter,
+    WebSocketRouterRequest,
+    WebSocketServer,
+    WebSocketServerFactory,
+    WebSocketTransport,
+    __version__,
+)
+
+
+def show(*values: object) -> None:
+    """
+    Stands for whatever users do.
+    """
+
+
+# Callback style
+
+
+class Echo(WebSocketProtocol):
+    """
+    Overrides what it needs.
+    """
+
+    connection: WebSocketConnection
+
+    def textMessageReceived(self, message: str) -> None:
+        self.connection.send(message)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        self.connection.send(data)
+
+
+class Everything(WebSocketProtocol):
+    """
+    Overrides all there is.
+    """
+
+    def negotiationStarted(self, transport: WebSocketTransport) -> None:
+        self.transport = transport
+
+    def negotiationFinished(self) -> None:
+        self.transport.sendTextMessage("hello")
+        self.transport.sendBytesMessage(b"hello")
+        self.transport.ping(b"?")
+
+    def textMessageReceived(self, message: str) -> Deferred[None]:
+        return Deferred()
+
+    async def bytesMessageReceived(self, data: bytes) -> None:
+        await self.connection.flushed()
+
+    def frameReceived(self, frame: WebSocketFrame) -> None:
+        show(frame.opcode is Opcode.TEXT, frame.binaryPayload, frame.fin)
+
+    def pingReceived(self, payload: bytes) -> bool:
+        return payload != b"ignore me"
+
+    def pongReceived(self, payload: bytes) -> None:
+        self.transport.loseConnection(1000)
+
+    def connectionLost(self, reason: Failure) -> None:
+        error = reason.value
+        if isinstance(error, ConnectionClosed):
+            assert_type(error.report, CloseReport)
+
+
+class Minimal:
+    """
+    Need not inherit.
+    """
+
+    def negotiationStarted(self, transport: WebSocketTransport) -> None:
+        self.transport = transport
+
+    def textMessageReceived(self, message: str) -> None:
+        self.transport.sendTextMessage(message)
+
+
+class ServerFactory:
+    """
+    Makes applications, as for twisted.web.websocket.
+    """
+
+    def buildProtocol(self, request: IRequest) -> Echo | None:
+        return Echo() if request.getHeader("X-Token") else None
+
+
+class ClientFactory:
+    """
+    Likewise.
+    """
+
+    def buildProtocol(self, url: str) -> Minimal:
+        return Minimal()
+
+
+serverFactory: WebSocketServerFactory = ServerFactory()
+clientFactory: WebSocketClientFactory = ClientFactory()
+
+# Decide first, then talk
+
+
+async def chat(request: WebSocketRequest) -> None:
+    """
+    A handler in pull style.
+    """
+    user = request.cookies.get("sid")
+    assert_type(user, str | None)
+    if user is None:
+        request.reject(401, "log in first", {"WWW-Authenticate": "Basic"})
+        return
+    cookie = Cookie("seen", "1", maxAge=3600, httpOnly=True)
+    connection = request.accept("chat.v1", cookies=[cookie], headers=[("X-A", "b")])
+    assert_type(connection, WebSocketConnection)
+    async for message in connection:
+        assert_type(message, str | bytes)
+        connection.send(message)
+        await connection.flushed()
+
+
+def callbacks(request: WebSocketRequest) -> None:
+    """
+    A handler that goes on in callback style.
+    """
+    show(request.remoteAddress, request.origin, request.requestedProtocols)
+    request.accept(origin="https://example.com", application=Echo())
+
+
+def later(request: WebSocketRequest) -> Deferred[None]:
+    """
+    A handler that decides later.
+    """
+    return Deferred().addCallback(lambda _: request.reject())
+
+
+async def talk(connection: WebSocketConnection) -> None:
+    """
+    All that can be done with a connection.
+    """
+    assert_type(connection.state, State)
+    assert_type(connection.connected, bool)
+    assert_type(connection.protocol, str | None)
+    assert_type(connection.bufferedAmount, int)
+    assert_type(connection.remoteAddress, str | None)
+    assert_type(connection.closeReport, CloseReport | None)
+    connection.send("text")
+    connection.send(b"bytes")
+    connection.sendUTF("text")
+    connection.sendBytes(b"bytes")
+    connection.sendBytes(bytearray(b"bytes"))
+    connection.send(memoryview(b"bytes"))
+    connection.sendFrame(WebSocketFrame(Opcode.BINARY, b"part", fin=False))
+    assert_type(await connection.ping(), float)
+    connection.pong()
+    assert_type(await connection.receive(), str | bytes)
+    connection.pause()
+    connection.resume()
+    await connection.flushed()
+    async with connection:
+        connection.send("and gone")
+    report = await connection.close(CloseCode.GOING_AWAY, "bye")
+    assert_type(report, CloseReport)
+    show(
+        report.wasClean, report.code, report.reason, report.cause is CloseCause.SHUTDOWN
+    )
+    connection.drop(1008, "too much", skipCloseFrame=True)
+    assert_type(await connection.whenClosed(), CloseReport)
+
+
+def produce(connection: WebSocketConnection, producer: IPushProducer) -> None:
+    """
+    The same connection under the names of twisted.web.websocket.
+    """
+    transport: WebSocketTransport = connection
+    transport.attachProducer(producer)
+    transport.sendTextMessage("text")
+    transport.sendBytesMessage(b"bytes")
+    transport.detachProducer()
+    transport.loseConnection()
+
+
+# Serving
+
+
+def serve(reactor: IReactorTime, site: Site) -> None:
+    """
+    The ways to serve.
+    """
+    config = ServerConfig(
+        maxReceivedMessageSize=1 << 20,
+        keepaliveInterval=20,
+        origins=["https://*.example.com"],
+        subprotocols=["chat.v2", "chat.v1"],
+        extensions=(Deflate(level=1),),
+    )
+    ServerConfig(origins=INSECURE_ANY_ORIGIN)
+    ServerConfig(origins=lambda origin: origin.endswith(".example.com"))
+    assert_type(replace(config, openTimeout=1.5), ServerConfig)
+    root = Resource()
+    root.putChild(b"echo", WebSocketResource(Echo))
+    root.putChild(b"chat", WebSocketResource(chat, config, page=Resource()))
+    root.putChild(b"later", WebSocketResource(later, clock=reactor))
+    root.putChild(b"old", WebSocketResource(serverFactory))
+    server = WebSocketServer(callbacks, config, onConnect=lambda each: each.send("hi"))
+    server.mount(site)
+    server.broadcast("hello")
+    for connection in server.connections:
+        assert_type(connection, WebSocketConnection)
+    assert_type(server.shutDown(1001, "restart", timeout=3), Deferred[None])
+
+
+def route(site: Site) -> None:
+    """
+    By path and subprotocol.
+    """
+
+    def room(request: WebSocketRouterRequest) -> None:
+        request.accept(application=Echo())
+        assert_type(request.parameters, dict[str, str])
+
+    router = WebSocketRouter()
+    router.mount("/rooms/{room}", "chat.v1", room)
+    router.mount(re.compile("/old/.*"), None, Echo)
+    router.mount("*", "*", Echo)
+    site.resource.putChild(b"ws", router)
+
+
+# Connecting
+
+
+async def connect(reactor: Any, policy: IPolicyForHTTPS) -> None:
+    """
+    The client.
+    """
+    client = WebSocketClient(reactor, ClientConfig(openTimeout=5), tlsPolicy=policy)
+    protocols: Sequence[str] = ["v2", "v1"]
+    connecting = client.connect("wss://example.com/feed", protocols)
+    assert_type(connecting, Deferred[WebSocketConnection])
+    try:
+        connection = await connecting
+    except ConnectionRejected as error:
+        assert_type(error.response.code, int)
+        assert_type(error.response.body, bytes)
+        show(await readBody(error.response), error.response.headers)
+    except OpeningTimedOut as error:
+        show(error.url)
+    except OpeningFailed as error:
+        show(error.step is OpeningStep.TLS, error.cause)
+    except HandshakeError:
+        raise
+    else:
+        await talk(connection)
+    await client.connect(
+        "ws://example.com/",
+        origin="https://example.com",
+        headers={"Authorization": "Bearer x"},
+        application=Everything(),
+    )
+    await client.connect("ws://example.com/", ("a",), headers=[("X-A", "b")])
+    client.abort()
+
+
+async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
+    """
+    The client in the form of twisted.web.websocket.
+    """
+    endpoint = WebSocketClientEndpoint.new(
+        reactor, "wss://example.com/", connectTimeout=5, bindAddress=b"192.0.2.1"
+    )
+    application = await endpoint.connect(clientFactory)
+    application.transport.sendTextMessage("hello")
+    await WebSocketClientEndpoint(tunnel, "ws://example.onion/").connect(clientFactory)
+
+
+def early(connection: WebSocketConnection) -> None:
+    """
+    What can go wrong while sending.
+    """
+    try:
+        connection.send("too early")
+    except InvalidState as error:
+        show(error)
+    except ConnectionClosed as closed:
+        show(closed.report.bytesUnsent)
+
+
+assert_type(SPEEDUPS, bool)
+assert_type(__version__, str)
