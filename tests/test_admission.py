@@ -1,441 +1,1058 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of whom a server lets in: a part of those in ``test_server``.
+Tests of whom a server lets in, whom it tells, and how it sends all away.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import Request
-from twisted.web.test.requesthelper import DummyChannel
+from twisted.web.resource import Resource
 
 from tests.memory import (
+    MemoryTransport,
+    Peer,
     Recorder,
     Response,
     Served,
+    close,
+    handshake,
+    text,
 )
-from tests.serving import Keeper, OddError, Serving
 from txwebsocket import (
-    INSECURE_ANY_ORIGIN,
+    CloseCause,
+    HandshakeError,
+    InvalidState,
     ServerConfig,
+    WebSocketConnection,
+    WebSocketProtocol,
+    WebSocketRequest,
     WebSocketServer,
 )
-from txwebsocket.wire.errors import UpgradeRefused
+
+PROTOCOL = "Sec-WebSocket-Protocol"
 
 
-class AdmissionTests(SynchronousTestCase):
+class TransportFrom(MemoryTransport):
     """
-    Tests of what is checked before the application is asked.
-    """
-
-    def setUp(self) -> None:
-        """
-        Nobody shall be let in.
-        """
-        self.keeper = Keeper()
-
-    def refused(
-        self, *lines: str, config: ServerConfig | None = None, **options: Any
-    ) -> Response:
-        """
-        What a bad handshake is answered.
-        """
-        peer = Served(self.keeper, config).request(*lines, **options)
-        response = peer.response()
-        self.assertEqual(self.keeper.requests, [], lines)
-        self.assertFalse(peer.transport.isConnected)
-        self.assertIn("close", response.header("Connection")[0])
-        self.assertGreater(len(response.body), 20)
-        return response
-
-    def test_method(self) -> None:
-        """
-        Other methods than GET are answered 405, which names GET.
-        """
-        for method in ("POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "get"):
-            response = self.refused(method=method)
-            self.assertEqual(
-                (response.status, response.header("Allow")), (405, ["GET"])
-            )
-
-    def test_httpVersion(self) -> None:
-        """
-        HTTP/1.0 is answered 400.
-        """
-        self.assertEqual(self.refused(version="HTTP/1.0").status, 400)
-
-    def test_host(self) -> None:
-        """
-        Host must be there, once.
-        """
-        for lines, options in (
-            ([], {"without": ["Host"]}),
-            (["Host: a", "Host: b"], {}),
-            (["Host:"], {}),
-        ):
-            response = self.refused(*lines, **options)
-            self.assertEqual(response.status, 400)
-            self.assertIn(b"Host", response.body)
-
-    def test_upgrade(self) -> None:
-        """
-        A request without ``Upgrade`` is answered 426, with what it lacks.
-        """
-        for lines, options in (
-            ([], {"without": ["Upgrade"]}),
-            (["Upgrade: h2c"], {}),
-            (["Upgrade: websockets"], {}),
-        ):
-            response = self.refused(*lines, **options)
-            self.assertEqual(response.status, 426)
-            self.assertEqual(response.header("Upgrade"), ["websocket"])
-            self.assertEqual(response.header("Sec-WebSocket-Version"), ["13, 8"])
-
-    def test_connection(self) -> None:
-        """
-        ``Connection`` must name Upgrade, as a word of its own.
-        """
-        for lines, options in (
-            ([], {"without": ["Connection"]}),
-            (["Connection: keep-alive"], {}),
-            (["Connection: notupgrade"], {}),
-            (["Connection: Upgrade: yes"], {}),
-        ):
-            response = self.refused(*lines, **options)
-            self.assertEqual(response.status, 400)
-            self.assertIn(b"Connection", response.body)
-
-    def test_key(self) -> None:
-        """
-        The key must be there, once, and be 16 bytes in base64.
-        """
-        for lines, options in (
-            ([], {"without": ["Sec-WebSocket-Key"]}),
-            (["Sec-WebSocket-Key: short"], {}),
-            (["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAAAAA=="], {}),
-            (["Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="], {}),
-            (["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="] * 2, {}),
-        ):
-            self.assertEqual(self.refused(*lines, **options).status, 400)
-
-    def test_version(self) -> None:
-        """
-        A version that is not spoken is answered 426 and those that are; none at all or
-        nonsense 400, with them as well.
-        """
-        for lines, options, status in (
-            (["Sec-WebSocket-Version: 7"], {}, 426),
-            (["Sec-WebSocket-Version: 14"], {}, 426),
-            (["Sec-WebSocket-Version: 0"], {}, 426),
-            (["Sec-WebSocket-Version: 13, 8"], {}, 400),
-            (["Sec-WebSocket-Version: x"], {}, 400),
-            (["Sec-WebSocket-Version: 13"] * 2, {}, 400),
-            ([], {"without": ["Sec-WebSocket-Version"]}, 400),
-        ):
-            response = self.refused(*lines, **options)
-            self.assertEqual(response.status, status, lines)
-            self.assertEqual(response.header("Sec-WebSocket-Version"), ["13, 8"])
-
-    def test_lists(self) -> None:
-        """
-        Lists that break their grammar are answered 400.
-        """
-        for line in (
-            "Sec-WebSocket-Protocol: a b",
-            "Sec-WebSocket-Protocol: a, a",
-            "Sec-WebSocket-Protocol: a/b",
-            "Sec-WebSocket-Extensions: x; =1",
-            'Sec-WebSocket-Extensions: x; a="',
-        ):
-            self.assertEqual(self.refused(line).status, 400, line)
-
-    def test_controlCharacters(self) -> None:
-        """
-        A control character in any header is answered 400: some take it for the end of
-        a line.
-        """
-        for character in "\x0b\x0c\x1c\x1d\x1e\x7f\x01":
-            response = self.refused(f"X-Name: a{character}Origin: http://example.com")
-            self.assertEqual(response.status, 400)
-            self.assertIn(b"control character", response.body)
-
-    def test_channel(self) -> None:
-        """
-        Whoever asks over HTTP/2, where nothing can be taken over, is answered 426.
-        """
-        channel = DummyChannel()
-        request = Request(channel)
-        request.gotLength(0)
-        request.method, request.clientproto = b"GET", b"HTTP/2"
-        WebSocketServer(self.keeper, clock=Clock()).serve(request)
-        self.assertIn(b"426 Upgrade Required", channel.transport.written.getvalue())
-        self.assertEqual(self.keeper.requests, [])
-
-    def test_nothingEscapes(self) -> None:
-        """
-        No refusal is an error of the server's: nothing but a line is logged.
-        """
-        with capturedLogs() as logged:
-            self.refused("Sec-WebSocket-Key: \xff\xfe" + "x" * 500)
-        lines = [event for event in logged if "refused" in event]
-        self.assertEqual(len(lines), 1)
-        self.assertEqual(self.flushLoggedErrors(), [])
-
-    def test_log(self) -> None:
-        """
-        What a client sent is logged in ASCII, and cut.
-        """
-        with capturedLogs() as logged:
-            self.refused("Origin: http://\xe9\x9b\xaa" + "x" * 500)
-        [event] = [event for event in logged if "refused" in event]
-        self.assertTrue(event["refused"].isascii())
-        self.assertLessEqual(len(event["refused"]), 200)
-        self.assertIn("403", event["refused"])
-        self.assertIn("192.0.2.1", event["client"])
-
-    def test_upgradeError(self) -> None:
-        """
-        Whoever wants to know is told of each refusal, after the client; if that fails
-        it is logged.
-        """
-        told: list[UpgradeRefused] = []
-
-        def note(refused: UpgradeRefused) -> None:
-            told.append(refused)
-            raise OddError
-
-        server = WebSocketServer(self.keeper, clock=Clock(), onUpgradeError=note)
-        peer = Served(Serving(server)).request("Sec-WebSocket-Version: 99")
-        self.assertEqual(peer.response().status, 426)
-        self.assertEqual([refused.status for refused in told], [426])
-        self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
-
-
-class OriginTests(SynchronousTestCase):
-    """
-    Tests of which pages may connect.
+    A connection from a certain address.
     """
 
-    def status(
-        self, origin: str | None, host: str = "example.com", origins: Any = ()
-    ) -> int:
-        """
-        What a page of this origin is answered.
-        """
-        lines = [f"Host: {host}"]
-        if origin is not None:
-            lines.append(f"Origin: {origin}")
-        served = Served(Recorder, ServerConfig(origins=origins))
-        return served.request(*lines).response().status
+    def __init__(self, clock: Clock, host: str | None) -> None:
+        super().__init__(clock)
+        self.host = host
 
-    def test_none(self) -> None:
-        """
-        What is no browser sends no origin, and is let in.
-        """
-        self.assertEqual(self.status(None), 101)
-
-    def test_same(self) -> None:
-        """
-        Pages of the host and port that was asked for are let in, in any case and with
-        the default port spelled out or not.
-        """
-        for origin, host in (
-            ("http://example.com", "example.com"),
-            ("https://example.com", "example.com"),
-            ("http://EXAMPLE.com", "example.COM"),
-            ("http://example.com:80", "example.com"),
-            ("https://example.com", "example.com:443"),
-            ("http://example.com:8080", "example.com:8080"),
-            ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080"),
-        ):
-            self.assertEqual(self.status(origin, host), 101, origin)
-
-    def test_lookalikes(self) -> None:
-        """
-        All others are answered 403, however alike they look.
-        """
-        for origin in (
-            "http://evil.example",
-            "http://evil-example.com",
-            "http://example.com.evil.example",
-            "http://example.com:81",
-            "https://example.com:80",
-            "http://example.com@evil.example",
-            "http://evil.example/example.com",
-            "http://evil.example#example.com",
-            "http://sub.example.com",
-            "http://example.com.",
-            "http://example.co",
-            "http://xn--exmple-cua.com",
-            "http://\xe9xample.com",
-            "null",
-            "",
-            "file://",
-            "example.com",
-            "//example.com",
-            "http://example.com http://evil.example",
-            "http://example.com, http://example.com",
-            "http:///example.com",
-        ):
-            self.assertEqual(self.status(origin), 403, origin)
-
-    def test_repeated(self) -> None:
-        """
-        Two origins are answered 403, even if both are good.
-        """
-        served = Served(Recorder)
-        peer = served.request(*["Origin: http://example.com"] * 2)
-        self.assertEqual(peer.response().status, 403)
-
-    def test_draftHeader(self) -> None:
-        """
-        A client of the draft can't dodge the check by its header's other name, nor one
-        of the standard.
-        """
-        served = Served(Recorder)
-        evil = "http://evil.example"
-        for version, name in (("8", "Sec-WebSocket-Origin"), ("13", "Origin")):
-            peer = served.request(
-                f"Sec-WebSocket-Version: {version}", f"{name}: {evil}"
-            )
-            self.assertEqual(peer.response().status, 403)
-
-    def test_allowed(self) -> None:
-        """
-        The option ``origins`` lets in others: exact ones, hosts below one, or all.
-        """
-        friends = ["https://friend.example", "https://*.friend.example"]
-        for origin, status in (
-            ("https://friend.example", 101),
-            ("https://a.b.friend.example", 101),
-            ("https://notfriend.example", 403),
-            ("http://friend.example", 403),
-            ("https://friend.example:444", 403),
-            ("http://example.com", 101),
-        ):
-            self.assertEqual(self.status(origin, origins=friends), status, origin)
-        self.assertEqual(self.status("null", origins=[INSECURE_ANY_ORIGIN]), 101)
-
-    def test_callable(self) -> None:
-        """
-        Or what a callable says, which then decides alone.
-        """
-        chooser = {"http://evil.example": True}.get
-        self.assertEqual(self.status("http://evil.example", origins=chooser), 101)
-        self.assertEqual(self.status("http://example.com", origins=chooser), 403)
-        self.assertEqual(self.status(None, origins=chooser), 101)
-
-    def test_explanation(self) -> None:
-        """
-        The refusal names both sides and the option, in the answer and in the log.
-        """
-        with capturedLogs() as logged:
-            peer = Served(Recorder).request("Origin: http://evil.example")
-        body = peer.response().body
-        for words in (b"'http://evil.example'", b"'example.com'", b"'origins'"):
-            self.assertIn(words, body)
-        [event] = [event for event in logged if "refused" in event]
-        self.assertIn("http://evil.example", event["refused"])
+    def getPeer(self) -> Any:
+        if self.host is None:
+            return UNIXAddress(None)
+        return IPv4Address("TCP", self.host, 50000)
 
 
-class LimitTests(SynchronousTestCase):
+class AdmissionTestCase(SynchronousTestCase):
+    """
+    What tests of servers need.
+
+    :ivar server: a server that is mounted on a site without pages.
+    :ivar served: the site.
+    """
+
+    def serve(self, application: Any = Recorder, **options: Any) -> None:
+        """
+        Serve; ``onConnect`` and the like go to the server, all else are options.
+        """
+        listeners = {
+            name: options.pop(name) for name in list(options) if name.startswith("on")
+        }
+        self.served = Served(Resource())
+        self.server = WebSocketServer(application, ServerConfig(**options), **listeners)
+        self.server.mount(self.served.site)
+
+    def come(self, host: str | None, *lines: str) -> Peer:
+        """
+        Ask for a WebSocket from this address; None comes over a UNIX socket.
+        """
+        peer = self.served.connect(TransportFrom(self.served.clock, host))
+        peer.send(handshake(*lines))
+        return peer
+
+    def status(self, *lines: str) -> int:
+        """
+        The status of the answer to a request.
+        """
+        return self.served.request(*lines).response().status
+
+    def assertFull(self, response: Response, option: str) -> None:
+        """
+        There is no room, and this option says so.
+        """
+        self.assertEqual(response.status, 503)
+        self.assertIn(option.encode(), response.body)
+
+
+class LimitTests(AdmissionTestCase):
     """
     Tests of how many are let in.
     """
 
-    def serve(self, application: Any, **options: Any) -> Served:
+    def test_unlimited(self) -> None:
         """
-        Serve with these limits.
+        Without limits all are let in.
         """
-        return Served(application, ServerConfig(**options))
-
-    def assertFull(self, served: Served, option: str, *lines: str) -> None:
-        """
-        Check that the next client is answered 503.
-        """
-        response = served.request(*lines).response()
-        self.assertEqual(response.status, 503)
-        self.assertIn(option.encode(), response.body)
+        self.serve()
+        for _ in range(50):
+            self.served.upgrade()
+        self.assertEqual(len(self.server.connections), 50)
 
     def test_connections(self) -> None:
         """
-        ``maxConnections`` bounds the connections; one that ends makes room.
+        When there are ``maxConnections``, the next is told to try later, and which
+        option it was.
         """
-        served = self.serve(Recorder, maxConnections=2)
-        first, _ = served.upgrade(), served.upgrade()
-        self.assertFull(served, "maxConnections")
-        first.sendClose()
-        served.upgrade()
-        self.assertFull(served, "maxConnections")
+        self.serve(maxConnections=2)
+        peers = [self.served.upgrade() for _ in range(2)]
+        self.assertFull(self.served.request().response(), "maxConnections")
+        self.assertEqual(len(self.server.connections), 2)
+        for peer in peers:
+            peer.sendText("still there")
+            self.assertTrue(peer.transport.isConnected)
 
-    def test_connectionsAndRequests(self) -> None:
+    def test_room(self) -> None:
         """
-        Requests that are not decided count, too.
+        However a connection ends, there is room for another then.
         """
-        keeper = Keeper()
-        served = self.serve(keeper, maxConnections=2)
-        served.request()
-        served.request()
-        keeper.requests[0].accept()
-        self.assertFull(served, "maxConnections")
-        keeper.requests[1].reject()
-        served.request()
-        self.assertEqual(len(keeper.requests), 3)
+        self.serve(maxConnections=1)
+        ends: list[Callable[[Peer, WebSocketConnection], object]] = [
+            lambda peer, connection: peer.sendClose(),
+            lambda peer, connection: peer.vanish(),
+            lambda peer, connection: peer.end(),
+            lambda peer, connection: connection.drop(skipCloseFrame=True),
+        ]
+        for end in ends:
+            peer = self.served.upgrade()
+            [connection] = self.server.connections
+            self.assertEqual(self.status(), 503)
+            end(peer, connection)
+            peer.turn()
+        self.served.upgrade()
+
+    def test_closing(self) -> None:
+        """
+        A connection that is closing still takes its place, until it is gone.
+        """
+        self.serve(maxConnections=1)
+        peer = self.served.upgrade()
+        [connection] = self.server.connections
+        connection.close()
+        self.assertEqual(self.status(), 503)
+        peer.sendClose()
+        self.served.upgrade()
+
+    def test_requestsCount(self) -> None:
+        """
+        Who waits for a decision takes a place as well, until it is refused or has left.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, maxConnections=2)
+        first = self.served.request()
+        second = self.served.request()
+        self.assertFull(self.served.request().response(), "maxConnections")
+        requests[0].accept()
+        self.assertEqual(first.response().status, 101)
+        self.assertEqual(self.status(), 503)
+        requests[1].reject()
+        self.assertEqual(second.response().status, 403)
+        third = self.served.request()
+        self.assertEqual(self.status(), 503)
+        third.vanish()
+        self.served.request()
+        self.assertEqual(len(requests), 4)
 
     def test_perAddress(self) -> None:
         """
-        ``maxConnectionsPerAddress`` bounds those from one address, as it is told by
-        trusted proxies.
+        When an address has ``maxConnectionsPerAddress``, another one still gets in.
         """
-        served = self.serve(
-            Recorder, maxConnectionsPerAddress=1, trustedProxies=["192.0.2.1"]
-        )
-        first = served.upgrade("X-Forwarded-For: 203.0.113.1")
-        served.upgrade("X-Forwarded-For: 203.0.113.2")
-        served.upgrade()
-        for line in ("X-Forwarded-For: 203.0.113.1", "X-Name: value"):
-            self.assertFull(served, "maxConnectionsPerAddress", line)
-        first.vanish()
-        served.upgrade("X-Forwarded-For: 203.0.113.1")
+        self.serve(maxConnectionsPerAddress=2)
+        first = self.come("192.0.2.1")
+        self.come("192.0.2.1")
+        self.assertFull(self.come("192.0.2.1").response(), "maxConnectionsPerAddress")
+        self.assertEqual(self.come("192.0.2.2").response().status, 101)
+        self.assertEqual(first.response().status, 101)
+        first.sendClose()
+        self.assertEqual(self.come("192.0.2.1").response().status, 101)
+        self.assertEqual(self.come("192.0.2.1").response().status, 503)
 
-    def test_perAddressLeft(self) -> None:
+    def test_perAddressRequests(self) -> None:
         """
-        Whoever leaves before the decision is counted no more, whatever is decided then.
+        An address's undecided requests count, until they are refused or it has left.
         """
-        keeper = Keeper()
-        served = self.serve(keeper, maxConnectionsPerAddress=1)
-        for decide in ("accept", "reject"):
-            served.request().vanish()
-            getattr(keeper.requests.pop(), decide)()
-        served.request()
-        self.assertEqual(len(keeper.requests), 1)
-        self.assertFull(served, "maxConnectionsPerAddress")
-        keeper.requests.pop().reject()
-        served.request()
-        self.assertEqual(len(keeper.requests), 1)
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, maxConnectionsPerAddress=1)
+        for leave in (
+            lambda peer: requests[-1].reject(),
+            lambda peer: peer.vanish(),
+            lambda peer: peer.wait(10),
+        ):
+            peer = self.come("192.0.2.1")
+            self.assertEqual(self.come("192.0.2.1").response().status, 503)
+            leave(peer)
+        self.come("192.0.2.1")
+        self.assertEqual(len(requests), 4)
+
+    def test_acceptedTooLate(self) -> None:
+        """
+        Who is accepted when it has left already gives its place back once.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, maxConnectionsPerAddress=1)
+        self.come("192.0.2.1").vanish()
+        requests[0].accept()
+        self.come("192.0.2.1")
+        self.assertEqual(self.come("192.0.2.1").response().status, 503)
+        requests[1].accept()
+        self.assertEqual(self.come("192.0.2.1").response().status, 503)
+        self.assertEqual(len(requests), 2)
+
+    def test_noAddress(self) -> None:
+        """
+        Who comes over a UNIX socket has no address that could have too many.
+        """
+        self.serve(maxConnectionsPerAddress=1)
+        for _ in range(3):
+            self.assertEqual(self.come(None).response().status, 101)
 
     def test_pending(self) -> None:
         """
-        ``maxPendingRequests`` bounds the requests that wait for a decision.
+        When ``maxPendingRequests`` wait for a decision, the next is told to try later.
         """
-        keeper = Keeper()
-        served = self.serve(keeper, maxPendingRequests=2)
-        served.request()
-        leaving = served.request()
-        self.assertFull(served, "maxPendingRequests")
-        leaving.vanish()
-        served.request()
-        self.assertEqual(len(keeper.requests), 3)
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, maxPendingRequests=2)
+        self.served.request()
+        waiting = self.served.request()
+        self.assertFull(self.served.request().response(), "maxPendingRequests")
+        requests[0].accept()
+        self.served.request()
+        self.assertEqual(self.status(), 503)
+        waiting.vanish()
+        self.served.request()
+        self.assertEqual(len(requests), 4)
 
-    def test_pendingByDefault(self) -> None:
+    def test_pendingDefault(self) -> None:
         """
-        It is 1000 unless something else is chosen.
+        A thousand may wait unless one says otherwise.
         """
-        served = Served(Keeper())
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append)
         for _ in range(1000):
-            served.request()
-        self.assertFull(served, "maxPendingRequests")
+            self.served.request()
+        self.assertEqual(len(self.server.pendingRequests), 1000)
+        self.assertEqual(self.status(), 503)
+        self.assertEqual(len(requests), 1000)
+
+    def test_decidedAtOnce(self) -> None:
+        """
+        Who is decided at once never waits.
+        """
+        self.serve(maxPendingRequests=1)
+        for _ in range(3):
+            self.served.upgrade()
+        self.assertEqual(len(self.server.pendingRequests), 0)
+
+    def test_notAsked(self) -> None:
+        """
+        An application is not asked about those for whom there is no room.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, maxConnections=1)
+        self.served.request()
+        self.served.request()
+        self.assertEqual(len(requests), 1)
+
+
+class ForwardedTests(AdmissionTestCase):
+    """
+    Tests of addresses behind proxies.
+    """
+
+    PROXY = "10.0.0.1"
+
+    def setUp(self) -> None:
+        self.seen: list[tuple[str | None, tuple[str, ...]]] = []
+
+    def note(self, request: WebSocketRequest) -> None:
+        """
+        Write down where a request came from, and accept it.
+        """
+        self.seen.append((request.remoteAddress, request.remoteAddresses))
+        request.accept()
+
+    def test_trusted(self) -> None:
+        """
+        What a trusted proxy tells is believed: the client is who asked it.
+        """
+        self.serve(self.note, trustedProxies=["10.0.0.0/8"])
+        self.come(self.PROXY, "X-Forwarded-For: 192.0.2.7")
+        self.come(self.PROXY, "X-Forwarded-For: 192.0.2.7, 10.0.0.2")
+        self.come(self.PROXY, "X-Forwarded-For: 192.0.2.7", "X-Forwarded-For: 10.0.0.2")
+        way = ("192.0.2.7", "10.0.0.2", self.PROXY)
+        self.assertEqual(
+            self.seen,
+            [("192.0.2.7", ("192.0.2.7", self.PROXY)), (way[0], way), (way[0], way)],
+        )
+
+    def test_forged(self) -> None:
+        """
+        What a client has written there itself is not believed.
+        """
+        self.serve(self.note, trustedProxies=["10.0.0.0/8"])
+        self.come(self.PROXY, "X-Forwarded-For: 127.0.0.1, 192.0.2.7")
+        self.come("192.0.2.7", "X-Forwarded-For: 127.0.0.1")
+        self.assertEqual([client for client, _ in self.seen], ["192.0.2.7"] * 2)
+
+    def test_nobodyTrusted(self) -> None:
+        """
+        By default nobody is believed.
+        """
+        self.serve(self.note)
+        self.come(self.PROXY, "X-Forwarded-For: 192.0.2.7")
+        self.assertEqual(self.seen, [(self.PROXY, (self.PROXY,))])
+
+    def test_noHeader(self) -> None:
+        """
+        A trusted proxy that tells nothing is itself the client.
+        """
+        self.serve(self.note, trustedProxies=[self.PROXY])
+        self.come(self.PROXY)
+        self.assertEqual(self.seen, [(self.PROXY, (self.PROXY,))])
+
+    def test_unix(self) -> None:
+        """
+        Who comes over a UNIX socket has no address.
+        """
+        self.serve(self.note, trustedProxies=[self.PROXY])
+        self.assertEqual(self.come(None).response().status, 101)
+        self.assertEqual(self.seen, [(None, ())])
+
+    def test_perAddress(self) -> None:
+        """
+        Clients behind a proxy are counted by their own addresses.
+        """
+        self.serve(trustedProxies=[self.PROXY], maxConnectionsPerAddress=1)
+        for client, status in (
+            ("192.0.2.7", 101),
+            ("192.0.2.8", 101),
+            ("192.0.2.7", 503),
+            ("127.0.0.1, 192.0.2.8", 503),
+        ):
+            peer = self.come(self.PROXY, f"X-Forwarded-For: {client}")
+            self.assertEqual(peer.response().status, status, client)
+
+
+class OriginTests(AdmissionTestCase):
+    """
+    Tests of a callable as ``origins``.
+    """
+
+    def test_decides(self) -> None:
+        """
+        A callable decides alone, from the header as it came.
+        """
+        asked = []
+
+        def choose(origin: str) -> bool:
+            asked.append(origin)
+            return origin == "https://A.example"
+
+        self.serve(origins=choose)
+        self.assertEqual(self.status("Origin: https://A.example"), 101)
+        self.assertEqual(self.status("Origin: http://example.com"), 403)
+        self.assertEqual(self.status("Origin: null"), 403)
+        self.assertEqual(asked, ["https://A.example", "http://example.com", "null"])
+
+    def test_noOrigin(self) -> None:
+        """
+        It is not asked about what is no browser.
+        """
+        asked: list[str] = []
+        self.serve(origins=asked.append)
+        self.assertEqual(self.status(), 101)
+        self.assertEqual(asked, [])
+
+    def test_raises(self) -> None:
+        """
+        If it raises, nobody is let in: the client is answered 500 and told nothing
+        more, and the error is logged.
+        """
+
+        def broken(origin: str) -> bool:
+            raise ZeroDivisionError("secret")
+
+        self.serve(origins=broken)
+        response = self.served.request("Origin: http://example.com").response()
+        self.assertEqual(response.status, 500)
+        self.assertNotIn(b"secret", response.body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.server.pendingRequests), 0)
+        self.assertEqual(self.status(), 101)
+
+    def test_raisesAndEnds(self) -> None:
+        """
+        That ends the connection as every refusal does: what a client sends next may be
+        no HTTP.
+        """
+
+        def broken(origin: str) -> bool:
+            raise ZeroDivisionError("secret")
+
+        self.serve(origins=broken)
+        peer = self.served.request("Origin: http://example.com")
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.assertEqual(peer.response().header("Connection"), ["close"])
+        self.assertFalse(peer.transport.isConnected)
+
+    def test_refused(self) -> None:
+        """
+        Who is refused is told what the server compared, and the option.
+        """
+        self.serve()
+        response = self.served.request("Origin: https://a.example").response()
+        self.assertEqual(response.status, 403)
+        for part in (b"https://a.example", b"example.com", b"origins"):
+            self.assertIn(part, response.body)
+
+
+class ListenerTests(AdmissionTestCase):
+    """
+    Tests of who is told that somebody comes or goes.
+    """
+
+    def setUp(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def listen(self, application: Any = Recorder, **options: Any) -> None:
+        """
+        Serve, and write down what is told.
+        """
+
+        def note(what: str) -> Callable[[Any], object]:
+            return lambda value: self.told.append((what, value))
+
+        self.serve(
+            application,
+            onConnect=note("connect"),
+            onClose=note("close"),
+            onUpgradeError=note("error"),
+            **options,
+        )
+
+    def test_connect(self) -> None:
+        """
+        The server tells of each connection when it is open, and when it has ended.
+        """
+        self.listen()
+        peer = self.served.upgrade()
+        [connection] = self.server.connections
+        self.assertEqual(self.told, [("connect", connection)])
+        self.assertTrue(connection.connected)
+        other = self.served.upgrade()
+        self.assertEqual(len(self.told), 2)
+        peer.sendClose(4000, "bye")
+        self.assertEqual(self.told[2:], [("close", connection)])
+        report: Any = connection.closeReport
+        self.assertEqual((report.code, report.receivedReason), (4000, "bye"))
+        other.vanish()
+        self.assertEqual(len(self.told), 4)
+
+    def test_whileTold(self) -> None:
+        """
+        Who is told can send; when it is told of the end, the connection is no longer
+        among the server's.
+        """
+        counts = []
+
+        def onConnect(connection: WebSocketConnection) -> None:
+            counts.append((connection.connected, len(self.server.connections)))
+            connection.send("welcome")
+
+        def onClose(connection: WebSocketConnection) -> None:
+            counts.append((connection.connected, len(self.server.connections)))
+
+        self.serve(onConnect=onConnect, onClose=onClose)
+        peer = self.served.upgrade()
+        self.assertEqual(peer.frames(), [text("welcome")])
+        peer.vanish()
+        self.assertEqual(counts, [(True, 1), (False, 0)])
+
+    def test_order(self) -> None:
+        """
+        The application is told first, of the beginning and of the end.
+        """
+        told = self.told
+
+        class Application(WebSocketProtocol):
+            def negotiationFinished(self) -> None:
+                told.append(("application", "finished"))
+
+            def connectionLost(self, reason: Any) -> None:
+                told.append(("application", "lost"))
+
+        self.listen(Application)
+        self.served.upgrade().sendClose()
+        self.assertEqual(
+            [what for what, _ in told],
+            ["application", "connect", "application", "close"],
+        )
+
+    def test_everyEnd(self) -> None:
+        """
+        Each end is told once, whatever it was.
+        """
+        self.listen()
+        ends: list[tuple[CloseCause, Callable[[Peer, WebSocketConnection], object]]] = [
+            (CloseCause.PEER_CLOSE, lambda peer, _: peer.sendClose()),
+            (CloseCause.PEER_LOST, lambda peer, _: peer.vanish()),
+            (CloseCause.DROPPED, lambda _, connection: connection.drop(1002, "", True)),
+            (CloseCause.KEEPALIVE_TIMEOUT, lambda peer, _: peer.waitLong(31)),
+        ]
+        for cause, end in ends:
+            peer = self.served.upgrade()
+            [connection] = self.server.connections
+            end(peer, connection)
+            peer.turn()
+            peer.vanish()
+            self.assertEqual(
+                self.told, [("connect", connection), ("close", connection)]
+            )
+            report: Any = connection.closeReport
+            self.assertIs(report.cause, cause)
+            self.told.clear()
+
+    def test_acceptedTooLate(self) -> None:
+        """
+        A connection whose client had left before it was accepted has never been open:
+        only its end is told.
+        """
+        requests: list[WebSocketRequest] = []
+        self.listen(requests.append)
+        self.served.request().vanish()
+        connection = requests[0].accept()
+        self.assertEqual(self.told, [("close", connection)])
+
+    def test_upgradeErrors(self) -> None:
+        """
+        The server tells of each request that it refuses by itself, with the status and
+        the sentence that the client is told.
+        """
+        self.listen(maxConnections=1)
+        for status, lines in (
+            (426, ["Sec-WebSocket-Version: 7"]),
+            (400, ["Sec-WebSocket-Key: 1"]),
+            (403, ["Origin: https://a.example"]),
+        ):
+            response = self.served.request(*lines).response()
+            [(what, error)] = self.told
+            self.told.clear()
+            self.assertEqual((what, error.status), ("error", status))
+            self.assertIsInstance(error, HandshakeError)
+            self.assertEqual(response.status, status)
+            self.assertIn(error.explanation.encode(), response.body)
+        self.served.upgrade()
+        self.told.clear()
+        self.served.request()
+        [(what, error)] = self.told
+        self.assertEqual((what, error.status), ("error", 503))
+
+    def test_rejected(self) -> None:
+        """
+        It does not tell of those that the application rejects.
+        """
+        self.listen(lambda request: request.reject())
+        self.assertEqual(self.status(), 403)
+        self.assertEqual(self.told, [])
+
+    def test_page(self) -> None:
+        """
+        Nor of those who ask for a page.
+        """
+        self.listen()
+        self.served.request(without=("Upgrade", "Connection", "Sec-WebSocket-Key"))
+        self.assertEqual(self.told, [])
+
+    def test_raise(self) -> None:
+        """
+        What a listener raises is logged and harms nobody.
+        """
+
+        def broken(what: object) -> None:
+            raise ZeroDivisionError("secret")
+
+        self.serve(onConnect=broken, onClose=broken, onUpgradeError=broken)
+        peer = self.served.upgrade()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        [connection] = self.server.connections
+        connection.send("hello")
+        self.assertEqual(peer.frames(), [text("hello")])
+        self.assertEqual(self.status("Sec-WebSocket-Key: 1"), 400)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        gone = connection.whenClosed()
+        peer.sendClose()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(self.successResultOf(gone).wasClean)
+        self.assertEqual(len(self.server.connections), 0)
+
+    def test_nobody(self) -> None:
+        """
+        Nobody need listen.
+        """
+        self.serve()
+        self.served.upgrade().sendClose()
+        self.assertEqual(self.status("Sec-WebSocket-Key: 1"), 400)
+
+
+class NoApplicationTests(AdmissionTestCase):
+    """
+    Tests of servers without an application.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        A server without an application has nothing to serve.
+        """
+        self.serve(None)
+        self.assertEqual(self.status(), 404)
+        self.assertEqual(len(self.server.pendingRequests), 0)
+
+    def test_later(self) -> None:
+        """
+        It can be given one later, or another one, or none again; connections keep
+        theirs.
+        """
+        made: list[Recorder] = []
+
+        class Application(Recorder):
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(self)
+
+        self.serve(None)
+        self.server.application = Application
+        self.assertIs(self.server.application, Application)
+        peer = self.served.upgrade()
+        self.server.application = lambda request: request.reject(402)
+        self.assertEqual(self.status(), 402)
+        self.server.application = None
+        self.assertEqual(self.status(), 404)
+        peer.sendText("hello")
+        self.assertEqual(made[0].messages, ["hello"])
+
+    def test_mistake(self) -> None:
+        """
+        What can't be served is refused, and the application before it stays.
+        """
+        self.assertRaises(TypeError, WebSocketServer, 5)
+        self.serve()
+        self.assertRaises(TypeError, setattr, self.server, "application", 5)
+        self.assertIs(self.server.application, Recorder)
+        self.assertEqual(self.status(), 101)
+
+    def test_autoAccept(self) -> None:
+        """
+        With ``autoAcceptConnections`` all are let in, with the first subprotocol they
+        offer, and belong to who is told of them.
+        """
+        connections: list[WebSocketConnection] = []
+        self.serve(None, autoAcceptConnections=True, onConnect=connections.append)
+        peer = self.served.request(f"{PROTOCOL}: Chat, other")
+        self.assertEqual(peer.response().header(PROTOCOL), ["Chat"])
+        [connection] = connections
+        self.assertEqual(connection.protocol, "Chat")
+        peer.sendText("hello")
+        self.assertEqual(self.successResultOf(connection.receive()), "hello")
+        connection.send("hi")
+        self.assertEqual(peer.frames(), [text("hi")])
+
+    def test_autoAcceptNone(self) -> None:
+        """
+        Who offers no subprotocol gets none then.
+        """
+        self.serve(None, autoAcceptConnections=True)
+        response = self.served.request().response()
+        self.assertEqual(response.status, 101)
+        self.assertEqual(response.header(PROTOCOL), [])
+
+    def test_autoAcceptChecks(self) -> None:
+        """
+        All checks are made all the same.
+        """
+        self.serve(None, autoAcceptConnections=True, maxConnections=1)
+        self.assertEqual(self.status("Origin: https://a.example"), 403)
+        self.assertEqual(self.status("Sec-WebSocket-Key: 1"), 400)
+        self.assertEqual(self.status(), 101)
+        self.assertEqual(self.status(), 503)
+
+    def test_autoAcceptApplication(self) -> None:
+        """
+        Where there is an application, it decides.
+        """
+        self.serve(lambda request: request.reject(), autoAcceptConnections=True)
+        self.assertEqual(self.status(), 403)
+        self.server.application = None
+        self.assertEqual(self.status(), 101)
+
+
+class CloseAllTests(AdmissionTestCase):
+    """
+    Tests of closeAllConnections().
+    """
+
+    def test_all(self) -> None:
+        """
+        All connections are closed with 1001; the Deferred fires when they are gone.
+        """
+        self.serve()
+        peers = [self.served.upgrade() for _ in range(3)]
+        gone = self.server.closeAllConnections()
+        for peer in peers:
+            self.assertNoResult(gone)
+            self.assertEqual(peer.frames(), [close(1001)])
+            peer.sendClose(1001)
+        self.assertIsNone(self.successResultOf(gone))
+        self.assertEqual(len(self.server.connections), 0)
+
+    def test_code(self) -> None:
+        """
+        The code and the reason can be chosen.
+        """
+        self.serve()
+        peer = self.served.upgrade()
+        [connection] = self.server.connections
+        self.server.closeAllConnections(4000, "closing time")
+        self.assertEqual(peer.frames(), [close(4000, "closing time")])
+        peer.sendClose(4000)
+        report: Any = connection.closeReport
+        self.assertIs(report.cause, CloseCause.SHUTDOWN)
+
+    def test_mistake(self) -> None:
+        """
+        A code that can't be sent is refused, and touches nobody.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append)
+        waiting = self.served.request()
+        open_ = self.served.request()
+        requests[1].accept()
+        self.assertEqual(open_.response().status, 101)
+        for code, reason in ((1005, ""), (999, ""), (1000, "x" * 124)):
+            self.assertRaises(ValueError, self.server.closeAllConnections, code, reason)
+        self.assertEqual(open_.frames(), [])
+        self.assertEqual(waiting.received(), b"")
+
+    def test_nobody(self) -> None:
+        """
+        Where nobody is, nobody is waited for.
+        """
+        self.serve()
+        self.assertIsNone(self.successResultOf(self.server.closeAllConnections()))
+
+    def test_requests(self) -> None:
+        """
+        Who waits for a decision is answered 503.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append)
+        peers = [self.served.request() for _ in range(2)]
+        gone = self.server.closeAllConnections()
+        self.assertIsNone(self.successResultOf(gone))
+        for peer, request in zip(peers, requests, strict=True):
+            self.assertEqual(peer.response().status, 503)
+            self.assertTrue(request.isDecided)
+            self.assertRaises(InvalidState, request.accept)
+        self.assertEqual(len(self.server.pendingRequests), 0)
+
+    def test_requestsTogether(self) -> None:
+        """
+        It does no harm if the end of one request has the application reject another.
+        """
+        requests: list[WebSocketRequest] = []
+
+        def handler(request: WebSocketRequest) -> None:
+            requests.append(request)
+            finished = request.httpRequest.notifyFinish()
+            finished.addCallback(lambda _: rejectOthers())
+
+        def rejectOthers() -> None:
+            for request in requests:
+                if not request.isDecided:
+                    request.reject(502)
+
+        self.serve(handler)
+        peers = [self.served.request() for _ in range(3)]
+        gone = self.server.closeAllConnections()
+        self.assertIsNone(self.successResultOf(gone))
+        self.assertEqual(
+            sorted(peer.response().status for peer in peers), [502, 502, 503]
+        )
+
+    def test_goesOn(self) -> None:
+        """
+        The server goes on: who comes then is let in, and not waited for.
+        """
+        self.serve()
+        old = self.served.upgrade()
+        gone = self.server.closeAllConnections()
+        self.assertEqual(old.frames(), [close(1001)])
+        new = self.served.upgrade()
+        old.sendClose(1001)
+        self.assertIsNone(self.successResultOf(gone))
+        self.assertEqual(new.frames(), [])
+        self.assertEqual(len(self.server.connections), 1)
+
+    def test_closing(self) -> None:
+        """
+        Who is closing already is waited for, and told nothing more.
+        """
+        self.serve()
+        peer = self.served.upgrade()
+        [connection] = self.server.connections
+        connection.close(4000)
+        gone = self.server.closeAllConnections()
+        self.assertNoResult(gone)
+        self.assertEqual(peer.frames(), [close(4000)])
+        peer.sendClose(4000)
+        self.assertIsNone(self.successResultOf(gone))
+
+    def test_deaf(self) -> None:
+        """
+        Who does not answer is dropped after ``closeTimeout``.
+        """
+        self.serve(closeTimeout=3)
+        peer = self.served.upgrade()
+        gone = self.server.closeAllConnections()
+        peer.wait(2.9)
+        self.assertNoResult(gone)
+        peer.wait(0.1)
+        self.assertIsNone(self.successResultOf(gone))
+
+    def test_again(self) -> None:
+        """
+        It can be called again, and each Deferred fires.
+        """
+        self.serve()
+        peer = self.served.upgrade()
+        both = [self.server.closeAllConnections() for _ in range(2)]
+        peer.sendClose(1001)
+        for gone in both:
+            self.assertIsNone(self.successResultOf(gone))
+
+    def test_applicationRaises(self) -> None:
+        """
+        An application that raises at its end keeps no other connection from closing.
+        """
+
+        class Broken(WebSocketProtocol):
+            def connectionLost(self, reason: Any) -> None:
+                raise ZeroDivisionError("secret")
+
+        self.serve(Broken)
+        peers = [self.served.upgrade() for _ in range(2)]
+        gone = self.server.closeAllConnections()
+        for peer in peers:
+            peer.sendClose(1001)
+        self.assertIsNone(self.successResultOf(gone))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+
+class GhostTests(AdmissionTestCase):
+    """
+    Tests of what goes wrong between a decision and an open connection.
+    """
+
+    def assertNobody(self) -> None:
+        """
+        Nobody is there, so that the server can shut down at once.
+        """
+        self.assertEqual(len(self.server.connections), 0)
+        self.assertEqual(len(self.server.pendingRequests), 0)
+        self.assertIsNone(self.successResultOf(self.server.shutDown()))
+
+    def test_decidedMeanwhile(self) -> None:
+        """
+        A request that is refused while its application is introduced stays refused, and
+        leaves no connection behind.
+        """
+        test = self
+
+        class Application(WebSocketProtocol):
+            def negotiationStarted(self, transport: Any) -> None:
+                test.server.closeAllConnections()
+
+        self.serve(Application)
+        self.assertEqual(self.status(), 503)
+        self.flushLoggedErrors()
+        self.assertNobody()
+
+    def test_chosenMeanwhile(self) -> None:
+        """
+        So does one that is refused while a subprotocol is chosen.
+        """
+
+        def choose(offered: Sequence[str]) -> None:
+            self.server.closeAllConnections()
+
+        self.serve(subprotocols=choose)
+        self.assertEqual(self.status(), 503)
+        self.flushLoggedErrors()
+        self.assertNobody()
+
+    def breakTransport(self) -> Peer:
+        """
+        Let a transport fail during the upgrade.
+        """
+        self.made: list[Recorder] = []
+        made = self.made
+
+        class Application(Recorder):
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(self)
+
+        class Broken(MemoryTransport):
+            def setTcpNoDelay(self, enabled: bool) -> None:
+                if not enabled:
+                    raise ZeroDivisionError("the cable is too short")
+
+        self.serve(Application, disableNagleAlgorithm=False, closeTimeout=3)
+        peer = self.served.connect(Broken(self.served.clock))
+        peer.send(handshake())
+        self.flushLoggedErrors(ZeroDivisionError)
+        return peer
+
+    def test_brokenTransport(self) -> None:
+        """
+        A transport that fails during the upgrade leaves no connection behind, and the
+        application is told that it has lost it.
+        """
+        self.breakTransport().vanish()
+        self.assertNobody()
+        self.assertEqual(self.made[0].told, ["started", "lost"])
+
+    def test_brokenTransportShutDown(self) -> None:
+        """
+        Nobody has to wait for such a client to leave: a shutdown is as bounded as ever.
+        """
+        peer = self.breakTransport()
+        gone = self.server.shutDown()
+        peer.wait(3)
+        self.assertIsNone(self.successResultOf(gone))
+
+
+class RequestOptionTests(AdmissionTestCase):
+    """
+    Tests of options for what requests tell.
+    """
+
+    def ask(self, *lines: str, **options: Any) -> WebSocketRequest:
+        """
+        A request to a server with these options.
+        """
+        requests: list[WebSocketRequest] = []
+        self.serve(requests.append, **options)
+        self.served.request(*lines)
+        return requests[0]
+
+    def test_cookies(self) -> None:
+        """
+        Cookies are told unless one does not want them.
+        """
+        line = "Cookie: sid=1; seen=2"
+        self.assertEqual(self.ask(line).cookies, {"sid": "1", "seen": "2"})
+        self.assertEqual(self.ask(line, parseCookies=False).cookies, {})
+
+    def test_extensions(self) -> None:
+        """
+        So are extensions.
+        """
+        line = "Sec-WebSocket-Extensions: x-one; a=1, x-two"
+        extensions = self.ask(line).requestedExtensions
+        self.assertEqual([each.name for each in extensions], ["x-one", "x-two"])
+        request = self.ask(line, parseExtensions=False)
+        self.assertEqual(request.requestedExtensions, ())
+
+
+class ChooserTests(AdmissionTestCase):
+    """
+    Tests of a callable as ``subprotocols``.
+    """
+
+    def setUp(self) -> None:
+        self.asked: list[Sequence[str]] = []
+
+    def last(self, offered: Sequence[str]) -> str | None:
+        """
+        Choose the last that is offered.
+        """
+        self.asked.append(offered)
+        return offered[-1] if offered else None
+
+    def agreed(self, *lines: str) -> list[str]:
+        """
+        What is agreed on.
+        """
+        response = self.served.request(*lines).response()
+        self.assertEqual(response.status, 101)
+        return response.header(PROTOCOL)
+
+    def test_chooses(self) -> None:
+        """
+        A callable is given what the client offers, in its order and spelling, and
+        chooses.
+        """
+        self.serve(subprotocols=self.last)
+        self.assertEqual(self.agreed(f"{PROTOCOL}: One, two"), ["two"])
+        self.assertEqual(self.agreed(f"{PROTOCOL}: two, One"), ["One"])
+        self.assertEqual(list(map(list, self.asked)), [["One", "two"], ["two", "One"]])
+
+    def test_none(self) -> None:
+        """
+        It may choose none; and where none is offered, none is chosen.
+        """
+        self.serve(subprotocols=lambda offered: None)
+        self.assertEqual(self.agreed(f"{PROTOCOL}: one"), [])
+        self.serve(subprotocols=self.last)
+        self.assertEqual(self.agreed(), [])
+
+    def test_notOffered(self) -> None:
+        """
+        What the client does not offer can't be chosen: the client is answered 500, and
+        it is logged.
+        """
+        self.serve(subprotocols=lambda offered: "other")
+        for lines in ([f"{PROTOCOL}: one"], []):
+            self.assertEqual(self.status(*lines), 500)
+            [error] = self.flushLoggedErrors(ValueError)
+            self.assertIn("'other'", error.getErrorMessage())
+
+    def test_raises(self) -> None:
+        """
+        So it is if it raises.
+        """
+
+        def broken(offered: Sequence[str]) -> str:
+            raise ZeroDivisionError("secret")
+
+        self.serve(subprotocols=broken)
+        response = self.served.request(f"{PROTOCOL}: one").response()
+        self.assertEqual(response.status, 500)
+        self.assertNotIn(b"secret", response.body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_handlersChoice(self) -> None:
+        """
+        It is not asked where the application has chosen.
+        """
+        self.serve(lambda request: request.accept("one"), subprotocols=self.last)
+        self.assertEqual(self.agreed(f"{PROTOCOL}: one, two"), ["one"])
+        self.assertEqual(self.asked, [])

@@ -13,12 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Served
 from txwebsocket import Deprecation, WebSocketRequest
-from txwebsocket.deprecation import replacedProperty
+from txwebsocket.deprecation import ReplacedProperty
 
 
 class ReplacedPropertyTests(SynchronousTestCase):
     """
-    Tests of :func:`replacedProperty`.
+    Tests of :class:`ReplacedProperty`.
     """
 
     def setUp(self) -> None:
@@ -30,7 +30,7 @@ class ReplacedPropertyTests(SynchronousTestCase):
             """
 
             size = 5
-            extent = replacedProperty("extent", "size", Version("txwebsocket", 1, 2, 3))
+            extent = ReplacedProperty("size", Version("txwebsocket", 1, 2, 3))
 
         self.thing: Any = Thing()
         self.kind = Thing
@@ -57,11 +57,11 @@ class ReplacedPropertyTests(SynchronousTestCase):
 
     def test_whose(self) -> None:
         """
-        The warning speaks of the name as users know it, not of where it was made.
+        The warning says whose name it is.
         """
         self.assertEqual(self.thing.extent, 5)
         [warning] = self.flushWarnings()
-        self.assertNotIn("txwebsocket.deprecation", warning["message"])
+        self.assertTrue(warning["message"].startswith("Thing.extent was"), warning)
 
     def test_where(self) -> None:
         """
@@ -96,9 +96,10 @@ class ReplacedPropertyTests(SynchronousTestCase):
 
     def test_documented(self) -> None:
         """
-        The manual tells the new name at the old one's place.
+        The manual, which looks at the class, is told the new name and not warned.
         """
         self.assertIn("``size``", str(self.kind.extent.__doc__))
+        self.assertEqual(self.flushWarnings(), [])
 
 
 class DeprecationTests(SynchronousTestCase):

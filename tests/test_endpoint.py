@@ -487,7 +487,15 @@ class TunnelTests(EndpointTestCase):
             self.connectThrough(tunnel, url)
             expected = URI.fromBytes(plain)
             [uri] = tunnel.asked
-            for name in ("scheme", "host", "port", "path", "query", "fragment"):
+            for name in (
+                "scheme",
+                "host",
+                "port",
+                "path",
+                "params",
+                "query",
+                "fragment",
+            ):
                 self.assertEqual(getattr(uri, name), getattr(expected, name), url)
             self.assertNotIn(b"pw", uri.toBytes())
 

@@ -216,6 +216,8 @@ class ReadingTests(SynchronousTestCase):
         """
         frame = WebSocketFrame()
         self.assertFalse(frame.addData(bytearray()))
+        self.assertFalse(frame.protocolError or frame.frameTooLarge)
+        self.assertFalse(frame.invalidCloseFrameLength)
         self.assertIsNone(frame.dropReason)
 
     def test_sequence(self) -> None:

@@ -75,6 +75,18 @@ class OpeningTestCase(ClientTestCase):
         server.request()
         return outcome, server
 
+    def connectTLS(self) -> tuple[Outcome, TLSServer]:
+        """
+        Connect to a server behind TLS that is trusted.
+        """
+        authority = certify()
+        trusted = Certificate(X509.from_cryptography(authority.certificate))
+        policy = BrowserLikePolicyForHTTPS(trusted)
+        client = WebSocketClient(self.reactor, tlsPolicy=policy)
+        outcome = Outcome(client.connect("wss://example.com/"))
+        identity = certify("example.com", issuer=authority)
+        return outcome, TLSServer(self.reactor.accept(), identity.context())
+
     def assertFailed(
         self, outcome: Outcome, step: OpeningStep, cause: type[BaseException]
     ) -> OpeningFailed:
@@ -249,14 +261,8 @@ class AcceptedTests(OpeningTestCase):
         """
         Over TLS it is the same, once that is established.
         """
-        authority = certify()
-        trusted = Certificate(X509.from_cryptography(authority.certificate))
-        client = WebSocketClient(
-            self.reactor, tlsPolicy=BrowserLikePolicyForHTTPS(trusted)
-        )
-        outcome = Outcome(client.connect("wss://example.com/"))
-        identity = certify("example.com", issuer=authority)
-        TLSServer(self.reactor.accept(), identity.context()).upgrade()
+        outcome, tls = self.connectTLS()
+        tls.upgrade()
         self.assertTrue(self.opened(outcome).connected)
 
     def test_noDelay(self) -> None:
@@ -606,13 +612,15 @@ class RejectedTests(OpeningTestCase):
         A server that refuses is heard, even if the body is malformed: status and
         headers matter more.
         """
-        for rest in (
-            b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n",
-            b"Content-Length: five\r\n\r\nab",
-            b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nab",
+        for head, body, kept in (
+            (b"Transfer-Encoding: chunked", b"2\r\nab\r\nzz\r\n", b"ab"),
+            (b"Content-Length: five", b"ab", b""),
+            (b"Content-Length: 2\r\nContent-Length: 3", b"ab", b""),
         ):
-            error = self.reject(REFUSAL + rest)
+            response = REFUSAL + head + b"\r\n\r\n"
+            error = self.reject(response, body[:5], body[5:])
             self.assertEqual(error.response.code, 403)
+            self.assertBody(error, kept)
 
 
 class TimeTests(OpeningTestCase):
@@ -669,6 +677,15 @@ class TimeTests(OpeningTestCase):
         outcome, server = self.begin()
         self.assertTimedOut(outcome, OpeningStep.HANDSHAKE)
         self.assertGone(server)
+
+    def test_answerOverTLS(self) -> None:
+        """
+        Over TLS it is the same, and told from TLS that does not start.
+        """
+        outcome, tls = self.connectTLS()
+        self.assertNotEqual(tls.plain, b"")
+        self.assertTimedOut(outcome, OpeningStep.HANDSHAKE)
+        self.assertGone(tls.server)
 
     def test_halfAnswer(self) -> None:
         """

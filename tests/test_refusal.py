@@ -41,19 +41,21 @@ class Refusing(Resource):
         return NOT_DONE_YET
 
 
-def refusing(*arguments: Any) -> Refusing:
+def refusing(
+    status: int, why: str = "", headers: Any = (), body: Any = None
+) -> Refusing:
     """
     A resource that refuses with these arguments.
     """
-    return Refusing(lambda request: refuse(request, *arguments))
+    return Refusing(lambda request: refuse(request, status, why, headers, body))
 
 
 class RefuseTests(SynchronousTestCase):
-    def answered(self, *arguments: Any, request: bytes = GET) -> Response:
+    def answered(self, *arguments: Any, request: bytes = GET, **more: Any) -> Response:
         """
         What a client is answered.
         """
-        self.peer = Served(refusing(*arguments)).connect()
+        self.peer = Served(refusing(*arguments, **more)).connect()
         self.peer.send(request)
         return self.peer.response()
 
@@ -122,10 +124,46 @@ class RefuseTests(SynchronousTestCase):
         A body in bytes is sent as it is, with the headers that belong to it.
         """
         headers = [("Content-Type", "application/json")]
-        response = self.answered(403, b"{}", headers)
+        response = self.answered(403, "", headers, b"{}")
         self.assertEqual(response.body, b"{}")
         self.assertEqual(response.header("Content-Type"), ["application/json"])
         self.assertEqual(response.header("Content-Length"), ["2"])
+
+    def test_typeOfBody(self) -> None:
+        """
+        Without a header that tells its type, text is text and bytes are just bytes: a
+        browser takes neither for a page.
+        """
+        for body, kind in (
+            ("<b>caf\xe9</b>", "text/plain; charset=utf-8"),
+            (b"<b>", "application/octet-stream"),
+        ):
+            response = self.answered(403, "", (), body)
+            self.assertEqual(response.header("Content-Type"), [kind])
+        response = self.answered(403, "", [("Content-Type", "text/html")], "<b>")
+        self.assertEqual(response.header("Content-Type"), ["text/html"])
+        self.assertEqual(response.body, b"<b>")
+
+    def test_typeOfExplanation(self) -> None:
+        """
+        The sentence is plain text, whatever the headers say.
+        """
+        response = self.answered(403, "<b>", [("Content-Type", "text/html")])
+        self.assertEqual(response.header("Content-Type"), ["text/plain; charset=utf-8"])
+
+    def test_brokenResource(self) -> None:
+        """
+        A resource that fails is logged, and the client is answered all the same.
+        """
+
+        class Broken(Resource):
+            def render_GET(self, request: Request) -> bytes:
+                raise ZeroDivisionError
+
+        response = self.answered(404, body=Broken())
+        self.assertEqual(response.status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertFalse(self.peer.transport.isConnected)
 
     def test_resource(self) -> None:
         """
@@ -137,7 +175,7 @@ class RefuseTests(SynchronousTestCase):
                 request.setHeader("Content-Type", "text/html")
                 return b"<h1>no</h1>"
 
-        response = self.answered(404, Page(), [("X-Name", "value")])
+        response = self.answered(404, "", [("X-Name", "value")], Page())
         self.assertEqual((response.status, response.body), (404, b"<h1>no</h1>"))
         self.assertEqual(response.header("Content-Type"), ["text/html"])
         self.assertEqual(response.header("X-Name"), ["value"])
@@ -155,7 +193,7 @@ class RefuseTests(SynchronousTestCase):
                 waiting.append(request)
                 return NOT_DONE_YET
 
-        peer = Served(refusing(404, Slow())).connect()
+        peer = Served(refusing(404, body=Slow())).connect()
         peer.send(GET)
         self.assertEqual(peer.received(), b"")
         waiting[0].write(b"late")

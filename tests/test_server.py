@@ -1,25 +1,18 @@
 # Part of txwebsocket. See LICENSE for details.
 """
 Tests of the server: who is there, and how all of them leave. Whom it lets in is in
-``test_admission``, who decides in ``test_handlers``.
+``test_asking`` and ``test_admission``, who decides in ``test_handlers``; messages to
+everybody are in ``test_broadcast``, and sites in ``test_mounting``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
 
 from tests.memory import (
-    Peer,
     Recorder,
     Served,
-    binary,
     close,
     text,
 )
@@ -29,7 +22,6 @@ from txwebsocket import (
     ServerConfig,
     WebSocketConnection,
     WebSocketRequest,
-    WebSocketResource,
     WebSocketServer,
 )
 
@@ -108,108 +100,6 @@ class PresenceTests(SynchronousTestCase):
         peer.vanish()
         self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
         self.assertEqual(len(server.connections), 0)
-
-
-class BroadcastTests(SynchronousTestCase):
-    """
-    Tests of messages to everybody.
-    """
-
-    def setUp(self) -> None:
-        """
-        Two clients connect.
-        """
-        self.served = Served(Recorder, ServerConfig(maxBufferedBytes=1000 * KIB))
-        self.server = serverOf(self.served)
-        self.peers = [self.served.upgrade(), self.served.upgrade()]
-
-    def test_broadcast(self) -> None:
-        """
-        Everybody gets the message, as text or binary.
-        """
-        self.assertEqual(self.server.broadcast("h\xe9llo"), [])
-        self.assertEqual(self.server.broadcast(b"bytes"), [])
-        self.assertEqual(self.server.broadcast(bytearray(b"more")), [])  # type: ignore[arg-type]
-        self.server.broadcastUTF("a")
-        self.server.broadcastBytes(b"b")
-        for peer in self.peers:
-            self.assertEqual(
-                peer.frames(),
-                [
-                    text("h\xe9llo"),
-                    binary(b"bytes"),
-                    binary(b"more"),
-                    text("a"),
-                    binary(b"b"),
-                ],
-            )
-
-    def test_wrongTypes(self) -> None:
-        """
-        Anything else raises TypeError, and nobody gets anything.
-        """
-        for wrong in (None, 5, ["a"]):
-            self.assertRaises(TypeError, self.server.broadcast, wrong)
-        self.assertRaises(TypeError, self.server.broadcastBytes, "text")
-        for peer in self.peers:
-            self.assertEqual(peer.frames(), [])
-
-    def test_notToAll(self) -> None:
-        """
-        Whoever is closing or gone is passed over.
-        """
-        closing, gone = self.peers
-        gone.vanish()
-        closing.end()
-        third = self.served.upgrade()
-        fourth = self.served.upgrade()
-        next(iter(self.server.connections)).close()
-        self.assertEqual(self.server.broadcast("a"), [])
-        self.assertEqual(third.frames(), [close()])
-        self.assertEqual(fourth.frames(), [text("a")])
-
-    def test_skipAbove(self) -> None:
-        """
-        Whoever has more waiting than is said is left out, and named.
-        """
-        slow, quick = self.peers
-        slow.stall()
-        self.server.broadcast(bytes(300 * KIB))
-        quick.frames()
-        slowConnection = next(iter(self.server.connections))
-        self.assertEqual(self.server.broadcast("a", skipAbove=0), [slowConnection])
-        self.assertEqual(self.server.broadcast("b", skipAbove=1000 * KIB), [])
-        self.assertEqual(quick.frames(), [text("a"), text("b")])
-        slow.goOn()
-        self.assertEqual(slow.frames(), [binary(bytes(300 * KIB)), text("b")])
-
-    def test_tooSlow(self) -> None:
-        """
-        Whoever has more than ``maxBufferedBytes`` waiting is closed with 1008 and
-        named; the others are not touched.
-        """
-        slow, quick = self.peers
-        slow.stall()
-        self.server.broadcast(bytes(900 * KIB))
-        quick.frames()
-        slowConnection = next(iter(self.server.connections))
-        self.assertEqual(self.server.broadcast(bytes(900 * KIB)), [slowConnection])
-        self.assertEqual(quick.frames(), [binary(bytes(900 * KIB))])
-        slow.goOn()
-        self.assertEqual(slow.frames()[1:], [close(1008, "reads too slowly")])
-        slow.end()
-        report = slowConnection.closeReport
-        self.assertIs(report.cause, CloseCause.BUFFER_FULL)  # type: ignore[union-attr]
-
-    def test_fragments(self) -> None:
-        """
-        A broadcast is cut into frames as other messages are.
-        """
-        config = ServerConfig(fragmentOutgoingMessages=True, fragmentationThreshold=4)
-        served = Served(Recorder, config)
-        peer = served.upgrade()
-        serverOf(served).broadcast("abcdef")
-        self.assertEqual([frame.payload for frame in peer.frames()], [b"abcd", b"ef"])
 
 
 class ClosingTests(SynchronousTestCase):
@@ -443,156 +333,3 @@ class ClosingTests(SynchronousTestCase):
             self.successResultOf(gone)
         peer.turn()
         self.assertEqual(served.clock.getDelayedCalls(), [])
-
-
-class Page(Resource):
-    """
-    A site's ordinary page.
-    """
-
-    isLeaf = True
-
-    def render_GET(self, request: Request) -> bytes:
-        """
-        Show it.
-        """
-        return b"page"
-
-
-class StoppableReactor(MemoryReactorClock):
-    """
-    A reactor that can be stopped.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stopping: list[Any] = []
-
-    def addSystemEventTrigger(
-        self, phase: str, eventType: str, callable: Any, *args: Any, **kw: Any
-    ) -> Any:
-        """
-        Note what is to be called.
-        """
-        trigger = (phase, eventType, callable)
-        self.stopping.append(trigger)
-        return trigger
-
-    def removeSystemEventTrigger(self, triggerID: Any) -> None:
-        """
-        Forget it.
-        """
-        self.stopping.remove(triggerID)
-
-    def stop(self) -> list[Any]:
-        """
-        What is to be waited for.
-        """
-        return [
-            call()
-            for phase, event, call in list(self.stopping)
-            if (phase, event) == ("before", "shutdown")
-        ]
-
-
-class MountTests(SynchronousTestCase):
-    """
-    Tests of servers that are mounted on sites.
-    """
-
-    def site(self, root: Any) -> tuple[Site, Callable[..., Peer]]:
-        """
-        A site, and how to send it a handshake.
-        """
-        served = Served(root)
-        return served.site, served.request
-
-    def test_mount(self) -> None:
-        """
-        Upgrades on any path go to the server; pages stay.
-        """
-        server = WebSocketServer(Echo)
-        site, request = self.site(Page())
-        server.mount(site)
-        for path in ("/", "/chat", "/a/b?c=d"):
-            self.assertEqual(request(path=path).response().status, 101)
-            plain = request(path=path, without=["Upgrade", "Sec-WebSocket-Key"])
-            self.assertEqual(plain.response().body, b"page")
-        self.assertEqual(len(server.connections), 3)
-
-    def test_severalSites(self) -> None:
-        """
-        One server can be mounted on several sites, and leave one or all of them.
-        """
-        server = WebSocketServer(Echo)
-        sites = [self.site(Page()) for _ in range(3)]
-        server.mount(*[site for site, _ in sites])
-        self.assertEqual([r().response().status for _, r in sites], [101] * 3)
-        server.unmount(sites[0][0])
-        self.assertEqual([r().response().status for _, r in sites], [200, 101, 101])
-        server.unmount()
-        self.assertEqual([r().response().status for _, r in sites], [200] * 3)
-        self.assertEqual(len(server.connections), 5)
-
-    def test_twice(self) -> None:
-        """
-        A site is mounted once, and left once.
-        """
-        server = WebSocketServer(Echo)
-        site, _ = self.site(Page())
-        server.mount(site)
-        self.assertRaises(ValueError, server.mount, site)
-        server.unmount(site)
-        self.assertRaises(ValueError, server.unmount, site)
-
-    def test_ownResource(self) -> None:
-        """
-        A WebSocketResource in the tree keeps its own path.
-        """
-        server, own = WebSocketServer(Echo), WebSocketResource(Recorder)
-        root = Resource()
-        root.putChild(b"own", own)
-        site, request = self.site(root)
-        server.mount(site)
-        request(path="/own")
-        request(path="/other")
-        self.assertEqual((len(server.connections), len(own.server.connections)), (1, 1))
-
-    def test_shutDown(self) -> None:
-        """
-        A server that is shut down leaves its sites, which are then as before.
-        """
-        server = WebSocketServer(Echo)
-        site, request = self.site(Page())
-        server.mount(site)
-        server.shutDown()
-        self.assertEqual(request().response().body, b"page")
-        self.assertRaises(ValueError, server.unmount, site)
-
-    def test_reactorStops(self) -> None:
-        """
-        When the reactor stops, connections are closed with 1001, and it waits for that,
-        within bounds.
-        """
-        reactor = StoppableReactor()
-        server = WebSocketServer(Echo)
-        served = Served(Page(), clock=reactor)
-        server.mount(served.site)
-        peer = served.request()
-        peer.response()
-        [stopped] = reactor.stop()
-        self.assertEqual(peer.frames(), [close(1001)])
-        self.assertNoResult(stopped)
-        peer.wait(5)
-        self.successResultOf(stopped)
-
-    def test_unmounted(self) -> None:
-        """
-        Of a site it has left, the server does not hear any more.
-        """
-        reactor = StoppableReactor()
-        server = WebSocketServer(Echo)
-        served = Served(Page(), clock=reactor)
-        server.mount(served.site)
-        server.unmount(served.site)
-        self.assertEqual(reactor.stop(), [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -310,6 +311,16 @@ class ExpressionTests(SynchronousTestCase):
         """
         self.assertFinds("/a/b", b"/a%2Fb")
         self.assertFinds("/([^/]+)/([^/]+)", b"/a%2Fb")
+
+    def test_encodedSlashTold(self) -> None:
+        """
+        What its groups have found is told with the slash; no other character is taken
+        for one.
+        """
+        self.assertFinds("/([^/]+)/(.)", b"/a%2Fb/c", {"1": "a/b", "2": "c"})
+        for character in "\uffff\0\ufffd\u2044":
+            path = b"/" + quote(character).encode()
+            self.assertFinds("/(.)", path, {"1": character})
 
     def test_stateless(self) -> None:
         """

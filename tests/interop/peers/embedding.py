@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from driver import options
+import driver
 from endpoint import listen
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
@@ -66,4 +66,4 @@ def main(reactor: Any, role: str, limit: int, **tls: str) -> Deferred[None]:
 
 
 if __name__ == "__main__":
-    react(partial(main, **options()))
+    react(partial(main, **driver.options()))

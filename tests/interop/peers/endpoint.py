@@ -5,7 +5,7 @@ How the servers on Twisted listen.
 
 from typing import Any
 
-from driver import follow, listening
+import driver
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 
@@ -21,8 +21,8 @@ def listen(
         description = (
             f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
         )
-    follow(reactor.callFromThread)
+    driver.follow(reactor.callFromThread)
     ready = serverFromString(reactor, description).listen(factory)
     return ready.addCallback(
-        lambda port: listening(port.getHost().port, bool(certificate))
+        lambda port: driver.listening(port.getHost().port, bool(certificate))
     )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import driver
 from autobahn.twisted.websocket import (
     WebSocketClientFactory,
     WebSocketClientProtocol,
@@ -18,16 +19,6 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOffer,
     PerMessageDeflateOfferAccept,
     PerMessageDeflateResponseAccept,
-)
-from driver import (
-    PROTOCOL,
-    answer,
-    closed,
-    follow,
-    opened,
-    options,
-    received,
-    report,
 )
 from endpoint import listen
 from twisted.internet import reactor
@@ -42,19 +33,19 @@ class Connection:
 
     def onOpen(self) -> None:
         isCompressed = bool(self.websocket_extensions_in_use)
-        opened(self, self.websocket_protocol_in_use, isCompressed)
+        driver.opened(self, self.websocket_protocol_in_use, isCompressed)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.take(payload if isBinary else payload.decode())
 
     def onPong(self, payload: bytes) -> None:
-        report("pong", payload=payload.decode())
+        driver.report("pong", payload=payload.decode())
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        closed(code if wasClean else 1006, reason)
+        driver.closed(code if wasClean else 1006, reason)
 
     def take(self, message: str | bytes) -> None:
-        received(message)
+        driver.received(message)
 
     def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
         self.sendMessage(octets, not isText, fragmentSize=piece)
@@ -72,10 +63,10 @@ class Client(Connection, WebSocketClientProtocol):
 
 class Server(Connection, WebSocketServerProtocol):
     def onConnect(self, request: Any) -> str | None:
-        return PROTOCOL if PROTOCOL in request.protocols else None
+        return driver.PROTOCOL if driver.PROTOCOL in request.protocols else None
 
     def take(self, message: str | bytes) -> None:
-        answer(self, message)
+        driver.answer(self, message)
 
 
 def prepare(factory: Any, protocol: type, limit: int, **compression: Any) -> None:
@@ -115,7 +106,7 @@ def runClient(limit: int, authority: str = "") -> None:
         )
         connectWS(factory, context)
 
-    follow(reactor.callFromThread, connect)
+    driver.follow(reactor.callFromThread, connect)
 
 
 def main(role: str, **chosen: Any) -> None:
@@ -125,4 +116,4 @@ def main(role: str, **chosen: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(**options())
+    main(**driver.options())

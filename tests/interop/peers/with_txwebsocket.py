@@ -9,17 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from driver import (
-    PROTOCOL,
-    answer,
-    closed,
-    follow,
-    opened,
-    options,
-    pieces,
-    received,
-    report,
-)
+import driver
 from twisted.internet.defer import Deferred
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.task import react
@@ -47,29 +37,30 @@ class Connection(WebSocketProtocol):
     def negotiationFinished(self) -> None:
         self.isOpen = True
         isCompressed = bool(self.connection.extensions)
-        opened(self, self.connection.protocol, isCompressed)
+        driver.opened(self, self.connection.protocol, isCompressed)
 
     def textMessageReceived(self, message: str) -> None:
-        received(message)
+        driver.received(message)
 
     def bytesMessageReceived(self, data: bytes) -> None:
-        received(data)
+        driver.received(data)
 
     def pongReceived(self, payload: bytes) -> None:
-        report("pong", payload=payload.decode())
+        driver.report("pong", payload=payload.decode())
 
     def connectionLost(self, reason: Failure) -> None:
         # An opening that fails has this too, for negotiationStarted.
         if self.isOpen:
             ended = reason.value.report
-            closed(ended.code if ended.wasClean else CloseCode.ABNORMAL, ended.reason)
+            code = ended.code if ended.wasClean else CloseCode.ABNORMAL
+            driver.closed(code, ended.reason)
 
     def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
         if piece is None:
             self.connection.send(octets.decode() if isText else octets)
             return
         opcode = Opcode.TEXT if isText else Opcode.BINARY
-        *first, last = pieces(octets, piece)
+        *first, last = driver.pieces(octets, piece)
         for part in first:
             self.connection.sendFrame(WebSocketFrame(opcode, part, fin=False))
             opcode = Opcode.CONTINUATION
@@ -84,15 +75,15 @@ class Connection(WebSocketProtocol):
 
 class ServerConnection(Connection):
     def textMessageReceived(self, message: str) -> None:
-        answer(self, message)
+        driver.answer(self, message)
 
     def bytesMessageReceived(self, data: bytes) -> None:
-        answer(self, data)
+        driver.answer(self, data)
 
 
 def serve(request: WebSocketRequest) -> None:
-    isKnown = PROTOCOL in request.requestedProtocols
-    request.accept(PROTOCOL if isKnown else None, application=ServerConnection())
+    isKnown = driver.PROTOCOL in request.requestedProtocols
+    request.accept(driver.PROTOCOL if isKnown else None, application=ServerConnection())
 
 
 async def pull(request: WebSocketRequest) -> None:
@@ -129,15 +120,15 @@ def main(
 
     def refused(failure: Failure) -> None:
         step = failure.value.step.name if failure.check(OpeningFailed) else "ANSWER"
-        report("refused", step=step, why=failure.getErrorMessage())
+        driver.report("refused", step=step, why=failure.getErrorMessage())
 
     def connect(url: str, protocols: list[str]) -> None:
         opening = client.connect(url, protocols, application=Connection())
         opening.addErrback(refused)
 
-    follow(reactor.callFromThread, connect)
+    driver.follow(reactor.callFromThread, connect)
     return Deferred()
 
 
 if __name__ == "__main__":
-    react(partial(main, **options()))
+    react(partial(main, **driver.options()))

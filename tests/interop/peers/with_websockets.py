@@ -10,18 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from driver import (
-    PROTOCOL,
-    answer,
-    closed,
-    follow,
-    listening,
-    opened,
-    options,
-    pieces,
-    received,
-    report,
-)
+import driver
 from websockets.asyncio.client import connect, unix_connect
 from websockets.asyncio.connection import Connection as Socket
 from websockets.asyncio.server import serve
@@ -34,32 +23,32 @@ class Connection:
 
     async def converse(self, take: Callable[[Any], Any]) -> None:
         isCompressed = bool(self.socket.protocol.extensions)
-        opened(self, self.socket.subprotocol, isCompressed)
+        driver.opened(self, self.socket.subprotocol, isCompressed)
         with suppress(ConnectionClosed):
             async for message in self.socket:
                 await take(message)
-        closed(self.socket.close_code, self.socket.close_reason)
+        driver.closed(self.socket.close_code, self.socket.close_reason)
 
     async def send(self, octets: bytes, isText: bool, piece: int | None) -> None:
-        message = pieces(octets, piece) if piece else octets
+        message = driver.pieces(octets, piece) if piece else octets
         await self.socket.send(message, text=isText)
 
     async def ping(self, payload: bytes) -> None:
         await (await self.socket.ping(payload))
-        report("pong", payload=payload.decode())
+        driver.report("pong", payload=payload.decode())
 
     async def close(self, code: int, reason: str) -> None:
         await self.socket.close(code, reason)
 
 
 async def takeDown(message: str | bytes) -> None:
-    received(message)
+    driver.received(message)
 
 
 async def runServer(limit: int, certificate: str = "", key: str = "") -> None:
     async def converse(socket: Socket) -> None:
         connection = Connection(socket)
-        await connection.converse(partial(answer, connection))
+        await connection.converse(partial(driver.answer, connection))
 
     context = None
     if certificate:
@@ -71,9 +60,9 @@ async def runServer(limit: int, certificate: str = "", key: str = "") -> None:
         0,
         ssl=context,
         max_size=limit,
-        subprotocols=[PROTOCOL],
+        subprotocols=[driver.PROTOCOL],
     )
-    listening(server.sockets[0].getsockname()[1], bool(certificate))
+    driver.listening(server.sockets[0].getsockname()[1], bool(certificate))
     await server.serve_forever()
 
 
@@ -88,7 +77,7 @@ async def runClient(limit: int, authority: str = "") -> None:
                 url, subprotocols=protocols or None, max_size=limit, ssl=context
             )
         except (OSError, WebSocketException) as error:
-            report("refused", why=f"{type(error).__name__}: {error}")
+            driver.report("refused", why=f"{type(error).__name__}: {error}")
         else:
             await Connection(socket).converse(takeDown)
 
@@ -96,7 +85,7 @@ async def runClient(limit: int, authority: str = "") -> None:
         future = asyncio.run_coroutine_threadsafe(function(), loop)
         future.add_done_callback(lambda done: done.result())
 
-    follow(call, open_)
+    driver.follow(call, open_)
     await asyncio.Event().wait()
 
 
@@ -104,9 +93,9 @@ def main(role: str, **chosen: Any) -> None:
     if role == "client":
         asyncio.run(runClient(**chosen))
     else:
-        follow(lambda function: None)
+        driver.follow(lambda function: None)
         asyncio.run(runServer(**chosen))
 
 
 if __name__ == "__main__":
-    main(**options())
+    main(**driver.options())

@@ -1,0 +1,4 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Applications that the tests run.
+"""

@@ -1,0 +1,344 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of how a server answers those who ask for a WebSocket: the checks that come
+before its application. Limits are in ``test_admission``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Request
+from twisted.web.test.requesthelper import DummyChannel
+
+from tests.memory import (
+    Recorder,
+    Response,
+    Served,
+)
+from tests.serving import Keeper, OddError, Serving
+from txwebsocket import (
+    INSECURE_ANY_ORIGIN,
+    ServerConfig,
+    WebSocketServer,
+)
+from txwebsocket.wire.errors import UpgradeRefused
+
+
+class AdmissionTests(SynchronousTestCase):
+    """
+    Tests of what is checked before the application is asked.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nobody shall be let in.
+        """
+        self.keeper = Keeper()
+
+    def refused(
+        self, *lines: str, config: ServerConfig | None = None, **options: Any
+    ) -> Response:
+        """
+        What a bad handshake is answered.
+        """
+        peer = Served(self.keeper, config).request(*lines, **options)
+        response = peer.response()
+        self.assertEqual(self.keeper.requests, [], lines)
+        self.assertFalse(peer.transport.isConnected)
+        self.assertIn("close", response.header("Connection")[0])
+        self.assertGreater(len(response.body), 20)
+        return response
+
+    def test_method(self) -> None:
+        """
+        Other methods than GET are answered 405, which names GET.
+        """
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "get"):
+            response = self.refused(method=method)
+            self.assertEqual(
+                (response.status, response.header("Allow")), (405, ["GET"])
+            )
+
+    def test_httpVersion(self) -> None:
+        """
+        HTTP/1.0 is answered 400.
+        """
+        self.assertEqual(self.refused(version="HTTP/1.0").status, 400)
+
+    def test_host(self) -> None:
+        """
+        Host must be there, once.
+        """
+        for lines, options in (
+            ([], {"without": ["Host"]}),
+            (["Host: a", "Host: b"], {}),
+            (["Host:"], {}),
+        ):
+            response = self.refused(*lines, **options)
+            self.assertEqual(response.status, 400)
+            self.assertIn(b"Host", response.body)
+
+    def test_upgrade(self) -> None:
+        """
+        A request without ``Upgrade`` is answered 426, with what it lacks.
+        """
+        for lines, options in (
+            ([], {"without": ["Upgrade"]}),
+            (["Upgrade: h2c"], {}),
+            (["Upgrade: websockets"], {}),
+        ):
+            response = self.refused(*lines, **options)
+            self.assertEqual(response.status, 426)
+            self.assertEqual(response.header("Upgrade"), ["websocket"])
+            self.assertEqual(response.header("Sec-WebSocket-Version"), ["13, 8"])
+
+    def test_connection(self) -> None:
+        """
+        ``Connection`` must name Upgrade, as a word of its own.
+        """
+        for lines, options in (
+            ([], {"without": ["Connection"]}),
+            (["Connection: keep-alive"], {}),
+            (["Connection: notupgrade"], {}),
+            (["Connection: Upgrade: yes"], {}),
+        ):
+            response = self.refused(*lines, **options)
+            self.assertEqual(response.status, 400)
+            self.assertIn(b"Connection", response.body)
+
+    def test_key(self) -> None:
+        """
+        The key must be there, once, and be 16 bytes in base64.
+        """
+        for lines, options in (
+            ([], {"without": ["Sec-WebSocket-Key"]}),
+            (["Sec-WebSocket-Key: short"], {}),
+            (["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAAAAA=="], {}),
+            (["Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="], {}),
+            (["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="] * 2, {}),
+        ):
+            self.assertEqual(self.refused(*lines, **options).status, 400)
+
+    def test_version(self) -> None:
+        """
+        A version that is not spoken is answered 426 and those that are; none at all or
+        nonsense 400, with them as well.
+        """
+        for lines, options, status in (
+            (["Sec-WebSocket-Version: 7"], {}, 426),
+            (["Sec-WebSocket-Version: 14"], {}, 426),
+            (["Sec-WebSocket-Version: 0"], {}, 426),
+            (["Sec-WebSocket-Version: 13, 8"], {}, 400),
+            (["Sec-WebSocket-Version: x"], {}, 400),
+            (["Sec-WebSocket-Version: 13"] * 2, {}, 400),
+            ([], {"without": ["Sec-WebSocket-Version"]}, 400),
+        ):
+            response = self.refused(*lines, **options)
+            self.assertEqual(response.status, status, lines)
+            self.assertEqual(response.header("Sec-WebSocket-Version"), ["13, 8"])
+
+    def test_lists(self) -> None:
+        """
+        Lists that break their grammar are answered 400.
+        """
+        for line in (
+            "Sec-WebSocket-Protocol: a b",
+            "Sec-WebSocket-Protocol: a, a",
+            "Sec-WebSocket-Protocol: a/b",
+            "Sec-WebSocket-Extensions: x; =1",
+            'Sec-WebSocket-Extensions: x; a="',
+        ):
+            self.assertEqual(self.refused(line).status, 400, line)
+
+    def test_controlCharacters(self) -> None:
+        """
+        A control character in any header is answered 400: some take it for the end of
+        a line.
+        """
+        for character in "\x0b\x0c\x1c\x1d\x1e\x7f\x01":
+            response = self.refused(f"X-Name: a{character}Origin: http://example.com")
+            self.assertEqual(response.status, 400)
+            self.assertIn(b"control character", response.body)
+
+    def test_channel(self) -> None:
+        """
+        Whoever asks over HTTP/2, where nothing can be taken over, is answered 426.
+        """
+        channel = DummyChannel()
+        request = Request(channel)
+        request.gotLength(0)
+        request.method, request.clientproto = b"GET", b"HTTP/2"
+        WebSocketServer(self.keeper, clock=Clock()).serve(request)
+        self.assertIn(b"426 Upgrade Required", channel.transport.written.getvalue())
+        self.assertEqual(self.keeper.requests, [])
+
+    def test_nothingEscapes(self) -> None:
+        """
+        No refusal is an error of the server's: nothing but a line is logged.
+        """
+        with capturedLogs() as logged:
+            self.refused("Sec-WebSocket-Key: \xff\xfe" + "x" * 500)
+        lines = [event for event in logged if "refused" in event]
+        self.assertEqual(len(lines), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_log(self) -> None:
+        """
+        What a client sent is logged in one line, cut, and without anything that a
+        terminal would obey.
+        """
+        with capturedLogs() as logged:
+            self.refused("Origin: http://\xe9\x9b\xaa" + "x" * 500)
+        [event] = [event for event in logged if "refused" in event]
+        self.assertTrue(event["refused"].isprintable())
+        self.assertLess(len(event["refused"]), 250)
+        self.assertIn("403", event["refused"])
+        self.assertIn("192.0.2.1", event["client"])
+
+    def test_upgradeError(self) -> None:
+        """
+        Whoever wants to know is told of each refusal, after the client; if that fails
+        it is logged.
+        """
+        told: list[UpgradeRefused] = []
+
+        def note(refused: UpgradeRefused) -> None:
+            told.append(refused)
+            raise OddError
+
+        server = WebSocketServer(self.keeper, clock=Clock(), onUpgradeError=note)
+        peer = Served(Serving(server)).request("Sec-WebSocket-Version: 99")
+        self.assertEqual(peer.response().status, 426)
+        self.assertEqual([refused.status for refused in told], [426])
+        self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+
+
+class OriginTests(SynchronousTestCase):
+    """
+    Tests of which pages may connect.
+    """
+
+    def status(
+        self, origin: str | None, host: str = "example.com", origins: Any = ()
+    ) -> int:
+        """
+        What a page of this origin is answered.
+        """
+        lines = [f"Host: {host}"]
+        if origin is not None:
+            lines.append(f"Origin: {origin}")
+        served = Served(Recorder, ServerConfig(origins=origins))
+        return served.request(*lines).response().status
+
+    def test_none(self) -> None:
+        """
+        What is no browser sends no origin, and is let in.
+        """
+        self.assertEqual(self.status(None), 101)
+
+    def test_same(self) -> None:
+        """
+        Pages of the host and port that was asked for are let in, in any case and with
+        the default port spelled out or not.
+        """
+        for origin, host in (
+            ("http://example.com", "example.com"),
+            ("https://example.com", "example.com"),
+            ("http://EXAMPLE.com", "example.COM"),
+            ("http://example.com:80", "example.com"),
+            ("https://example.com", "example.com:443"),
+            ("http://example.com:8080", "example.com:8080"),
+            ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080"),
+        ):
+            self.assertEqual(self.status(origin, host), 101, origin)
+
+    def test_lookalikes(self) -> None:
+        """
+        All others are answered 403, however alike they look.
+        """
+        for origin in (
+            "http://evil.example",
+            "http://evil-example.com",
+            "http://example.com.evil.example",
+            "http://example.com:81",
+            "https://example.com:80",
+            "http://example.com@evil.example",
+            "http://evil.example/example.com",
+            "http://evil.example#example.com",
+            "http://sub.example.com",
+            "http://example.com.",
+            "http://example.co",
+            "http://xn--exmple-cua.com",
+            "http://\xe9xample.com",
+            "null",
+            "",
+            "file://",
+            "example.com",
+            "//example.com",
+            "http://example.com http://evil.example",
+            "http://example.com, http://example.com",
+            "http:///example.com",
+        ):
+            self.assertEqual(self.status(origin), 403, origin)
+
+    def test_repeated(self) -> None:
+        """
+        Two origins are answered 403, even if both are good.
+        """
+        served = Served(Recorder)
+        peer = served.request(*["Origin: http://example.com"] * 2)
+        self.assertEqual(peer.response().status, 403)
+
+    def test_draftHeader(self) -> None:
+        """
+        A client of the draft can't dodge the check by its header's other name, nor one
+        of the standard.
+        """
+        served = Served(Recorder)
+        evil = "http://evil.example"
+        for version, name in (("8", "Sec-WebSocket-Origin"), ("13", "Origin")):
+            peer = served.request(
+                f"Sec-WebSocket-Version: {version}", f"{name}: {evil}"
+            )
+            self.assertEqual(peer.response().status, 403)
+
+    def test_allowed(self) -> None:
+        """
+        The option ``origins`` lets in others: exact ones, hosts below one, or all.
+        """
+        friends = ["https://friend.example", "https://*.friend.example"]
+        for origin, status in (
+            ("https://friend.example", 101),
+            ("https://a.b.friend.example", 101),
+            ("https://notfriend.example", 403),
+            ("http://friend.example", 403),
+            ("https://friend.example:444", 403),
+            ("http://example.com", 101),
+        ):
+            self.assertEqual(self.status(origin, origins=friends), status, origin)
+        self.assertEqual(self.status("null", origins=[INSECURE_ANY_ORIGIN]), 101)
+
+    def test_callable(self) -> None:
+        """
+        Or what a callable says, which then decides alone.
+        """
+        chooser = {"http://evil.example": True}.get
+        self.assertEqual(self.status("http://evil.example", origins=chooser), 101)
+        self.assertEqual(self.status("http://example.com", origins=chooser), 403)
+        self.assertEqual(self.status(None, origins=chooser), 101)
+
+    def test_explanation(self) -> None:
+        """
+        The refusal names both sides and the option, in the answer and in the log.
+        """
+        with capturedLogs() as logged:
+            peer = Served(Recorder).request("Origin: http://evil.example")
+        body = peer.response().body
+        for words in (b"'http://evil.example'", b"'example.com'", b"'origins'"):
+            self.assertIn(words, body)
+        [event] = [event for event in logged if "refused" in event]
+        self.assertIn("http://evil.example", event["refused"])
