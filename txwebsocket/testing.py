@@ -373,7 +373,8 @@ class MemorySite:
     :param config: the options of that resource.
     :ivar clock: the time, for the site and its clients.
     :ivar site: the ``Site``.
-    :ivar server: the :class:`~txwebsocket.WebSocketServer`, if the application was no resource.
+    :ivar server: the :class:`~txwebsocket.WebSocketServer`, if the application was no
+        resource.
     :ivar wires: the wires to the clients, in the order of their connecting.
     """
 
@@ -399,7 +400,8 @@ class MemorySite:
         config: ClientConfig | None = None,
     ) -> Deferred[WebSocketConnection]:
         """
-        Connect a client; the arguments are those of :meth:`~txwebsocket.WebSocketClient.connect`.
+        Connect a client; the arguments are those of
+        :meth:`~txwebsocket.WebSocketClient.connect`.
 
         :param path: the path and query of the URL; the host is ``example.com``.
         :return: a Deferred that has fired already unless the server takes its time.
