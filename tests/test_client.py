@@ -10,6 +10,7 @@ import weakref
 from base64 import b64decode
 from typing import Any
 
+import twisted.internet.reactor
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.defer import CancelledError, Deferred
@@ -526,6 +527,20 @@ class TLSTests(ClientTestCase):
         tls.server.end()
         self.assertTrue(self.successResultOf(closed).wasClean)
         self.assertTrue(self.reactor.isIdle)
+
+    def test_ownReactor(self) -> None:
+        """
+        TLS keeps to the client's own reactor, and plans nothing on the installed one.
+        """
+        installed: Any = twisted.internet.reactor
+        planned = set(installed.getDelayedCalls())
+        self.connect(TLS_URL)
+        server = self.reactor.accept()
+        server.turn()
+        found = set(installed.getDelayedCalls()) - planned
+        for call in found:
+            call.cancel()
+        self.assertEqual(found, set())
 
     def test_nativeKeepalive(self) -> None:
         """

@@ -73,6 +73,8 @@ ORDER = (
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",
+    # Both, in memory, for tests of applications.
+    "txwebsocket.testing",
     # The only public door.
     "txwebsocket",
     # twistd websocket.
@@ -82,7 +84,14 @@ ORDER = (
 )
 
 # What comes from elsewhere: what setup.py requires, and what comes with that.
-FOREIGN = {"OpenSSL", "hyperlink", "incremental", "twisted", "zope"}
+FOREIGN = {
+    "OpenSSL",
+    "hyperlink",
+    "incremental",
+    "twisted",
+    "typing_extensions",
+    "zope",
+}
 
 # Modules that import by a name known when they run, or on a condition; and why.
 LATE = {
@@ -190,6 +199,23 @@ def isPrivate(name: str) -> bool:
     Is this a name that a module keeps for itself?
     """
     return name.startswith("_") and not name.endswith("__")
+
+
+def linesOfCode(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """
+    The lines of a function, without its docstring.
+    """
+    count = linesOf(function)
+    if ast.get_docstring(function) is not None:
+        count -= linesOf(function.body[0])
+    return count
+
+
+def linesOf(node: ast.stmt) -> int:
+    """
+    The lines that a statement takes.
+    """
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 MODULES = [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
@@ -347,15 +373,13 @@ class SizeTests(SynchronousTestCase):
 
     def test_functions(self) -> None:
         """
-        A function can be seen as a whole.
+        A function can be seen as a whole, its docstring apart.
         """
         for module in MODULES:
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    count = (node.end_lineno or 0) - node.lineno + 1
-                    self.assertLessEqual(
-                        count, MAX_FUNCTION, f"{module.name}.{node.name}"
-                    )
+                    where = f"{module.name}.{node.name}"
+                    self.assertLessEqual(linesOfCode(node), MAX_FUNCTION, where)
 
     def test_licence(self) -> None:
         """

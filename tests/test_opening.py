@@ -223,6 +223,44 @@ class AcceptedTests(OpeningTestCase):
         for message in ("a", b"b"):
             self.assertEqual(self.successResultOf(connection.receive()), message)
 
+    def test_earlyPaused(self) -> None:
+        """
+        Whoever pauses in that first turn is told nothing until it goes on.
+        """
+        recorder = Recorder()
+        opened = self.makeClient().connect(URL, application=recorder)
+        opened.addCallback(lambda connection: connection.pause())
+        server = self.reactor.accept()
+        server.upgrade(early=server.text("early"))
+        self.assertEqual(recorder.messages, [])
+        recorder.connection.resume()
+        self.assertEqual(recorder.messages, ["early"])
+
+    def test_earlyDropped(self) -> None:
+        """
+        Whoever drops the connection in it is told nothing more but that.
+        """
+        recorder = Recorder()
+        opened = self.makeClient().connect(URL, application=recorder)
+        opened.addCallback(lambda connection: connection.drop(skipCloseFrame=True))
+        server = self.reactor.accept()
+        server.upgrade(early=server.text("early"))
+        self.assertGone(server)
+        self.assertEqual(recorder.told, ["started", "finished", "lost"])
+
+    def test_earlyFault(self) -> None:
+        """
+        A fault behind the answer is one of the connection, not of the opening.
+        """
+        outcome, server = self.begin()
+        server.send(upgrade(server.asked) + b"\x83\x00")
+        closed = self.opened(outcome).whenClosed()
+        [frame] = server.frames()
+        self.assertEqual(frame.payload[:2], b"\x03\xea")
+        server.end()
+        self.assertIs(self.successResultOf(closed).cause, CloseCause.PEER_FAULT)
+        self.assertTrue(self.reactor.isIdle)
+
     def test_earlyClose(self) -> None:
         """
         A server that accepts and closes at once is seen to do both.

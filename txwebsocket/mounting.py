@@ -29,9 +29,15 @@ def asksForUpgrade(request: Request) -> bool:
 
 class Upgrading(Resource):
     """
-    A resource whose ``render`` upgrades requests. In a tree of its own it wins over a
-    server that is mounted on the whole site.
+    A resource whose ``render`` upgrades requests. In a site's tree it wins over a
+    server that is mounted on the site.
     """
+
+    def isFor(self, segment: bytes | None) -> bool:
+        """
+        Is this for a path that goes on with a segment, or with none?
+        """
+        return not segment
 
 
 class MountPoint(Resource):
@@ -39,45 +45,72 @@ class MountPoint(Resource):
     Stands before a site's resource: upgrades go to a server, all else goes on.
 
     :ivar inner: what the site has served before.
+    :ivar serve: serves upgrades; None if the server has left and this can't be removed.
     """
 
-    def __init__(self, inner: IResource, serve: Callable[[Request], int]) -> None:
+    def __init__(
+        self, inner: IResource, serve: Callable[[Request], int] | None
+    ) -> None:
         super().__init__()
         self.inner = inner
         self.serve = serve
 
     def getChildWithDefault(self, path: bytes, request: Request) -> Any:
         """
-        What the tree has for this path; for an upgrade the server, unless the tree has
-        a WebSocket of its own there.
+        The server for an upgrade, unless the tree has a WebSocket of its own for this
+        path; else what the tree has.
         """
         # Give the segment back, so that the tree is searched as if we were not there.
         before: list[bytes] = request.prepath or []
         after: list[bytes] = request.postpath or []
         after.insert(0, before.pop())
-        request.prepath, request.postpath = before, after
-        found = getChildForRequest(self.inner, request)
-        if asksForUpgrade(request) and not isinstance(found, Upgrading):
+        if self._takes(request, after):
+            request.postpath = []
             return _Upgrade(self.serve)
-        return found
+        return getChildForRequest(self.inner, request)
 
     def render(self, request: Request) -> Any:
         """
         Answer for the path that has no segments at all.
         """
-        if asksForUpgrade(request):
-            return self.serve(request)
+        if self._takes(request, []):
+            return self.serve(request) if self.serve else None
         return self.inner.render(request)
+
+    def _takes(self, request: Request, segments: list[bytes]) -> bool:
+        return (
+            self.serve is not None
+            and asksForUpgrade(request)
+            and not _hasUpgrading(self.inner, segments)
+        )
+
+
+def _hasUpgrading(resource: Any, segments: list[bytes]) -> bool:
+    """
+    Is there a WebSocket in the tree on the way to this path?
+
+    Only children that were put there are looked at. Those that a resource would make
+    are not asked for, since that may log somebody in or look something up.
+    """
+    for segment in [*segments, None]:
+        if isinstance(resource, MountPoint):
+            resource = resource.inner
+        if isinstance(resource, Upgrading) and resource.isFor(segment):
+            return True
+        resource = getattr(resource, "children", {}).get(segment)
+        if resource is None:
+            return False
+    return False
 
 
 class _Upgrade(Resource):
     isLeaf = True
 
-    def __init__(self, serve: Callable[[Request], int]) -> None:
+    def __init__(self, serve: Any) -> None:
         super().__init__()
         self._serve = serve
 
-    def render(self, request: Request) -> int:
+    def render(self, request: Request) -> Any:
         return self._serve(request)
 
 
@@ -106,8 +139,13 @@ class Mounts:
         site.resource = point
         if IReactorCore.providedBy(site.reactor):
             self._triggers[site] = site.reactor.addSystemEventTrigger(
-                "before", "shutdown", self._shutDown
+                "before", "shutdown", self._reactorStops
             )
+
+    def _reactorStops(self) -> object:
+        # What has fired can't be removed any more.
+        self._triggers.clear()
+        return self._shutDown()
 
     def remove(self, site: Site) -> None:
         """
@@ -122,10 +160,15 @@ class Mounts:
         trigger = self._triggers.pop(site, None)
         if trigger is not None:
             reactor.removeSystemEventTrigger(trigger)
-        holder, name = site, "resource"
-        while getattr(holder, name) is not point:
-            holder, name = getattr(holder, name), "inner"
-        setattr(holder, name, point.inner)
+        # Somebody may have put a resource of his own before ours, where it stays then.
+        point.serve = None
+        holder: Any = site
+        name = "resource"
+        while isinstance(held := getattr(holder, name), MountPoint):
+            if held is point:
+                setattr(holder, name, point.inner)
+                return
+            holder, name = held, "inner"
 
     def removeAll(self) -> None:
         """

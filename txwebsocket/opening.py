@@ -113,7 +113,10 @@ class Opening:
         """
         TLS is established.
         """
-        self._step = OpeningStep.HANDSHAKE
+        transport: Any = self.link.transport
+        # Twisted before 26.4 says this of a bad certificate, too, and then ends it.
+        if not getattr(transport, "disconnecting", False):
+            self._step = OpeningStep.HANDSHAKE
 
     def answered(self, head: ResponseHead, rest: bytes) -> None:
         """

@@ -34,6 +34,7 @@ class Files(File):
     """
 
     indexNames = ["index.html"]
+    defaultType = "application/octet-stream"
 
     def directoryListing(self) -> IResource:
         """
@@ -45,7 +46,8 @@ class Files(File):
         """
         A file or directory, unless its name starts with a dot.
         """
-        if path.startswith(b".") and path != b".well-known":
+        isHidden = path.startswith(b".") and path != b".well-known"
+        if isHidden or b"\0" in path or not _isText(path):
             return notFound()
         return super().getChild(path, request)
 
@@ -55,6 +57,20 @@ class Files(File):
         """
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
         return super().render_GET(request)
+
+    def render_HEAD(self, request: Request) -> Any:
+        """
+        The same without its content.
+        """
+        return self.render_GET(request)
+
+
+def _isText(path: bytes) -> bool:
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _PageFiles(Files):

@@ -154,26 +154,51 @@ class WebSocketRequest:
         extra = _pairs(headers)
         checkHeaders(extra)
         extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
-        link = makeLink(Role.SERVER, self._config, self._clock)
-        connection: WebSocketConnection = link.connection
-        connection.request = self
-        connection.protocol = chosen
-        if application is not None:
-            link.attachApplication(application)
+        link = self._introduce(application)
         self._decide(link)
+        connection: WebSocketConnection = link.connection
+        connection.protocol = chosen
         if self._lost is not None:
             link.connectionLost(self._lost)
-            return connection
-        if link.wire.state is not State.CONNECTING:
+        elif link.wire.state is not State.CONNECTING:
             # The application wants no connection, after all.
             link.connectionLost(Failure(ConnectionAborted()))
             refuse(self.httpRequest, 403, "")
-            return connection
-        extra += responseHeaders(self.httpRequest)
-        agreed = acceptOffers(self._config.extensions, self._offer.extensions)
-        response = acceptHead(self._offer, chosen, extra, [e for e, _ in agreed])
-        link.opened(takeOver(self.httpRequest, link, response), agreed)
+        else:
+            self._open(link, extra)
         return connection
+
+    def _introduce(self, application: object | None) -> Link:
+        """
+        Make the connection and tell the application of it.
+        """
+        link = makeLink(Role.SERVER, self._config, self._clock)
+        link.connection.request = self
+        if application is not None:
+            link.attachApplication(application)
+        # Choosing and introducing are the application's, which may decide otherwise.
+        if self._isDecided:
+            link.connectionLost(Failure(ConnectionAborted()))
+            self._checkUndecided()
+        return link
+
+    def _open(self, link: Link, extra: list[tuple[str, str]]) -> None:
+        """
+        Take the connection over and say so.
+        """
+        agreed = acceptOffers(self._config.extensions, self._offer.extensions)
+        headers = [*extra, *responseHeaders(self.httpRequest)]
+        protocol = link.connection.protocol
+        response = acceptHead(self._offer, protocol, headers, [e for e, _ in agreed])
+        transport: Any = self.httpRequest.transport
+        try:
+            early = takeOver(self.httpRequest, link, response)
+        except Exception:
+            # A transport that fails now is none; its connection must not stay behind.
+            link.connectionLost(Failure())
+            transport.abortConnection()
+            raise
+        link.opened(early, agreed)
 
     def reject(
         self,

@@ -22,6 +22,7 @@ from txwebsocket.request import HeaderPairs, WebSocketRequest
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.wire.cookies import Cookie
+from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.routes import (
     ANY,
@@ -61,6 +62,7 @@ class WebSocketRouterRequest:
     """
 
     httpRequest = _same("httpRequest")
+    link = _same("link")
     key = _same("key")
     host = _same("host")
     origin = _same("origin")
@@ -72,6 +74,7 @@ class WebSocketRouterRequest:
     requestedProtocols = _same("requestedProtocols")
     requestedExtensions = _same("requestedExtensions")
     webSocketVersion = _same("webSocketVersion")
+    websocketVersion = _same("websocketVersion")
     isDecided = _same("isDecided")
 
     def __init__(
@@ -163,6 +166,8 @@ class WebSocketRouter(WebSocketResource):
         :raises ValueError: if the path is none, or there is this route already.
         :raises TypeError: if the application can't be served.
         """
+        if protocol not in (None, ANY) and not isToken(str(protocol)):
+            raise ValueError(f"{protocol!r} is not the name of a subprotocol")
         if self._find(path, protocol) is not None:
             raise ValueError(f"there is a route for {path!r} and {protocol!r} already")
         decide = makeDecider(application)
@@ -207,7 +212,8 @@ class WebSocketRouter(WebSocketResource):
         """
         if self._attached is None:
             raise ValueError("the router is not attached to a server")
-        self._attached.application = None
+        if self._attached.application == self._routeAll:
+            self._attached.application = None
         self._attached = None
 
     # In a tree of resources
@@ -223,6 +229,12 @@ class WebSocketRouter(WebSocketResource):
         request.postpath = []
         self._below[request] = below
         return self
+
+    def isFor(self, segment: bytes | None) -> bool:
+        """
+        It is for everything below, but for the children that were put there.
+        """
+        return segment not in self.children
 
     def _routeBelow(self, request: WebSocketRequest) -> object:
         segments = self._below.pop(request.httpRequest, [b""])

@@ -154,6 +154,9 @@ class WebSocketServer:
             offer = self._admit(httpRequest, addresses)
         except UpgradeRefused as refused:
             self._refuse(httpRequest, refused)
+        except Exception:  # noqa: BLE001 - an origin chooser may raise anything
+            self._log.failure("An error while a request was checked")
+            refuse(httpRequest, 500, "")
         else:
             clock = self._clock = self._clock or httpRequest.channel.factory.reactor
             request = WebSocketRequest(
@@ -187,6 +190,8 @@ class WebSocketServer:
         """
         Send a text message to all open connections; see :meth:`broadcast`.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be str, not {type(text).__name__}")
         return self._broadcast(Opcode.TEXT, text.encode("utf-8"), skipAbove)
 
     def broadcastBytes(
@@ -227,7 +232,8 @@ class WebSocketServer:
         """
         checkClose(code, reason)
         for request in list(self._pending):
-            request.reject(503, "The server is closing its connections.")
+            if not request.isDecided:
+                request.reject(503, "The server is closing its connections.")
         links = list(self._links.values())
         gone = DeferredList([link.whenClosed() for link in links])
         for link in links:
@@ -310,7 +316,7 @@ class WebSocketServer:
         config = self.config
         counts = {
             "maxConnections": len(self._links) + len(self._pending),
-            "maxConnectionsPerAddress": self._perAddress[address],
+            "maxConnectionsPerAddress": self._perAddress[address] if address else 0,
             "maxPendingRequests": len(self._pending),
         }
         for option, count in counts.items():

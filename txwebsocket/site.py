@@ -46,9 +46,11 @@ class _StrictChannel(HTTPChannel):
             self._refuse(b"400 Bad Request")
 
     def requestDone(self, request: Any) -> None:
-        super().requestDone(request)
-        if self.persistent and not self.requests:
+        if self.persistent:
+            # Before what has arrived already is read, which may hold a head, or part of
+            # one.
             self._expectHead()
+        super().requestDone(request)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._stopExpecting()
@@ -73,6 +75,12 @@ class _StrictChannel(HTTPChannel):
         transport: Any = self.transport
         transport.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
         self.loseConnection()
+        # TLS delivers what it has, and there may be more of what was refused.
+        vars(self).update(lineReceived=_ignore, rawDataReceived=_ignore)
+
+
+def _ignore(data: bytes) -> None:
+    return None
 
 
 class WebSocketSite(Site):

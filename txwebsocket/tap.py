@@ -14,6 +14,7 @@ from twisted.application import strports
 from twisted.application.service import MultiService, Service
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -145,11 +146,20 @@ class Options(UsageOptions):
         directory = self["static"]
         if directory is not None and not os.path.isdir(directory):
             raise UsageError(f"--static: {directory!r} is not a directory")
+        for description in self["ports"]:
+            self._checkPort(description)
         if any(map(_isTLS, self["ports"])):
             try:
                 checkTLS()
             except BrokenTLS as problem:
                 raise UsageError(f"--port: {problem}") from None
+
+    def _checkPort(self, description: str) -> None:
+        try:
+            # Without a reactor nothing can be listened on, but all else is looked at.
+            serverFromString(None, description)
+        except Exception as error:
+            raise UsageError(f"--port: {description!r}: {error}") from error
 
     def _config(self) -> ServerConfig:
         options: dict[str, Any] = {"origins": self["origins"]}
@@ -241,7 +251,7 @@ class _AnnouncedEndpoint:
 
 def _urlOf(scheme: str, address: Any) -> str:
     if isinstance(address, UNIXAddress):
-        path = (address.name or b"").decode("utf-8", "surrogateescape")
+        path = (address.name or b"").decode("utf-8", "backslashreplace")
         return f"{scheme}+unix:{path}"
     host = f"[{address.host}]" if ":" in address.host else address.host
     return f"{scheme}://{host}:{address.port}/"

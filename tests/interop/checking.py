@@ -52,7 +52,7 @@ async def curl(setting: Setting, *arguments: str) -> str:
     """
     All that curl shows of its answers, headers included.
     """
-    always = ("-sS", "-i", "-N", "--noproxy", "*", "--max-time", "2")
+    always = ("-sS", "-i", "-N", "--max-time", "2")
     trusted = ("--cacert", setting.authority.path)
     _, text = await output("curl", *always, *trusted, *arguments, cwd=setting.folder)
     return text

@@ -20,7 +20,13 @@ Seconds that anything may take that one process does.
 
 _FAREWELL = 3.0
 _LAST_WORDS = 5
-_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+_ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    # Nobody shall look for us behind a proxy.
+    "NO_PROXY": "*",
+    "no_proxy": "*",
+}
 _LISTENING = re.compile(r"Listening on (\S+)")
 _LINE_LIMIT = 2**20
 

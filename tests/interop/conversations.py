@@ -14,9 +14,8 @@ from typing import Any
 
 from children import Child, OutOfStep
 from messages import Message
+from peers.driver import PROTOCOL
 from results import Place, Results
-
-PROTOCOL = "chat.v1"
 
 _OFFERED = ["chat.v9", PROTOCOL]
 _REASON = "genug für heute, 再见"
@@ -46,7 +45,7 @@ class Pairing:
     :ivar weServe: whether the server is ours.
     :ivar isObserved: whether the server is a driver: it reports what it sees, and does
         what it is told. Otherwise it only echoes.
-    :ivar isCompressed: whether both can compress messages, and we shall.
+    :ivar isCompressed: whether we are willing to compress messages, as the peer is.
     :ivar peerReplies: the code with which the peer answers any close; None if it
         repeats the one it was sent.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from conversations import Pairing, converse
-from messages import LARGEST
+from messages import LARGEST, Message
 from results import Place, Results
 from setting import DRIVERS, OURS, TCP, Setting
 
@@ -107,6 +107,13 @@ def _pairings(setting: Setting, name: str, peer: Peer) -> Iterator[Pairing]:
         )
 
 
+def _isWorthCompressing(message: Message) -> bool:
+    """
+    The largest take seconds: what shrinks well and what does not are enough.
+    """
+    return message.size < LARGEST or message.kind in ("fragmented text", "binary")
+
+
 async def tryPeers(setting: Setting, results: Results, names: list[str]) -> None:
     """
     All of these peers with all messages.
@@ -114,8 +121,11 @@ async def tryPeers(setting: Setting, results: Results, names: list[str]) -> None
     room = asyncio.Semaphore(_SIDE_BY_SIDE)
 
     async def tryPairing(pairing: Pairing) -> None:
+        messages = setting.messages
+        if pairing.isCompressed:
+            messages = [each for each in messages if _isWorthCompressing(each)]
         async with room:
-            await converse(pairing, setting.messages, setting.tooBig, results)
+            await converse(pairing, messages, setting.tooBig, results)
 
     async with asyncio.TaskGroup() as group:
         for name in names:

@@ -124,5 +124,12 @@ def joined(items: list[Item]) -> list[Item]:
     The messages of which a reader found these.
     """
     assembler = MessageAssembler()
-    found = [assembler.add(item) if isinstance(item, Frame) else item for item in items]
-    return [message for message in found if message is not None]
+    found: list[Item] = []
+    for item in items:
+        message = assembler.add(item) if isinstance(item, Frame) else item
+        if isinstance(message, Frame):
+            isText = message.opcode == Opcode.TEXT
+            message = message.payload.decode() if isText else message.payload
+        if message is not None:
+            found.append(message)
+    return found

@@ -104,7 +104,7 @@ class HandshakeProperties(SynchronousTestCase):
         self.assertEqual((offer.protocols, offer.version), (offered, version))
         chosen = data.draw(st.sampled_from(offered)) if offered else None
         head = ResponseReader().feed(acceptHead(offer, chosen))
-        self.assertEqual(client.agree(head), chosen)
+        self.assertEqual(client.agree(head), (chosen, []))
 
     @given(lawful, st.lists(st.tuples(names, values), max_size=3), st.data())
     def test_garbage(

@@ -3,11 +3,13 @@
 A connection under test, with a peer at its other end.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from tests.wire.raw import MASK, rawFrame
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection, Event
+from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Frame, FrameReader
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 
@@ -22,15 +24,18 @@ class Conversation:
     :ivar masks: the masks it was given so far, no two in a row the same.
     """
 
-    def __init__(self, role: Role, **options: Any) -> None:
+    def __init__(
+        self, role: Role, transforms: Iterable[Transform] = (), **options: Any
+    ) -> None:
         self.masks: list[bytes] = []
         self.connection = Connection(role, CONFIGS[role](**options), self._nextMask)
-        self.connection.open()
+        self.connection.open(transforms)
         self._mask = MASK if role is Role.SERVER else b""
         self._reader = FrameReader(
             masked=role is Role.CLIENT,
             maxFrameSize=None,
             maxMessageSize=2**30,
+            rsv=0x70,
             whole=False,
         )
 

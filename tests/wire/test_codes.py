@@ -15,6 +15,12 @@ from txwebsocket.wire.codes import (
 
 SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 
+BORDERS = (0, 1, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 1100)
+BORDERS += (1999, 2000, 2999, 3000, 3999, 4000, 4999, 5000, 65535)
+"""
+Codes on both sides of each border between those that may travel and those that may not.
+"""
+
 
 class OpcodeTests(SynchronousTestCase):
     """

@@ -5,14 +5,16 @@ Tests of :mod:`txwebsocket.wire.connection`.
 Most promises are the same for a server and for a client; these tests run for both.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
+from tests.wire.backwards import BackwardsTransform
 from tests.wire.conversation import CONFIGS, Conversation
 from tests.wire.raw import rawFrame, rawHead
-from tests.wire.test_codes import SENDABLE
+from tests.wire.test_codes import BORDERS, SENDABLE
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.connection import (
     CloseReceived,
@@ -20,27 +22,14 @@ from txwebsocket.wire.connection import (
     Event,
     PingReceived,
     PongReceived,
-    frameMessage,
-)
-from txwebsocket.wire.control import (
-    checkClose,
-    checkControlPayload,
-    closePayload,
-    parseClosePayload,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.states import State
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 EURO = "€".encode()
-
-BORDERS = (0, 1, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 1100)
-BORDERS += (1999, 2000, 2999, 3000, 3999, 4000, 4999, 5000, 65535)
-"""
-Codes on both sides of each border between those that may travel and those that may not.
-"""
 
 
 class ConversationTestCase(SynchronousTestCase):
@@ -53,11 +42,11 @@ class ConversationTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.start()
 
-    def start(self, **options: Any) -> None:
+    def start(self, transforms: Iterable[Transform] = (), **options: Any) -> None:
         """
-        Open a connection with these options.
+        Open a connection with these extensions agreed on, and these options.
         """
-        self.talk = Conversation(self.role, **options)
+        self.talk = Conversation(self.role, transforms, **options)
         self.connection = self.talk.connection
 
     def close(self, code: int | None = 1000, reason: str = "") -> None:
@@ -79,6 +68,13 @@ class ConversationTestCase(SynchronousTestCase):
         report = self.connection.report()
         found = {name: getattr(report, name) for name in expected}
         self.assertEqual(found, expected)
+
+    def assertTraffic(self, **expected: int) -> None:
+        """
+        The counts are these.
+        """
+        counts = self.connection.traffic()._asdict()
+        self.assertEqual({name: counts[name] for name in expected}, expected)
 
     def assertFailure(self, events: list[Event], code: int) -> None:
         """
@@ -146,7 +142,6 @@ class OpeningTestsMixin:
             (connection.sendText, "a"),
             (connection.sendBytes, b"a"),
             (connection.sendFrame, Frame(TEXT, b"a")),
-            (connection.sendFramed, [(b"\x81\x01a",)]),
             (connection.ping, b""),
         ):
             error = self.assertRaises(InvalidState, send, argument)
@@ -494,7 +489,6 @@ class SendingTestsMixin:
                 (self.connection.sendText, "a"),
                 (self.connection.sendBytes, b"a"),
                 (self.connection.sendFrame, Frame(TEXT, b"a")),
-                (self.connection.sendFramed, [(b"\x81\x01a",)]),
                 (self.connection.ping, b""),
             ):
                 error = self.assertRaises(ConnectionClosed, send, argument)
@@ -507,13 +501,6 @@ class TrafficTestsMixin:
     """
     What is counted.
     """
-
-    def assertTraffic(self, **expected: int) -> None:
-        """
-        The counts are these.
-        """
-        counts = self.connection.traffic()._asdict()
-        self.assertEqual({name: counts[name] for name in expected}, expected)
 
     def test_nothing(self) -> None:
         """
@@ -558,11 +545,10 @@ class TrafficTestsMixin:
         """
         self.connection.sendText("a")
         self.connection.sendBytes(b"b" * 5000)
-        self.connection.sendFramed([(b"\x81\x01", b"a")])
         self.connection.ping(b"")
-        self.assertTraffic(messagesSent=3, bytesSent=0)
+        self.assertTraffic(messagesSent=2, bytesSent=0)
         self.connection.pong(b"late", isLate=True)
-        self.assertTraffic(messagesSent=3, bytesSent=len(self.talk.taken()))
+        self.assertTraffic(messagesSent=2, bytesSent=len(self.talk.taken()))
 
     def test_sentFrames(self) -> None:
         """
@@ -576,6 +562,198 @@ class TrafficTestsMixin:
         self.start(fragmentOutgoingMessages=True, fragmentationThreshold=1)
         self.connection.sendText("abc")
         self.assertTraffic(messagesSent=1)
+
+
+class ExtensionTestsMixin:
+    """
+    What extensions do to messages.
+    """
+
+    def setUp(self) -> None:
+        self.transform = BackwardsTransform()
+        self.start(transforms=[self.transform])
+
+    def test_sent(self) -> None:
+        """
+        A message is sent as its extension has it, with the extension's bit.
+        """
+        self.connection.sendText("abc")
+        self.connection.sendBytes(b"x" * 5000 + b"y")
+        self.assertEqual(
+            self.talk.sent(),
+            [
+                Frame(TEXT, b"cba", rsv=0x20),
+                Frame(BINARY, b"y" + b"x" * 5000, rsv=0x20),
+            ],
+        )
+
+    def test_leftAlone(self) -> None:
+        """
+        It is sent as it is if the extension leaves it alone, or if the application
+        wants it so.
+        """
+        self.connection.sendText("a")
+        self.connection.sendText("abc", isPlain=True)
+        self.connection.sendBytes(b"abc", isPlain=True)
+        self.assertEqual(
+            self.talk.sent(),
+            [Frame(TEXT, b"a"), Frame(TEXT, b"abc"), Frame(BINARY, b"abc")],
+        )
+
+    def test_controlFrames(self) -> None:
+        """
+        Control frames are never changed.
+        """
+        self.connection.ping(b"abc")
+        self.connection.pong(b"abc")
+        self.close(1000, "abc")
+        self.assertEqual(
+            self.talk.sent(),
+            [Frame(PING, b"abc"), Frame(PONG, b"abc"), Frame(CLOSE, b"\x03\xe8abc")],
+        )
+
+    def test_sentInFragments(self) -> None:
+        """
+        Of several frames the first has the bit.
+        """
+        self.start(
+            [self.transform], fragmentOutgoingMessages=True, fragmentationThreshold=2
+        )
+        self.connection.sendText("abc")
+        self.assertEqual(
+            self.talk.sent(),
+            [Frame(TEXT, b"cb", fin=False, rsv=0x20), Frame(CONTINUATION, b"a")],
+        )
+
+    def test_received(self) -> None:
+        """
+        A message with the bit is turned back, whole or in fragments; one without is
+        taken as it is.
+        """
+        frame = self.talk.frame
+        data = (
+            frame(TEXT, "né".encode()[::-1], rsv=0x20)
+            + frame(TEXT, b"abc")
+            + frame(BINARY, b"c", fin=False, rsv=0x20)
+            + frame(PING, b"abc")
+            + frame(CONTINUATION, b"ba")
+            + frame(TEXT, b"ab", fin=False)
+            + frame(CONTINUATION, b"c")
+        )
+        for pieces in everySplit(data):
+            self.assertEqual(
+                self.talk.receive(*pieces),
+                ["né", "abc", PingReceived(b"abc"), b"abc", "abc"],
+            )
+
+    def test_several(self) -> None:
+        """
+        Several extensions are undone in the reverse of the order they were done in,
+        each if its bit is set.
+        """
+        self.start([BackwardsTransform(0x40), Suffix(0x10)])
+        self.connection.sendText("abc")
+        self.assertEqual(self.talk.sent(), [Frame(TEXT, b"cba+", rsv=0x50)])
+        frame = self.talk.frame
+        self.assertEqual(self.talk.receive(frame(TEXT, b"cba+", rsv=0x50)), ["abc"])
+        self.assertEqual(self.talk.receive(frame(TEXT, b"abc+", rsv=0x10)), ["abc"])
+        self.assertEqual(self.talk.receive(frame(TEXT, b"cba", rsv=0x40)), ["abc"])
+        self.assertFailure(self.talk.receive(frame(TEXT, b"abc", rsv=0x20)), 1002)
+
+    def test_otherBits(self) -> None:
+        """
+        A bit that wasn't agreed on still breaks the protocol.
+        """
+        self.assertFailure(self.talk.receive(self.talk.frame(TEXT, rsv=0x40)), 1002)
+
+    def test_corrupt(self) -> None:
+        """
+        What an extension can't turn back ends the connection, with its reason.
+        """
+        self.assertFailure(
+            self.talk.receive(self.talk.frame(TEXT, b"!", rsv=0x20)), 1007
+        )
+        self.assertReport(cause=CloseCause.INVALID_DATA, detail="it starts with a mark")
+
+    def test_badText(self) -> None:
+        """
+        Text has to be UTF-8 when it has been turned back.
+        """
+        events = self.talk.receive(self.talk.frame(TEXT, EURO, rsv=0x20))
+        self.assertFailure(events, 1007)
+        self.assertReport(detail="a text message is not UTF-8")
+
+    def test_limit(self) -> None:
+        """
+        The limit for messages holds for what they become, though on their way they may
+        be a little larger.
+        """
+        self.start([self.transform], maxReceivedMessageSize=10)
+        frame = self.talk.frame
+        self.assertEqual(
+            self.talk.receive(frame(BINARY, b"0123456789", rsv=0x20)), [b"9876543210"]
+        )
+        self.assertFailure(self.talk.receive(frame(BINARY, b"x" * 11, rsv=0x20)), 1009)
+        self.assertReport(cause=CloseCause.MESSAGE_TOO_BIG)
+        self.assertIn("maxReceivedMessageSize", self.connection.report().detail)
+
+    def test_limitOnTheWay(self) -> None:
+        """
+        That little is an eighth and a kilobyte; and for plain messages it is nothing.
+        """
+        for size, rsv in ((80 + 10 + 1024 + 1, 0x20), (81, 0)):
+            self.start([self.transform], maxReceivedMessageSize=80)
+            head = self.talk.frame(BINARY, b"x" * size, rsv=rsv)[:8]
+            self.assertFailure(self.talk.receive(head), 1009)
+        self.start([self.transform], maxReceivedMessageSize=80)
+        head = self.talk.frame(BINARY, b"x" * 1114, rsv=0x20)[:8]
+        self.assertEqual(self.talk.receive(head), [])
+
+    def test_oneByOne(self) -> None:
+        """
+        Messages are turned back as they are asked for: many could become large at once.
+        """
+        frame = self.talk.frame
+        self.connection.receive(
+            frame(TEXT, b"a", rsv=0x20) + frame(TEXT, b"!", rsv=0x20)
+        )
+        self.assertEqual(self.connection.nextEvent(), "a")
+        self.assertState(State.OPEN)
+        self.assertFailure(self.talk.events(), 1007)
+
+    def test_discarded(self) -> None:
+        """
+        Messages that aren't delivered are counted all the same.
+        """
+        self.close()
+        self.talk.receive(self.talk.frame(TEXT, b"abc", rsv=0x20))
+        self.assertReport(messagesDiscarded=1)
+
+    def test_release(self) -> None:
+        """
+        Extensions of an idle connection can be told to let go of what they hold.
+        """
+        self.assertFalse(self.transform.isReleased)
+        self.connection.release()
+        self.assertTrue(self.transform.isReleased)
+
+
+class Suffix(BackwardsTransform):
+    """
+    Another extension: it adds a plus sign.
+    """
+
+    def encode(self, payload: bytes) -> bytes:
+        """
+        Add it.
+        """
+        return payload + b"+"
+
+    def decode(self, payload: bytes, limit: int) -> bytes:
+        """
+        Take it away.
+        """
+        return payload.removesuffix(b"+")
 
 
 class ClosingTestsMixin:
@@ -1032,6 +1210,20 @@ class ClientTrafficTests(TrafficTestsMixin, ConversationTestCase):
     role = Role.CLIENT
 
 
+class ServerExtensionTests(ExtensionTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` with extensions, on a server.
+    """
+
+
+class ClientExtensionTests(ExtensionTestsMixin, ConversationTestCase):
+    """
+    Tests of a :class:`Connection` with extensions, on a client.
+    """
+
+    role = Role.CLIENT
+
+
 class ServerClosingTests(ClosingTestsMixin, ConversationTestCase):
     """
     Tests of a :class:`Connection` that ends, on a server.
@@ -1059,172 +1251,52 @@ class BroadcastTests(ConversationTestCase):
         self.connection.sendBytes(payload)
         self.assertIs(self.connection.outbox.take(9000)[1], payload)
 
-    def test_framed(self) -> None:
-        """
-        A message that was framed once can be sent to many.
-        """
-        large = b"x" * 5000
-        framed = frameMessage(TEXT, b"to all", ServerConfig())
-        framed += frameMessage(BINARY, large, ServerConfig())
-        for _ in range(2):
-            self.start()
-            self.connection.sendText("before")
-            self.connection.sendFramed(framed)
-            self.assertEqual(
-                self.talk.sent(),
-                [Frame(TEXT, b"before"), Frame(TEXT, b"to all"), Frame(BINARY, large)],
-            )
-
-
-class FrameMessageTests(SynchronousTestCase):
-    """
-    Tests of :func:`frameMessage`.
-    """
-
-    def test_one(self) -> None:
-        """
-        A message is one frame, in one piece; a large payload isn't copied.
-        """
-        config = ServerConfig()
-        self.assertEqual(frameMessage(TEXT, b"a", config), [(b"\x81\x01a",)])
-        self.assertEqual(frameMessage(BINARY, b"", config), [(b"\x82\x00",)])
-        payload = b"x" * 5000
-        [(head, body)] = frameMessage(BINARY, payload, config)
-        self.assertEqual(head, rawHead(BINARY, 5000))
-        self.assertIs(body, payload)
-
     def test_joined(self) -> None:
         """
         Up to a few kilobytes it costs less to join head and payload.
         """
         for size, parts in ((4096, 1), (4097, 2)):
-            [frame] = frameMessage(BINARY, bytes(size), ServerConfig())
-            self.assertEqual(len(frame), parts)
+            self.connection.sendBytes(bytes(size))
+            self.assertEqual(len(self.connection.outbox.take(9000)), parts)
 
-    def test_several(self) -> None:
+    def test_shared(self) -> None:
         """
-        It is several frames where the options say so, each with a mask of its own.
+        A message to several connections is framed once for all of them.
         """
-        config = ServerConfig(fragmentOutgoingMessages=True, fragmentationThreshold=2)
-        self.assertEqual(
-            frameMessage(TEXT, b"abc", config),
-            [(rawFrame(TEXT, b"ab", fin=False),), (rawFrame(CONTINUATION, b"c"),)],
-        )
-        masks = iter((b"1234", b"5678"))
-        self.assertEqual(
-            frameMessage(TEXT, b"abc", config, masks.__next__),
-            [
-                (rawFrame(TEXT, b"ab", fin=False, mask=b"1234"),),
-                (rawFrame(CONTINUATION, b"c", mask=b"5678"),),
-            ],
-        )
+        payload, shared, parts = b"x" * 5000, {}, []
+        for _ in range(3):
+            self.start()
+            self.connection.sendShared(BINARY, payload, shared)
+            parts.append(self.connection.outbox.take(9000))
+            self.assertTraffic(messagesSent=1)
+        head, body = parts[0]
+        self.assertEqual((head, body), (rawHead(BINARY, 5000), payload))
+        for other in parts:
+            self.assertIs(other[0], head)
+            self.assertIs(other[1], payload)
 
+    def test_sharedKeys(self) -> None:
+        """
+        Where extensions change it, that is done once for those that change it alike,
+        and for each by itself where it can't be shared.
+        """
+        shared = {}
+        for key, encoded in (("a", 1), ("a", 0), ("b", 1), (None, 1), (None, 1)):
+            transform = BackwardsTransform(key=key)
+            self.start(transforms=[transform])
+            self.connection.sendShared(TEXT, b"abc", shared)
+            self.assertEqual(self.talk.sent(), [Frame(TEXT, b"cba", rsv=0x20)])
+            self.assertEqual(transform.encoded, encoded)
+        self.start()
+        self.connection.sendShared(TEXT, b"abc", shared)
+        self.assertEqual(self.talk.sent(), [Frame(TEXT, b"abc")])
 
-class PayloadTests(SynchronousTestCase):
-    """
-    Tests of the payloads of control frames.
-    """
-
-    def test_controlPayload(self) -> None:
+    def test_sharedLate(self) -> None:
         """
-        Up to 125 bytes are taken, and kept as bytes.
+        A connection that has ended tells so.
         """
-        for size in (0, 125):
-            payload = checkControlPayload(bytearray(size))
-            self.assertEqual((payload, type(payload)), (bytes(size), bytes))
-        self.assertRaises(ValueError, checkControlPayload, bytes(126))
-
-    def test_closePayload(self) -> None:
-        """
-        A close frame has its code in two bytes and its reason in UTF-8, or is empty.
-        """
-        self.assertEqual(closePayload(None, ""), b"")
-        self.assertEqual(closePayload(1000, ""), b"\x03\xe8")
-        self.assertEqual(closePayload(4999, "€"), b"\x13\x87" + EURO)
-
-    def test_cutReason(self) -> None:
-        """
-        However long a reason is, its payload fits, and is never cut in a character.
-        """
-        for character in ("a", "é", "€", "😀"):
-            for start in ("", "1", "12", "123"):
-                payload = closePayload(1000, start + character * 130)
-                kept = (123 - len(start)) // len(character.encode())
-                self.assertEqual(payload[2:].decode(), start + character * kept)
-
-    def test_parsed(self) -> None:
-        """
-        What was written can be read.
-        """
-        self.assertEqual(parseClosePayload(b""), (None, ""))
-        self.assertEqual(parseClosePayload(b"\x03\xe8"), (1000, ""))
-        self.assertEqual(parseClosePayload(b"\x13\x87" + EURO), (4999, "€"))
-
-    def test_parsedCodes(self) -> None:
-        """
-        Just the codes that may travel are read.
-        """
-        found = set()
-        for code in range(65536):
-            try:
-                found.add(parseClosePayload(code.to_bytes(2, "big"))[0])
-            except ValueError:
-                pass
-        self.assertEqual(found, SENDABLE)
-
-    def test_notParsed(self) -> None:
-        """
-        Half a code and a reason that isn't UTF-8 are told apart.
-        """
-        error = self.assertRaises(ValueError, parseClosePayload, b"\x03")
-        self.assertFalse(isinstance(error, UnicodeError))
-        self.assertIn("half a code", str(error))
-        self.assertRaises(UnicodeError, parseClosePayload, b"\x03\xe8\xff")
-
-
-class CheckCloseTests(SynchronousTestCase):
-    """
-    Tests of :func:`checkClose`.
-    """
-
-    def assertRefused(self, code: Any, reason: str, told: str) -> None:
-        """
-        No close frame is sent with these, and the error says why.
-        """
-        error = self.assertRaises(ValueError, checkClose, code, reason)
-        self.assertIn(told, str(error))
-
-    def test_accepted(self) -> None:
-        """
-        A code that may travel with a reason that fits, or neither, can be sent.
-        """
-        self.assertIsNone(checkClose(None, ""))
-        for code in SENDABLE:
-            self.assertIsNone(checkClose(code, "x" * 123))
-        self.assertIsNone(checkClose(1000, "€" * 41))
-
-    def test_codes(self) -> None:
-        """
-        Other codes can't, and those that can are listed.
-        """
-        for code in {*BORDERS, -1, 65536} - SENDABLE:
-            self.assertRefused(code, "", f"1007 to 1014 or 3000 to 4999, not {code}")
-
-    def test_reasons(self) -> None:
-        """
-        A reason has at most 123 bytes in UTF-8, no lone surrogate, and needs a code.
-        """
-        self.assertRefused(1000, "x" * 124, "at most 123 bytes in UTF-8, not 124")
-        self.assertRefused(1000, "€" * 42, "not 126")
-        self.assertRefused(1000, "\ud800", "surrogates not allowed")
-        self.assertRefused(None, "bye", "a reason needs a close code: 'bye'")
-
-    def test_otherTypes(self) -> None:
-        """
-        A code is a whole number and a reason is text, nothing that merely looks so.
-        """
-        for code in ("1000", 1000.0, 3000.5, b"\x03\xe8", True):
-            self.assertRefused(code, "", f"not {code!r}")
-        for reason in (b"bye", None, 1):
-            error = self.assertRaises(TypeError, checkClose, 1000, reason)
-            self.assertIn(f"must be str, not {type(reason).__name__}", str(error))
+        self.close()
+        for shared in ({}, {(): [(b"\x81\x00",)]}):
+            self.assertRaises(
+                ConnectionClosed, self.connection.sendShared, TEXT, b"", shared
+            )

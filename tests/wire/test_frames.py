@@ -511,6 +511,36 @@ class FrameReaderTestsMixin:
             maxMessageSize=4,
         )
 
+    def test_slack(self) -> None:
+        """
+        A message with an extension's bit may have a little more, in one frame or in
+        several; a plain one may not.
+        """
+        options = {"maxMessageSize": 10, "slack": 3, "rsv": RSV1}
+        whole = Frame(BINARY, b"x" * 13, rsv=RSV1)
+        first = Frame(BINARY, b"x" * 10, fin=False, rsv=RSV1)
+        plain = Frame(BINARY, b"x" * 10, fin=False)
+        start = rawFrame(BINARY, b"x" * 10, fin=False, rsv=RSV1)
+        self.assertReads(
+            rawFrame(BINARY, b"x" * 13, rsv=RSV1)
+            + start
+            + rawFrame(CONTINUATION, b"abc")
+            + rawFrame(BINARY, b"x" * 10),
+            [whole, first, Frame(CONTINUATION, b"abc"), b"x" * 10],
+            **options,
+        )
+        self.assertFails(rawHead(BINARY, 14, rsv=RSV1), 1009, **options)
+        self.assertFails(rawHead(BINARY, 11), 1009, **options)
+        self.assertFails(start + rawHead(CONTINUATION, 4), 1009, [first], **options)
+        self.assertFails(
+            rawFrame(BINARY, b"x" * 13, rsv=RSV1)
+            + rawFrame(BINARY, b"x" * 10, fin=False)
+            + rawHead(CONTINUATION, 1),
+            1009,
+            [whole, plain],
+            **options,
+        )
+
     def test_controlNotLimited(self) -> None:
         """
         Control frames have their own limit and don't count towards a message's.

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.wire.backwards import Backwards
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import (
@@ -547,6 +548,14 @@ class AcceptHeadTests(SynchronousTestCase):
             ],
         )
 
+    def test_extensions(self) -> None:
+        """
+        It names the extensions that were agreed on.
+        """
+        agreed = [Extension("x-a", (("b", "1"), ("c", None))), Extension("x-d")]
+        head = acceptHead(read(REQUEST), None, [], agreed)
+        self.assertIn(b"\r\nSec-WebSocket-Extensions: x-a; b=1; c, x-d\r\n", head)
+
     def test_agreed(self) -> None:
         """
         A client agrees with what a server answers, for both versions.
@@ -561,7 +570,7 @@ class AcceptHeadTests(SynchronousTestCase):
             self.assertEqual(offer.origin, "null")
             self.assertEqual(offer.protocols, ("a", "B"))
             head = parseHead(acceptHead(offer, "B", [("X", "y")])[:-4])
-            self.assertEqual(client.agree(head), "B")
+            self.assertEqual(client.agree(head), ("B", []))
 
 
 def makeClient(**options: Any) -> ClientHandshake:
@@ -615,6 +624,17 @@ class ClientRequestTests(SynchronousTestCase):
             ],
         )
 
+    def test_extensions(self) -> None:
+        """
+        Extensions are offered in one line, in each of their forms.
+        """
+        request = makeClient(extensions=(Backwards("x-a"), Backwards("x-b"))).request()
+        self.assertIn(
+            b"\r\nSec-WebSocket-Extensions: "
+            b"x-a; mood=good, x-a, x-b; mood=good, x-b\r\n",
+            request,
+        )
+
     def test_version8(self) -> None:
         """
         In version 8 the origin goes by another name.
@@ -658,7 +678,9 @@ class AgreeTests(SynchronousTestCase):
         lines = [f"HTTP/{version} 101 Switching Protocols"]
         lines += [f"{name}: {value}" for name, value in headers]
         head = parseHead("\r\n".join(lines).encode("latin-1"))
-        return makeClient(protocols=protocols).agree(head)
+        self.client = makeClient(protocols=protocols, extensions=(Backwards(),))
+        protocol, self.agreed = self.client.agree(head)
+        return protocol
 
     def assertRefused(self, told: str, *changes: Any, **options: Any) -> None:
         """
@@ -726,12 +748,28 @@ class AgreeTests(SynchronousTestCase):
 
     def test_extensions(self) -> None:
         """
-        What wasn't offered can't be answered.
+        Of the extensions that were offered, the server chooses some or none.
+        """
+        name = "Sec-WebSocket-Extensions"
+        for changes in ([], [(name, "")]):
+            self.agree(*changes)
+            self.assertEqual(self.agreed, [])
+        self.agree((name, "x-backwards; mood=good"))
+        [agreement] = self.agreed
+        self.assertEqual(
+            agreement.extension, Extension("x-backwards", (("mood", "good"),))
+        )
+        self.assertEqual(agreement.transform.rsv, 0x20)
+
+    def test_otherExtensions(self) -> None:
+        """
+        It can't choose others, nor otherwise; and it has to keep to the grammar.
         """
         name = "Sec-WebSocket-Extensions"
         self.assertRefused("permessage-deflate", (name, "permessage-deflate"))
         self.assertRefused("x-other", (name, ""), (name, "x-other"))
-        self.assertIsNone(self.agree((name, "")))
+        self.assertRefused("the mood is bad", (name, "x-backwards; mood=bad"))
+        self.assertRefused(f"{name}: ", (name, "x-backwards;"))
 
     def test_protocol(self) -> None:
         """
@@ -745,7 +783,7 @@ class AgreeTests(SynchronousTestCase):
         """
         It can't choose another, nor several, nor none; nor one in another case.
         """
-        for values, told in (
+        for values, chosen in (
             (["c"], "c"),
             (["b"], "b"),
             (["a, B"], "a, B"),
@@ -755,7 +793,7 @@ class AgreeTests(SynchronousTestCase):
             ([], "none"),
         ):
             changes = [("Sec-WebSocket-Protocol", value) for value in values]
-            told = f"must be a, B, not {told}"
+            told = f"must be a, B, not {chosen}"
             self.assertRefused(told, *changes, protocols=("a", "B"))
 
     def test_unaskedProtocol(self) -> None:

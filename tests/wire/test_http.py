@@ -37,6 +37,20 @@ def headOfSize(size: int) -> bytes:
     return start + b"x" * (size - len(start)) + b"\r\n\r\n"
 
 
+class LimitTests(SynchronousTestCase):
+    """
+    Tests of how much is taken from a server.
+    """
+
+    def test_limits(self) -> None:
+        """
+        The limits are those the manual promises.
+        """
+        self.assertEqual(MAX_HEAD_SIZE, 16 * 1024)
+        self.assertEqual(MAX_HEADERS, 128)
+        self.assertEqual(MAX_BODY_SIZE, 64 * 1024)
+
+
 class ParseHeadTests(SynchronousTestCase):
     """
     Tests of :func:`parseHead` and :class:`ResponseHead`.
@@ -506,8 +520,9 @@ class ChunkedBodyTests(BodyTestCase):
         """
         self.assertRefused(b"1;" + b"x" * 300, "the size of a chunk is too long")
         self.assertRefused(b"1;" + b"x" * 300 + b"\r\n", "size of a chunk is too long")
-        data = b"1;" + b"x" * 200 + b"\r\na\r\n0\r\n\r\n"
-        self.assertReads(data, b"a", CHUNKED)
+        rest = b"\r\na\r\n0\r\n\r\n"
+        self.assertReads(b"1;" + b"x" * 253 + rest, b"a", CHUNKED)
+        self.assertRefused(b"1;" + b"x" * 254 + rest, "the size of a chunk is too long")
 
     def test_limit(self) -> None:
         """

@@ -31,64 +31,75 @@ class MessageAssemblerTests(SynchronousTestCase):
     Tests of :class:`MessageAssembler`.
     """
 
-    def test_text(self) -> None:
-        """
-        The fragments of a text make one string, wherever they were cut.
-        """
-        assembler = MessageAssembler()
-        for pieces in everySplit("aé€😀".encode()):
-            *early, last = map(assembler.add, fragments(TEXT, pieces))
-            self.assertEqual(early, [None] * len(early))
-            self.assertEqual(last, "aé€😀")
+    def setUp(self) -> None:
+        self.assembler = MessageAssembler()
 
-    def test_binary(self) -> None:
+    def test_joined(self) -> None:
         """
-        The fragments of a binary message make bytes that nobody else holds.
+        The fragments of a message make one frame, wherever they were cut, whose payload
+        nobody else holds.
         """
-        assembler = MessageAssembler()
-        for pieces in everySplit(b"\xff\x00\x01"):
-            *early, last = map(assembler.add, fragments(BINARY, pieces))
-            self.assertEqual(early, [None] * len(early))
-            self.assertEqual(last, b"\xff\x00\x01")
-            self.assertIs(type(last), bytes)
+        for opcode in (TEXT, BINARY):
+            for pieces in everySplit(b"\xff\x00\x01"):
+                *early, last = map(self.assembler.add, fragments(opcode, pieces))
+                self.assertEqual(early, [None] * len(early))
+                self.assertEqual(last, Frame(opcode, b"\xff\x00\x01"))
+                self.assertIs(type(last.payload), bytes)
+
+    def test_lone(self) -> None:
+        """
+        A frame that is a whole message comes back as it is.
+        """
+        frame = Frame(BINARY, b"a", rsv=0x40)
+        self.assertIs(self.assembler.add(frame), frame)
+
+    def test_extensionBits(self) -> None:
+        """
+        The bits of a message are those of its first frame.
+        """
+        self.assertIsNone(self.assembler.add(Frame(TEXT, b"a", fin=False, rsv=0x40)))
+        message = self.assembler.add(Frame(CONTINUATION, b"b"))
+        self.assertEqual(message, Frame(TEXT, b"ab", rsv=0x40))
 
     def test_empty(self) -> None:
         """
         A message of nothing but empty fragments is an empty message, not none.
         """
-        assembler = MessageAssembler()
-        for opcode, expected in ((TEXT, ""), (BINARY, b"")):
-            frames = fragments(opcode, [b"", b"", b""])
-            self.assertEqual(list(map(assembler.add, frames)), [None, None, expected])
+        for opcode in (TEXT, BINARY):
+            found = list(map(self.assembler.add, fragments(opcode, [b"", b"", b""])))
+            self.assertEqual(found, [None, None, Frame(opcode)])
 
     def test_oneByOne(self) -> None:
         """
         A message starts with nothing of the one before it.
         """
-        assembler = MessageAssembler()
         frames = [
-            *fragments(TEXT, [b"a", b"b"]),
+            Frame(TEXT, b"a", fin=False, rsv=0x40),
+            Frame(CONTINUATION, b"b"),
             *fragments(BINARY, [b"c", b"d"]),
             *fragments(TEXT, [b"e"]),
         ]
-        found = [m for m in map(assembler.add, frames) if m is not None]
-        self.assertEqual(found, ["ab", b"cd", "e"])
+        found = [m for m in map(self.assembler.add, frames) if m is not None]
+        self.assertEqual(
+            found,
+            [Frame(TEXT, b"ab", rsv=0x40), Frame(BINARY, b"cd"), Frame(TEXT, b"e")],
+        )
 
     def test_tinyFragments(self) -> None:
         """
         A fragment costs its bytes and nothing else, however small it is.
         """
-        assembler = MessageAssembler()
-        assembler.add(Frame(BINARY, b"x", fin=False))
+        self.assembler.add(Frame(BINARY, b"x", fin=False))
         piece = Frame(CONTINUATION, b"x", fin=False)
         nothing = Frame(CONTINUATION, b"", fin=False)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         for _ in range(20000):
-            assembler.add(piece)
-            assembler.add(nothing)
+            self.assembler.add(piece)
+            self.assembler.add(nothing)
         self.assertLess(tracemalloc.get_traced_memory()[0], 40000)
-        self.assertEqual(assembler.add(Frame(CONTINUATION)), b"x" * 20001)
+        message = self.assembler.add(Frame(CONTINUATION))
+        self.assertEqual(message, Frame(BINARY, b"x" * 20001))
 
 
 class FragmentTests(SynchronousTestCase):
@@ -134,4 +145,5 @@ class FragmentTests(SynchronousTestCase):
                 Frame(opcode, part, fin=flags == FIN)
                 for opcode, part, flags in fragment(BINARY, payload, size)
             ]
-            self.assertEqual([assembler.add(frame) for frame in frames][-1], payload)
+            message = [assembler.add(frame) for frame in frames][-1]
+            self.assertEqual(message, Frame(BINARY, payload))

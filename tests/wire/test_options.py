@@ -9,6 +9,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.wire.backwards import Backwards
+from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.options import ClientConfig, ConnectionConfig, ServerConfig
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 
@@ -108,6 +110,25 @@ class ConnectionConfigTests(OptionsTestCase):
                 self.assertAccepts(kind, name, 1, 0.001, 10.0**9)
                 self.assertRefuses(kind, name, *wrong)
 
+    def test_extensions(self) -> None:
+        """
+        Extensions are objects that know how to agree on themselves, not their classes.
+        """
+        for kind in KINDS:
+            self.assertAccepts(kind, "extensions", (), [Deflate()], (Backwards(),))
+            wrong = (Deflate(), [Deflate], ["permessage-deflate"], [None], "x", None)
+            self.assertRefuses(kind, "extensions", *wrong)
+
+    def test_extensionsOfFrames(self) -> None:
+        """
+        Extensions change messages, so that there have to be messages.
+        """
+        for kind in KINDS:
+            error = self.assertRaises(
+                ValueError, kind, extensions=[Deflate()], assembleFragments=False
+            )
+            self.assertIn("assembleFragments", str(error))
+
     def test_unknown(self) -> None:
         """
         An option that doesn't exist is refused by its name.
@@ -173,6 +194,7 @@ class ConnectionConfigTests(OptionsTestCase):
             self.assertEqual(config.closeTimeout, 5)
             self.assertEqual(config.writeTimeout, 30)
             self.assertTrue(config.disableNagleAlgorithm)
+            self.assertEqual(tuple(config.extensions), ())
 
     def test_messageSizes(self) -> None:
         """

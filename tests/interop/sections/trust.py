@@ -6,8 +6,8 @@ Whose certificates our client believes.
 from certificates import Authority
 from checking import echoed, note
 from children import Child
-from conversations import PROTOCOL
 from matrix import PEERS
+from peers.driver import PROTOCOL
 from results import Place, Results
 from setting import OURS, Setting
 

@@ -1,0 +1,679 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of the examples in the manual: each does what it says.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import TestResult, defaultTestLoader
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python import log
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.static import Data
+
+from tests.memory import Peer, Recorder, Served, close, handshake, text
+from tests.remote import ClientReactor, Outcome, TLSServer, certify
+from txwebsocket import OpeningFailed, OpeningStep, ServerConfig, WebSocketConnection
+from txwebsocket.testing import MemorySite
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
+
+ORDINARY = ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+KIB = 1024
+
+
+def load(example: str, name: str = "example") -> Any:
+    """
+    Run an example; return it as a module.
+    """
+    path = EXAMPLES / example
+    module = ModuleType(name)
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), vars(module))
+    return module
+
+
+class ExampleTestCase(SynchronousTestCase):
+    """
+    What tests of examples need.
+
+    :cvar example: the name of its file.
+    :ivar module: the example.
+    """
+
+    example: str
+
+    def setUp(self) -> None:
+        self.module = load(self.example)
+
+    def runScript(self, *arguments: str) -> Callable[[Any], Deferred[Any]]:
+        """
+        Run the example as a script.
+
+        :return: what it does with a reactor.
+        """
+        started: list[Callable[[Any], Deferred[Any]]] = []
+        self.patch(task, "react", started.append)
+        self.patch(sys, "argv", [self.example, *arguments])
+        load(self.example, "__main__")
+        [start] = started
+        return start
+
+    def capture(self) -> StringIO:
+        """
+        What is printed from now on.
+        """
+        printed = StringIO()
+        self.patch(sys, "stdout", printed)
+        return printed
+
+    def assertSays(self, peers: list[Peer], said: list[list[str]]) -> None:
+        """
+        Each of these peers has just heard this.
+        """
+        self.assertEqual(
+            [peer.frames() for peer in peers], [list(map(text, each)) for each in said]
+        )
+
+
+class AllTests(SynchronousTestCase):
+    """
+    Tests of the examples as a whole.
+    """
+
+    def test_each(self) -> None:
+        """
+        Each example has tests.
+        """
+        tested = {
+            case.example
+            for case in ExampleTestCase.__subclasses__()
+            if defaultTestLoader.getTestCaseNames(case)
+        }
+        self.assertEqual(tested, {path.name for path in EXAMPLES.glob("*.py")})
+
+    def test_shown(self) -> None:
+        """
+        Each example is shown in the manual, without its licence.
+        """
+        pages = [path.read_text("utf-8") for path in EXAMPLES.parent.rglob("*.rst")]
+        for path in EXAMPLES.glob("*.py"):
+            shown = f"examples/{path.name}\n   :lines: 4-\n"
+            self.assertTrue(any(shown in page for page in pages), path.name)
+            lines = path.read_text("utf-8").splitlines()
+            self.assertTrue(lines[0].startswith("# Part of"), path.name)
+            self.assertEqual(lines[2], "", path.name)
+
+
+class ChatTests(ExampleTestCase):
+    """
+    Tests of the chat.
+    """
+
+    example = "chat.py"
+
+    def test_everybody(self) -> None:
+        """
+        Everybody hears what anybody says, who says it included.
+        """
+        served = Served(self.module.Chat)
+        peers = [served.upgrade() for _ in range(3)]
+        peers[0].sendText("hello")
+        peers[2].sendText("hi")
+        self.assertSays(peers, [["hello", "hi"]] * 3)
+
+    def test_leaving(self) -> None:
+        """
+        Who leaves, or is about to, hears no more, and disturbs nobody.
+        """
+        served = Served(self.module.Chat)
+        peers = [served.upgrade() for _ in range(4)]
+        closing = list(served.resource.server.connections)[1]
+        closing.close()
+        self.assertEqual(peers[1].frames(), [close()])
+        peers[2].vanish()
+        peers[0].sendText("hello")
+        self.assertSays(peers, [["hello"], [], [], ["hello"]])
+        peers[1].sendClose()
+        self.assertEqual(len(self.module.Chat.everybody), 2)
+
+    def test_slow(self) -> None:
+        """
+        Who does not read keeps nobody from talking and hearing.
+        """
+        served = Served(self.module.Chat, ServerConfig(maxBufferedBytes=64 * KIB))
+        slow, *peers = [served.upgrade() for _ in range(3)]
+        slow.stall()
+        message = "x" * 30 * KIB
+        for _ in range(10):
+            peers[0].sendText(message)
+        self.assertSays(peers, [[message] * 10] * 2)
+        self.assertTrue(peers[0].transport.isConnected)
+
+
+class ClientTests(ExampleTestCase):
+    """
+    Tests of the client.
+    """
+
+    example = "client.py"
+
+    def test_talk(self) -> None:
+        """
+        It says something, prints what comes back, and how it ended.
+        """
+        start = self.runScript("ws://example.com/", "hello")
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = start(reactor)
+        server = reactor.accept()
+        server.upgrade()
+        self.assertEqual(server.frames(), [text("hello")])
+        server.sendText("good morning")
+        self.assertEqual(server.frames(), [close()])
+        server.sendClose()
+        server.end()
+        self.assertIsNone(self.successResultOf(done))
+        answer, report = printed.getvalue().splitlines()
+        self.assertEqual(answer, "good morning")
+        self.assertIn("1000", report)
+
+    def test_fails(self) -> None:
+        """
+        A server that can't be reached ends it with an error.
+        """
+        start = self.runScript("ws://example.com/", "hello")
+        reactor = ClientReactor()
+        done = start(reactor)
+        reactor.refuse(ConnectionRefusedError())
+        self.failureResultOf(done, OpeningFailed)
+
+
+class CompressionTests(ExampleTestCase):
+    """
+    Tests of compression.
+    """
+
+    example = "compression.py"
+
+    def test_bothRoles(self) -> None:
+        """
+        Both roles compress: a long message is short on its way there and back.
+        """
+
+        class Echo(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                self.connection.send(message)
+
+        site = MemorySite(self.module.makeResource(Echo))
+        config = self.module.makeClient(ClientReactor()).config
+        connection = self.successResultOf(site.connect(config=config))
+        self.assertIn("permessage-deflate", connection.extensions)
+        message = "again and " * 10 * KIB
+        connection.send(message)
+        site.flush()
+        self.assertEqual(self.successResultOf(connection.receive()), message)
+        self.assertLess(connection.traffic.bytesSent, KIB)
+        self.assertLess(connection.traffic.bytesReceived, KIB)
+
+    def test_notAgreed(self) -> None:
+        """
+        Who does not offer it is served without.
+        """
+        site = MemorySite(self.module.makeResource(Recorder))
+        connection = self.successResultOf(site.connect())
+        self.assertEqual(connection.extensions, "")
+
+
+class EmbeddedTests(ExampleTestCase):
+    """
+    Tests of a WebSocket beside pages.
+    """
+
+    example = "embedded.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = MemoryReactorClock()
+        self.logged: list[Any] = []
+        self.patch(log, "startLogging", self.logged.append)
+        start = self.runScript()
+        self.done = start(self.reactor)
+        [(self.port, site, _, self.interface)] = self.reactor.tcpServers
+        self.served = Served(site.resource, site=site, clock=self.reactor)
+
+    def test_listens(self) -> None:
+        """
+        It listens on port 8080 of this machine, and goes on until it is told to stop.
+        """
+        self.assertEqual((self.port, self.interface), (8080, "127.0.0.1"))
+        self.assertNoResult(self.done)
+        self.assertEqual(self.logged, [sys.stdout])
+
+    def test_port(self) -> None:
+        """
+        It can be told where to listen.
+        """
+        self.runScript("tcp:9000")(self.reactor)
+        self.assertEqual(self.reactor.tcpServers[1][0], 9000)
+
+    def test_page(self) -> None:
+        """
+        There is an ordinary page.
+        """
+        response = self.served.request(path="/", without=ORDINARY).response()
+        self.assertEqual(response.status, 200)
+        self.assertIn(b"An ordinary page", response.body)
+
+    def test_echo(self) -> None:
+        """
+        There is a WebSocket, which sends back what it is sent, text and bytes.
+        """
+        peer = self.served.upgrade(path="/echo")
+        peer.sendText("hello")
+        peer.sendBytes(b"\x00")
+        self.assertEqual([frame.payload for frame in peer.frames()], [b"hello", b"\0"])
+
+    def test_limit(self) -> None:
+        """
+        It takes messages up to 64 KiB.
+        """
+        peer = self.served.upgrade(path="/echo")
+        peer.sendBytes(bytes(64 * KIB))
+        self.assertEqual(len(peer.frames()[0].payload), 64 * KIB)
+        peer.sendBytes(bytes(64 * KIB + 1))
+        [frame] = peer.frames()
+        self.assertEqual(frame.payload[:2], (1009).to_bytes(2, "big"))
+
+    def test_origins(self) -> None:
+        """
+        Pages of one other origin may connect.
+        """
+        for origin, status in (
+            ("https://www.example.com", 101),
+            ("http://example.com", 101),
+            ("https://www.example.org", 403),
+        ):
+            peer = self.served.request(f"Origin: {origin}", path="/echo")
+            self.assertEqual(peer.response().status, status)
+
+    def test_stops(self) -> None:
+        """
+        When the process ends, connections are closed with 1001.
+        """
+        peer = self.served.upgrade(path="/echo")
+        [(shutDown, args, options)] = self.reactor.triggers["before"]["shutdown"]
+        gone = shutDown(*args, **options)
+        self.assertEqual(peer.frames(), [close(1001)])
+        self.assertNoResult(gone)
+        peer.sendClose(1001)
+        self.assertIsNone(self.successResultOf(gone))
+
+
+class FlushedTests(ExampleTestCase):
+    """
+    Tests of sending no faster than a peer reads.
+    """
+
+    example = "flushed.py"
+
+    def download(self, content: bytes) -> Peer:
+        """
+        Download this.
+        """
+        path = self.mktemp()
+        Path(path).write_bytes(content)
+        self.served = Served(lambda request: self.module.download(request, path))
+        return self.served.upgrade()
+
+    def test_whole(self) -> None:
+        """
+        The file arrives whole, in messages, and then the connection is closed.
+        """
+        content = bytes(range(256)) * KIB
+        *frames, last = self.download(content).frames()
+        self.assertEqual(b"".join(frame.payload for frame in frames), content)
+        self.assertLessEqual(max(len(frame.payload) for frame in frames), 64 * KIB)
+        self.assertEqual(last, close())
+
+    def test_empty(self) -> None:
+        """
+        Of an empty file there is nothing to send.
+        """
+        self.assertEqual(self.download(b"").frames(), [close()])
+
+    def test_noFaster(self) -> None:
+        """
+        However large the file is, little of it waits for a peer that does not read.
+        """
+        content = bytes(4096 * KIB)
+        path = self.mktemp()
+        Path(path).write_bytes(content)
+        served = Served(lambda request: self.module.download(request, path))
+        peer = served.connect()
+        peer.stall()
+        peer.send(handshake())
+        [connection] = served.resource.server.connections
+        waiting = connection.bufferedAmount + len(peer.transport.unsent)
+        self.assertLess(waiting, 256 * KIB)
+        peer.goOn()
+        self.assertEqual(peer.response().status, 101)
+        frames = peer.frames()
+        size = sum(len(frame.payload) for frame in frames[:-1])
+        self.assertEqual(size, len(content))
+
+
+class LoginTests(ExampleTestCase):
+    """
+    Tests of looking at a request first.
+    """
+
+    example = "login.py"
+
+    def test_known(self) -> None:
+        """
+        Who is known is greeted, is given a cookie, and hears what it says.
+        """
+        peer = Served(self.module.login).request("Cookie: sid=s3cret")
+        response = peer.response()
+        self.assertEqual(response.status, 101)
+        self.assertEqual(response.header("Set-Cookie"), ["seen=1; Max-Age=3600"])
+        peer.sendText("good morning")
+        self.assertSays([peer], [["hello Ada", "good morning"]])
+        peer.sendClose(1001)
+        self.assertEqual(peer.frames(), [close(1001)])
+
+    def test_unknown(self) -> None:
+        """
+        Who is not is told to log in.
+        """
+        for lines in ((), ("Cookie: sid=guess",), ("Cookie: other=s3cret",)):
+            response = Served(self.module.login).request(*lines).response()
+            self.assertEqual(response.status, 401)
+            self.assertIn(b"log in first", response.body)
+
+
+class MountedTests(ExampleTestCase):
+    """
+    Tests of a router on a whole site.
+    """
+
+    example = "mounted.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        root = Resource()
+        root.putChild(b"", Data(b"a page", "text/plain"))
+        self.served = Served(root)
+        self.topics: list[str] = []
+        self.server = self.module.mount(self.served.site, Recorder, self.feed)
+
+    def feed(self, request: Any) -> None:
+        """
+        Feed news of a topic.
+        """
+        self.topics.append(request.parameters["topic"])
+        request.accept()
+
+    def status(self, path: str, *protocols: str) -> int:
+        """
+        The status of the answer to whoever offers these subprotocols.
+        """
+        lines = [f"Sec-WebSocket-Protocol: {each}" for each in protocols]
+        return self.served.request(*lines, path=path).response().status
+
+    def test_routes(self) -> None:
+        """
+        Its paths are for those who offer the right subprotocol.
+        """
+        self.assertEqual(self.status("/chat", "chat.v1"), 101)
+        self.assertEqual(self.status("/chat"), 404)
+        self.assertEqual(self.status("/feed/cats"), 101)
+        self.assertEqual(self.status("/feed/dogs"), 101)
+        self.assertEqual(self.status("/feed"), 404)
+        self.assertEqual(self.topics, ["cats", "dogs"])
+        self.assertEqual(len(self.server.connections), 3)
+
+    def test_pages(self) -> None:
+        """
+        The site's pages stay.
+        """
+        response = self.served.request(path="/", without=ORDINARY).response()
+        self.assertEqual(response.body, b"a page")
+
+
+class OneAtATimeTests(ExampleTestCase):
+    """
+    Tests of messages that wait for each other.
+    """
+
+    example = "one_at_a_time.py"
+
+    def test_wait(self) -> None:
+        """
+        The next message waits until this one is dealt with, and the peer is not read
+        from meanwhile.
+        """
+
+        def handler(request: Any) -> None:
+            request.accept(application=self.module.Worker(served.clock))
+
+        served = Served(handler)
+        peer = served.upgrade()
+        peer.sendText("one", "two")
+        self.assertFalse(peer.transport.isReading)
+        peer.wait(0.4)
+        self.assertSays([peer], [[]])
+        peer.wait(0.1)
+        self.assertSays([peer], [["done: one"]])
+        peer.wait(0.5)
+        self.assertSays([peer], [["done: two"]])
+        self.assertTrue(peer.transport.isReading)
+
+
+class ReportTests(ExampleTestCase):
+    """
+    Tests of explaining an end.
+    """
+
+    example = "report.py"
+
+    def explained(self, end: Callable[[Peer], object]) -> str:
+        """
+        What is printed when a connection ends like this.
+        """
+        printed = self.capture()
+        peer = Served(self.module.Explaining).upgrade()
+        end(peer)
+        self.assertFalse(peer.transport.isConnected)
+        return printed.getvalue()
+
+    def test_silent(self) -> None:
+        """
+        Who answers no ping is gone without a word.
+        """
+        said = self.explained(lambda peer: peer.waitLong(40))
+        self.assertEqual(said, "The peer is gone without a word.\n")
+
+    def test_lost(self) -> None:
+        """
+        Who is lost has ended badly.
+        """
+        said = self.explained(lambda peer: peer.vanish())
+        self.assertTrue(said.startswith("It ended badly: "), said)
+        self.assertIn("the cable was cut", said)
+
+    def test_clean(self) -> None:
+        """
+        Of a good end there is nothing to say.
+        """
+        self.assertEqual(self.explained(lambda peer: peer.sendClose()), "")
+
+
+class RoomsTests(ExampleTestCase):
+    """
+    Tests of a room for each path.
+    """
+
+    example = "rooms.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.served = Served(self.module.makeRouter())
+
+    def enter(self, room: str) -> Peer:
+        """
+        Enter a room.
+        """
+        return self.served.upgrade(
+            "Sec-WebSocket-Protocol: chat.v1", path=f"/rooms/{room}"
+        )
+
+    def test_rooms(self) -> None:
+        """
+        Everybody in a room hears what is said there, and nobody elsewhere.
+        """
+        peers = [self.enter(room) for room in ("lobby", "lobby", "attic")]
+        peers[0].sendText("hello")
+        peers[2].sendText("boo")
+        self.assertSays(peers, [["hello"], ["hello"], ["boo"]])
+
+    def test_leaving(self) -> None:
+        """
+        Who leaves hears no more, and disturbs nobody.
+        """
+        peers = [self.enter("lobby") for _ in range(4)]
+        peers[1].sendClose()
+        peers[2].vanish()
+        self.assertEqual(peers[1].frames(), [close()])
+        peers[0].sendText("hello")
+        self.assertSays(peers, [["hello"], [], [], ["hello"]])
+
+    def test_closing(self) -> None:
+        """
+        Nor does somebody who is about to leave.
+        """
+        peers = [self.enter("lobby") for _ in range(3)]
+        connections: list[WebSocketConnection] = list(
+            self.served.resource.server.connections
+        )
+        connections[1].close()
+        self.assertEqual(peers[1].frames(), [close()])
+        peers[0].sendText("one", "two")
+        self.assertSays([peers[0], peers[2]], [["one", "two"]] * 2)
+
+    def test_slow(self) -> None:
+        """
+        Nor does somebody who does not read.
+        """
+        self.served = Served(self.module.makeRouter(), clock=self.served.clock)
+        slow, *peers = [self.enter("lobby") for _ in range(3)]
+        slow.stall()
+        message = "x" * 900 * KIB
+        for _ in range(25):
+            peers[0].sendText(message)
+        self.assertSays(peers, [[message] * 25] * 2)
+
+    def test_emptyRooms(self) -> None:
+        """
+        Nothing is kept of rooms that are empty, of which clients can make up many.
+        """
+        for number in range(3):
+            self.enter(str(number)).sendClose()
+        self.assertEqual(self.module.rooms, {})
+
+    def test_elsewhere(self) -> None:
+        """
+        There are no other paths, and nobody is let in who does not speak the
+        subprotocol.
+        """
+        for lines, path in (
+            (["Sec-WebSocket-Protocol: chat.v1"], "/rooms/"),
+            (["Sec-WebSocket-Protocol: chat.v1"], "/"),
+            (["Sec-WebSocket-Protocol: chat.v2"], "/rooms/lobby"),
+            ([], "/rooms/lobby"),
+        ):
+            response = self.served.request(*lines, path=path).response()
+            self.assertEqual(response.status, 404)
+
+
+class TestingChatTests(ExampleTestCase):
+    """
+    Tests of the tests of a chat.
+    """
+
+    example = "testing_chat.py"
+
+    def runTests(self) -> TestResult:
+        """
+        Run the tests of the example.
+        """
+        result = TestResult()
+        case = self.module.GreeterTests
+        defaultTestLoader.loadTestsFromTestCase(case).run(result)
+        self.assertEqual(result.testsRun, 2)
+        return result
+
+    def test_pass(self) -> None:
+        """
+        They pass.
+        """
+        result = self.runTests()
+        self.assertTrue(result.wasSuccessful(), result.failures + result.errors)
+
+    def test_fail(self) -> None:
+        """
+        If the chat is broken, they say so.
+        """
+        self.module.Greeter = Recorder
+        self.assertFalse(self.runTests().wasSuccessful())
+
+
+class TrustTests(ExampleTestCase):
+    """
+    Tests of trusting one authority.
+    """
+
+    example = "trust.py"
+
+    def connect(self, isTrusted: bool) -> tuple[Outcome, TLSServer]:
+        """
+        Connect to a server that this authority has certified, or another one.
+        """
+        authority, other = certify(), certify()
+        path = self.mktemp()
+        Path(path).write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+        reactor = ClientReactor()
+        client = self.module.makeClient(reactor, path)
+        outcome = Outcome(client.connect("wss://example.com/"))
+        issuer = authority if isTrusted else other
+        identity = certify("example.com", issuer=issuer)
+        return outcome, TLSServer(reactor.accept(), identity.context())
+
+    def test_trusted(self) -> None:
+        """
+        A server that the authority has certified is trusted.
+        """
+        outcome, server = self.connect(True)
+        server.upgrade()
+        [connection] = outcome.results
+        self.assertTrue(connection.connected)
+
+    def test_other(self) -> None:
+        """
+        A server that another one has certified is not.
+        """
+        outcome, _ = self.connect(False)
+        [failure] = outcome.results
+        self.assertIs(failure.check(OpeningFailed), OpeningFailed)
+        self.assertIs(failure.value.step, OpeningStep.TLS)
