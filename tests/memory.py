@@ -64,11 +64,13 @@ class MemoryTransport:
     :ivar hasEndedWriting: whether the peer has seen the end of our direction.
     :ivar noDelay: what ``setTcpNoDelay`` was given.
     :ivar producer: who is registered as producer.
+    :ivar isStreaming: whether it is a push producer.
     """
 
     bufferSize = 65536
     protocol: Any
     producer: Any = None
+    isStreaming = False
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -251,7 +253,7 @@ class MemoryTransport:
         if self.producer is not None:
             raise RuntimeError(f"{self.producer} is registered already")
         if self.isConnected:
-            self.producer = producer
+            self.producer, self.isStreaming = producer, streaming
         else:
             producer.stopProducing()
 
@@ -345,7 +347,11 @@ class Peer:
         self.clock = transport.clock
         self._mask = MASK if masks else b""
         self._reader = FrameReader(
-            masked=not masks, maxFrameSize=None, maxMessageSize=2**62, whole=False
+            masked=not masks,
+            maxFrameSize=None,
+            maxMessageSize=2**62,
+            rsv=0x70,
+            whole=False,
         )
 
     def turn(self) -> None:

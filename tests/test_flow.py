@@ -153,6 +153,32 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(producer.told[-1], "resume")
         self.assertEqual(producer.told.count("pause"), producer.told.count("resume"))
 
+    def test_eagerProducer(self) -> None:
+        """
+        A producer that fills the transport again as soon as it is resumed is paused
+        again, and the peer is not read from meanwhile.
+        """
+        application = Recorder()
+        ends = Ends(application)
+
+        class Eager(Producer):
+            def resumeProducing(self) -> None:
+                super().resumeProducing()
+                ends.connection.send(bytes(200 * KIB))
+
+        producer = Eager()
+        ends.connection.attachProducer(producer)
+        ends.peer.stall()
+        ends.connection.send(bytes(200 * KIB))
+        for _ in range(3):
+            ends.peer.transport.isStalled = False
+            ends.peer.transport.turn()
+            ends.peer.stall()
+            ends.peer.sendText("a")
+            self.assertFalse(ends.transport.isReading)
+        self.assertEqual(application.messages, [])
+        self.assertEqual(producer.told[-1], "pause")
+
     def test_producerAttachedLate(self) -> None:
         """
         A producer that is attached while the peer does not read is paused at once.

@@ -96,7 +96,7 @@ class InboxTests(SynchronousTestCase):
         """
         The queue is full when it holds as many bytes as one message may have.
         """
-        self.fill(b"x" * 60, b"x" * 39)
+        self.fill(b"x" * 60, b"\xff" * 39)
         self.assertFalse(self.inbox.isFull)
         self.inbox.put(b"x")
         self.assertTrue(self.inbox.isFull)

@@ -389,6 +389,44 @@ class TreeTests(MountingTestCase):
         self.assertNobody(self.served, "/ws/talk")
         self.assertServedBy("the server", self.served, "/chat")
 
+    def test_routersChildren(self) -> None:
+        """
+        So does a WebSocket that is put below a router; where a page is put, the server
+        has its way.
+        """
+        router = WebSocketRouter()
+        router.mount("*", None, named("the router"))
+        router.putChild(b"own", WebSocketResource(named("the child")))
+        router.putChild(b"page", Data(b"a page", "text/plain"))
+        self.root.putChild(b"ws", router)
+        self.assertServedBy("the child", self.served, "/ws/own")
+        self.assertServedBy("the server", self.served, "/ws/page")
+        self.assertServedBy("the router", self.served, "/ws")
+        self.assertServedBy("the router", self.served, "/ws/other")
+
+    def test_deeper(self) -> None:
+        """
+        One can stand anywhere below.
+        """
+        branch = self.root.children[b"branch"]
+        branch.putChild(b"ws", WebSocketResource(named("the tree")))
+        self.assertServedBy("the tree", self.served, "/branch/ws")
+        self.assertServedBy("the server", self.served, "/branch")
+        self.assertServedBy("the server", self.served, "/branch/twig")
+
+    def test_madeOnDemand(self) -> None:
+        """
+        The server does not ask resources what they would make, so that it has the path
+        of a WebSocket that is made only when it is asked for.
+        """
+
+        class Maker(Resource):
+            def getChild(self, path: bytes, request: Request) -> Resource:
+                return WebSocketResource(named("the tree"))
+
+        self.root.putChild(b"maker", Maker())
+        self.assertServedBy("the server", self.served, "/maker/ws")
+
     def test_severalServers(self) -> None:
         """
         One in the tree wins over several servers as well.

@@ -19,6 +19,7 @@ from txwebsocket import (
     CloseCause,
     ConnectionClosed,
     Cookie,
+    Deflate,
     Extension,
     InvalidState,
     ServerConfig,
@@ -326,6 +327,26 @@ class AcceptTests(RequestTestCase):
         self.assertIn("offers none", str(raised.exception))
         self.assertOpen(request)
 
+    def test_compression(self) -> None:
+        """
+        Extensions of the configuration are agreed on if the client offers them, and
+        the connection says so; then they are used.
+        """
+        offer = "Sec-WebSocket-Extensions: permessage-deflate"
+        agreed = ServerConfig(extensions=[Deflate()])
+        for lines, config, name in (
+            ([offer], agreed, "permessage-deflate"),
+            ([], agreed, ""),
+            ([offer], None, ""),
+        ):
+            connection = self.ask(*lines, config=config).accept()
+            header = self.peer.response().header("Sec-WebSocket-Extensions")
+            self.assertEqual(header, [connection.extensions] if name else [])
+            self.assertEqual(connection.extensions.partition(";")[0], name)
+            connection.send("x" * 5000)
+            [frame] = self.peer.frames()
+            self.assertEqual(len(frame.payload) < 100, bool(name))
+
     def test_origin(self) -> None:
         """
         A handler can demand an origin; another raises ValueError, and the request
@@ -422,6 +443,64 @@ class AcceptTests(RequestTestCase):
         self.assertEqual(len(self.served.resource.server.connections), 0)
         request.reject(500)
         self.assertEqual(self.peer.response().status, 500)
+
+    def test_decidedMeanwhile(self) -> None:
+        """
+        If the application decides otherwise while it is introduced, that holds; the
+        caller is told, and the application that its connection came to nothing.
+        """
+
+        class Unwilling(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                super().negotiationStarted(transport)
+                transport.request.reject(401)
+
+        application = Unwilling()
+        request = self.ask()
+        self.assertRaises(InvalidState, request.accept, application=application)
+        self.assertEqual(self.peer.response().status, 401)
+        self.assertEqual(application.told, ["started", "lost"])
+        self.assertEqual(len(self.served.resource.server.connections), 0)
+
+    def test_unwillingApplication(self) -> None:
+        """
+        If it closes its connection already then, the client is answered 403.
+        """
+
+        class Unwilling(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                super().negotiationStarted(transport)
+                transport.loseConnection()
+
+        application = Unwilling()
+        connection = self.ask().accept(application=application)
+        self.assertEqual(self.peer.response().status, 403)
+        self.assertEqual(application.told, ["started", "lost"])
+        self.assertIs(connection.state, State.CLOSED)
+        self.assertEqual(len(self.served.resource.server.connections), 0)
+
+    def test_brokenTransport(self) -> None:
+        """
+        If the transport fails at that moment the caller is told, and the application
+        that its connection came to nothing; the transport is cut.
+        """
+
+        class Broken(MemoryTransport):
+            def write(self, data: bytes) -> None:
+                raise OddError
+
+        asked: list[WebSocketRequest] = []
+        served = Served(asked.append)
+        peer = served.connect(Broken(served.clock))
+        peer.send(b"GET / HTTP/1.1\r\n" + _HEADERS)
+        application = Recorder()
+        self.assertRaises(OddError, asked[0].accept, application=application)
+        self.assertEqual(application.told, ["started", "lost"])
+        peer.turn()
+        self.assertTrue(peer.transport.wasAborted)
+        self.assertFalse(peer.transport.isConnected)
+        self.assertEqual(len(served.resource.server.connections), 0)
+        self.assertEqual(served.clock.getDelayedCalls(), [])
 
     def test_clientLeft(self) -> None:
         """

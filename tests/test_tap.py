@@ -444,6 +444,19 @@ class ServiceTests(SynchronousTestCase):
         [frame] = peer.frames()
         self.assertEqual(frame.payload[:2], (1009).to_bytes(2, "big"))
 
+    def test_compress(self) -> None:
+        """
+        With ``--compress`` clients that can are answered compressed.
+        """
+        self.serve("--compress")
+        peer = self.connect()
+        peer.send(handshake("Sec-WebSocket-Extensions: permessage-deflate"))
+        [extensions] = peer.response().header("Sec-WebSocket-Extensions")
+        self.assertTrue(extensions.startswith("permessage-deflate"))
+        peer.sendText("x" * 1000)
+        [frame] = peer.frames()
+        self.assertLess(len(frame.payload), 100)
+
     def test_strictSite(self) -> None:
         """
         The site is the strict one: ten seconds for the head of a request.

@@ -93,6 +93,7 @@ class WriterTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IPushProducer, self.writer))
         self.start()
         self.assertIs(self.transport.producer, self.writer)
+        self.assertTrue(self.transport.isStreaming)
 
     def test_beforeStart(self) -> None:
         """
@@ -182,6 +183,19 @@ class WriterTests(SynchronousTestCase):
         self.transport.write(b"x" * 70 * KIB)
         self.assertEqual(self.outbox.size, 0)
         waiting = self.writer.flushed()
+        self.assertNoResult(waiting)
+        self.drain()
+        self.successResultOf(waiting)
+
+    def test_sendingWhileFull(self) -> None:
+        """
+        Sending more while the transport is full does not fire flushed().
+        """
+        self.put(100 * KIB)
+        self.start()
+        waiting = self.writer.flushed()
+        self.put(10)
+        self.writer.flush()
         self.assertNoResult(waiting)
         self.drain()
         self.successResultOf(waiting)
@@ -281,6 +295,35 @@ class WriterTests(SynchronousTestCase):
         self.put(10)
         self.writer.flush()
         self.assertEqual(len(self.transport.unsent), given)
+
+    def test_stopIdle(self) -> None:
+        """
+        It can be stopped, or end, when there never was anything to wait for.
+        """
+        self.start()
+        self.writer.stop()
+        self.writer.end(ConnectionDone())
+        self.assertIsNone(self.transport.producer)
+
+    def test_stopStalled(self) -> None:
+        """
+        It can be stopped when a peer was found to be stalled.
+        """
+        self.put(100 * KIB)
+        self.start()
+        self.clock.advance(30)
+        self.writer.stop()
+        self.assertIsNone(self.transport.producer)
+
+    def test_nothingAfterEnd(self) -> None:
+        """
+        When the transport is gone, nothing is written to it any more.
+        """
+        self.start()
+        self.writer.end(ConnectionDone())
+        self.put(10)
+        self.writer.flush()
+        self.assertEqual((self.transport.unsent, self.outbox.size), (b"", 10))
 
     def test_end(self) -> None:
         """

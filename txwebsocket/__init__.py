@@ -99,3 +99,6 @@ __all__ = [
     "__version__",
     "version",
 ]
+
+if sys.platform == "emscripten":
+    __all__ = [name for name in __all__ if name in globals()]

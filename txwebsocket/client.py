@@ -13,10 +13,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
 
 from txwebsocket._version import __version__
 from txwebsocket.connection import WebSocketConnection, makeLink
@@ -180,7 +187,10 @@ def makeEndpoint(
     """
     The way to a URL's host: TCP by name or address, and TLS for ``wss:``.
     """
-    options: dict[str, Any] = {"bindAddress": bindAddress}
+    options: dict[str, Any] = {}
+    if bindAddress is not None:
+        # As a pair, since Twisted before 25 takes nothing else.
+        options["bindAddress"] = (bindAddress.decode("ascii"), 0)
     if connectTimeout is not None:
         options["timeout"] = connectTimeout
     endpoint = HostnameEndpoint(reactor, target.host, target.port, **options)
@@ -188,4 +198,27 @@ def makeEndpoint(
         return endpoint
     policy = BrowserLikePolicyForHTTPS() if tlsPolicy is None else tlsPolicy
     creator = policy.creatorForNetloc(target.host.encode("ascii"), target.port)
-    return wrapClientTLS(creator, endpoint)
+    return _TLSEndpoint(reactor, creator, endpoint)
+
+
+@implementer(IStreamClientEndpoint)
+class _TLSEndpoint:
+    """
+    TLS over another endpoint.
+
+    Twisted's own ``wrapClientTLS`` joins small writes by the time of the installed
+    reactor, whichever reactor the endpoint is for.
+    """
+
+    def __init__(
+        self, reactor: Any, creator: Any, endpoint: IStreamClientEndpoint
+    ) -> None:
+        self._reactor = reactor
+        self._creator = creator
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        factory = TLSMemoryBIOFactory(
+            self._creator, True, protocolFactory, clock=self._reactor
+        )
+        return self._endpoint.connect(factory)

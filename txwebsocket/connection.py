@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
-from typing_extensions import Buffer
 
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.link import Hold, Link
@@ -22,6 +21,11 @@ from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.states import State
+
+BytesLike: TypeAlias = bytes | bytearray | memoryview
+"""
+What gives its bytes.
+"""
 
 _PING_SIZE = 8
 
@@ -114,12 +118,12 @@ class WebSocketConnection:
 
     # Sending
 
-    def send(self, message: str | Buffer, *, compress: bool = True) -> None:
+    def send(self, message: str | BytesLike, *, compress: bool = True) -> None:
         """
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
         This never waits. What the transport has no room for is queued, up to
-        ``maxBufferedBytes``; wait for :meth:`flushed` to send no faster than the peer
+        ``maxBytesLikeedBytes``; wait for :meth:`flushed` to send no faster than the peer
         reads.
 
         :param compress: whether extensions may compress it; secrets next to a
@@ -146,7 +150,7 @@ class WebSocketConnection:
         link.wire.sendText(text, not compress)
         link.settle()
 
-    def sendBytes(self, data: Buffer, *, compress: bool = True) -> None:
+    def sendBytes(self, data: BytesLike, *, compress: bool = True) -> None:
         """
         Send a binary message; see :meth:`send`.
 
@@ -179,7 +183,7 @@ class WebSocketConnection:
         """
         return self._link.writer.flushed()
 
-    def ping(self, payload: Buffer = b"") -> Deferred[float]:
+    def ping(self, payload: BytesLike = b"") -> Deferred[float]:
         """
         Ask the peer for a pong.
 
@@ -195,7 +199,7 @@ class WebSocketConnection:
         self._link.settle()
         return answered
 
-    def pong(self, payload: Buffer = b"") -> None:
+    def pong(self, payload: BytesLike = b"") -> None:
         """
         Send a pong, asked for or not. Of several that wait, because the peer does not
         read, only the last is sent.

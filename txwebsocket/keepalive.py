@@ -1,14 +1,17 @@
 # -*- test-case-name: tests.test_keepalive -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Noticing that a peer is gone.
+Noticing that a peer is gone, or has nothing to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from txwebsocket.wire.extensions import Transform
+from txwebsocket.wire.report import Traffic
 
 
 class Keepalive:
@@ -99,3 +102,53 @@ class Keepalive:
     def _sleep(self, seconds: float) -> None:
         if not self._isStopped:
             self._call = self._clock.callLater(seconds, self._look)
+
+
+class Idleness:
+    """
+    Have extensions release what they can make again while no message passes.
+
+    What passes touches no timer here either. It is noticed when a timer fires, so that
+    a release may come up to twice as late as was asked for.
+
+    :param traffic: tells what has passed so far.
+    """
+
+    __slots__ = ("_clock", "_passed", "_since", "_timers", "_traffic")
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        transforms: Iterable[Transform],
+        traffic: Callable[[], Traffic],
+    ) -> None:
+        self._clock = clock
+        self._traffic = traffic
+        self._passed = 0
+        self._since = clock.seconds()
+        self._timers = [
+            Keepalive(
+                clock,
+                interval=transform.releaseAfter,
+                grace=None,
+                lastHeard=self._lastPassed,
+                ping=transform.release,
+                giveUp=transform.release,
+            )
+            for transform in transforms
+            if transform.releaseAfter is not None
+        ]
+
+    def stop(self) -> None:
+        """
+        Watch no longer.
+        """
+        for timer in self._timers:
+            timer.stop()
+
+    def _lastPassed(self) -> float:
+        traffic = self._traffic()
+        passed = traffic.messagesReceived + traffic.messagesSent
+        if passed != self._passed:
+            self._passed, self._since = passed, self._clock.seconds()
+        return self._since

@@ -26,7 +26,7 @@ from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
 from txwebsocket.inbox import Inbox
-from txwebsocket.keepalive import Keepalive
+from txwebsocket.keepalive import Idleness, Keepalive
 from txwebsocket.pings import Pings
 from txwebsocket.sockets import endTransport
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
@@ -129,7 +129,7 @@ class Link:
         self._isDelivering = False
         self._isEnding = False
         self._lastHeard = clock.seconds()
-        self._keepalive: Keepalive | None = None
+        self._watches: list[Keepalive | Idleness] = []
         self._closeCall: IDelayedCall | None = None
         self._closed: list[Deferred[CloseReport]] = []
         self._producer: IPushProducer | None = None
@@ -161,10 +161,13 @@ class Link:
         :param agreed: the extensions that were agreed on.
         """
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
-        self.wire.open([transform for _, transform in agreed])
+        transforms = [transform for _, transform in agreed]
+        self.wire.open(transforms)
         self._lastHeard = self._clock.seconds()
         self.writer.start(self.transport)
         self._startKeepalive()
+        if transforms:
+            self._watches.append(Idleness(self._clock, transforms, self.wire.traffic))
         if early:
             self.wire.receive(early)
             self._held |= Hold.START
@@ -465,7 +468,7 @@ class Link:
         config = self.config
         if config.keepalive and not config.useNativeKeepalive:
             isDropping = config.dropConnectionOnKeepaliveTimeout
-            self._keepalive = Keepalive(
+            keepalive = Keepalive(
                 self._clock,
                 interval=config.keepaliveInterval,
                 grace=config.keepaliveGracePeriod if isDropping else None,
@@ -473,6 +476,7 @@ class Link:
                 ping=self._pingForLife,
                 giveUp=partial(self.abort, CloseCause.KEEPALIVE_TIMEOUT),
             )
+            self._watches.append(keepalive)
 
     def _heardAt(self) -> float:
         # While we don't read, the silence is ours.
@@ -483,9 +487,9 @@ class Link:
         self.settle()
 
     def _stopTimers(self) -> None:
-        if self._keepalive is not None:
-            self._keepalive.stop()
-            self._keepalive = None
+        for watch in self._watches:
+            watch.stop()
+        self._watches.clear()
         if self._closeCall is not None:
             self._closeCall.cancel()
             self._closeCall = None

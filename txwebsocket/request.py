@@ -7,7 +7,7 @@ A client's wish for a WebSocket, to be granted or not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from incremental import Version

@@ -16,9 +16,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
-from typing_extensions import Buffer
 
-from txwebsocket.connection import WebSocketConnection, asBytes
+from txwebsocket.connection import BytesLike, WebSocketConnection, asBytes
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
 from txwebsocket.link import Link
@@ -168,7 +167,7 @@ class WebSocketServer:
     # To everybody
 
     def broadcast(
-        self, message: str | Buffer, *, skipAbove: int | None = None
+        self, message: str | BytesLike, *, skipAbove: int | None = None
     ) -> list[WebSocketConnection]:
         """
         Send a message to all open connections. It is framed once, and compressed once
@@ -177,7 +176,7 @@ class WebSocketServer:
 
         :param message: text for ``str``, binary for what is like ``bytes``.
         :param skipAbove: leave out who has more than this many bytes waiting. Who has
-            more than ``maxBufferedBytes`` is closed with 1008, as by ``send``.
+            more than ``maxBytesLikeedBytes`` is closed with 1008, as by ``send``.
         :return: who was left out, or closed because of this.
         """
         if isinstance(message, str):
@@ -195,7 +194,7 @@ class WebSocketServer:
         return self._broadcast(Opcode.TEXT, text.encode("utf-8"), skipAbove)
 
     def broadcastBytes(
-        self, data: Buffer, *, skipAbove: int | None = None
+        self, data: BytesLike, *, skipAbove: int | None = None
     ) -> list[WebSocketConnection]:
         """
         Send a binary message to all open connections; see :meth:`broadcast`.

@@ -13,8 +13,38 @@ from txwebsocket.wire.errors import (
     InvalidState,
     UpgradeRefused,
     WebSocketError,
+    shown,
 )
 from txwebsocket.wire.report import CloseReport
+
+
+class ShownTests(SynchronousTestCase):
+    """
+    Tests of :func:`shown`.
+    """
+
+    def test_ordinary(self) -> None:
+        """
+        Ordinary text is shown as it is.
+        """
+        for text in ("", "no such room", "für alle: ja 😀"):
+            self.assertEqual(shown(text), text)
+
+    def test_controls(self) -> None:
+        """
+        Nothing is shown that a terminal would obey or that would start another line.
+        """
+        for text in ("a\nb", "\x1b[2J", "a\tb", "\x7f", "\u202e", "\ud800"):
+            self.assertTrue(shown(text).isascii(), repr(text))
+            self.assertTrue(shown(text).isprintable(), repr(text))
+
+    def test_long(self) -> None:
+        """
+        Of a long text the beginning is shown.
+        """
+        self.assertEqual(shown("x" * 200), "x" * 200)
+        self.assertEqual(shown("x" * 201), "x" * 200 + "...")
+        self.assertLess(len(shown("\n" * 10000)), 2000)
 
 
 class ErrorTests(SynchronousTestCase):

@@ -24,6 +24,15 @@ _TAIL = b"\x00\x00\xff\xff"
 _MAX_BITS = 15
 # zlib can read a window of 256 bytes, but makes none below 512.
 _MIN_OWN_BITS = 9
+# What is read, and what is made of it, in one step. What a step leaves over is copied.
+_STEP_IN = 2**16
+_STEP_OUT = 2**18
+# Compressed data may say so often in one message that it ends, and go on.
+_MAX_ENDS = 256
+# From this size on, what grows in a step as much as only a bomb does is measured to its
+# end before any more of it is kept.
+_LARGE = 2**20
+_BOMB_GROWTH = 64
 _ENGINES = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng"}
 _VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 
@@ -87,6 +96,12 @@ class Deflate:
     Bytes from which on a message is compressed.
     """
 
+    releaseAfter: float | None = None
+    """
+    Seconds without a message, in either direction, after which our compressor is let go
+    until the next one. It may take twice as long. None keeps it.
+    """
+
     engine: str = "zlib"
     """
     Who compresses: ``zlib``, or ``zlib-ng``, which is faster and takes more memory. It
@@ -106,6 +121,11 @@ class Deflate:
         self._check("level", 1, 9)
         self._check("memLevel", 1, 9)
         self._check("minSize", 0, 2**63)
+        if not _isDuration(self.releaseAfter):
+            raise ValueError(
+                "releaseAfter must be a number of seconds above 0, or None, not "
+                f"{self.releaseAfter!r}"
+            )
         for flag in ("serverNoContextTakeover", "clientNoContextTakeover"):
             if not isinstance(getattr(self, flag), bool):
                 raise ValueError(f"{flag} must be True or False")
@@ -204,6 +224,12 @@ class Deflate:
         return Agreement(_answer(terms, given), transform)
 
 
+def _isDuration(value: object) -> bool:
+    if value is None:
+        return True
+    return type(value) in (int, float) and 0 < value < float("inf")  # type: ignore[operator]
+
+
 def _answer(terms: _Terms, given: dict[str, str | None]) -> Extension:
     parameters: list[tuple[str, str | None]] = []
     if terms.isServerFresh:
@@ -279,6 +305,13 @@ class DeflateTransform:
         self._deflater: Any = None
         self._inflater: Any = None
 
+    @property
+    def releaseAfter(self) -> float | None:
+        """
+        When to let go of our compressor.
+        """
+        return self._deflate.releaseAfter
+
     def encode(self, payload: bytes) -> bytes | None:
         """
         Compress a message; None if it is too small for that, or would not be smaller.
@@ -305,28 +338,61 @@ class DeflateTransform:
         :raises ValueError: if it is not compressed data.
         """
         inflater = self._inflater or self._zlib.decompressobj(-self._peerBits)
-        data = payload + _TAIL
-        pieces: list[bytes] = []
-        room = limit + 1
+        # A failure ends the connection, which needs no context then.
+        self._inflater = None
+        most = min(limit + 1, _STEP_OUT)
+        isShort = len(payload) < _STEP_IN
+        data = payload + _TAIL if isShort else payload[:_STEP_IN]
         try:
-            while data:
-                pieces.append(inflater.decompress(data, room))
-                room -= len(pieces[-1])
-                if not room:
-                    raise MessageTooBig
-                data = inflater.unconsumed_tail
-                if inflater.eof:
-                    # RFC 7692, 7.2.3.4: a block may say that it is the last, and others
-                    # follow it all the same.
-                    data = inflater.unused_data
-                    inflater = self._afterEnd(b"".join(pieces))
+            message: bytes = inflater.decompress(data, most)
+            if len(message) == most or inflater.eof or not isShort:
+                at = len(data) - _unread(inflater)
+                message, inflater = self._goOn(inflater, payload, limit, message, at)
         except self._zlib.error:
             raise ValueError("the compressed data is corrupt") from None
-        self._inflater = None if self._isPeerFresh else inflater
-        return b"".join(pieces)
+        if not self._isPeerFresh:
+            self._inflater = inflater
+        return message
 
-    def _afterEnd(self, inflated: bytes) -> Any:
-        window = inflated[-(1 << self._peerBits) :]
+    def _goOn(
+        self, inflater: Any, payload: bytes, limit: int, piece: bytes, at: int
+    ) -> tuple[bytes, Any]:
+        """
+        Inflate what takes more than a step, so that neither the length of a message nor
+        what becomes of it makes a step costly.
+
+        :param piece: what the first step has made.
+        :param at: how far it has read.
+        :return: the message, and the context for the next one.
+        """
+        pieces: list[bytes] = []
+        size = start = ends = 0
+        isMeasured = limit <= _LARGE
+        while True:
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise MessageTooBig
+            if inflater.eof:
+                ends += 1
+                if ends > _MAX_ENDS:
+                    raise ValueError("the compressed data ends too often")
+                inflater = self._afterEnd(pieces)
+            if _isRead(payload, at) and not piece:
+                return b"".join(pieces), inflater
+            if not isMeasured and size > _LARGE and _isBomb(len(piece), at - start):
+                isMeasured = True
+                _measure(inflater.copy(), payload, at, limit - size)
+            start = at
+            most = min(limit + 1 - size, _STEP_OUT)
+            piece, at = _step(inflater, payload, at, most)
+
+    def _afterEnd(self, pieces: Sequence[bytes]) -> Any:
+        """
+        A block may say that it is the last, and others follow it all the same
+        (RFC 7692, 7.2.3.4). Those may refer to what came before.
+        """
+        window = _lastBytes(pieces, 1 << self._peerBits)
         return self._zlib.decompressobj(-self._peerBits, zdict=window)
 
     def sharingKey(self) -> Any:
@@ -342,6 +408,56 @@ class DeflateTransform:
         refer to has to stay.
         """
         self._deflater = None
+
+
+def _step(inflater: Any, payload: bytes, at: int, most: int) -> tuple[bytes, int]:
+    """
+    Inflate some more of a payload and its tail, into ``most`` bytes or fewer; tell how
+    far they have been read. What fills its room may have been cut.
+    """
+    left = len(payload) - at
+    data = payload[at : at + _STEP_IN]
+    if left <= _STEP_IN:
+        data += _TAIL[max(-left, 0) :]
+    piece = inflater.decompress(data, most)
+    return piece, at + len(data) - _unread(inflater)
+
+
+def _unread(inflater: Any) -> int:
+    return len(inflater.unconsumed_tail) + len(inflater.unused_data)
+
+
+def _isBomb(size: int, read: int) -> bool:
+    return size > _BOMB_GROWTH * read
+
+
+def _measure(inflater: Any, payload: bytes, at: int, room: int) -> None:
+    """
+    Inflate the rest as far as this data goes, and keep nothing of it.
+
+    :raises MessageTooBig: if more than ``room`` bytes come of it.
+    """
+    isOver = False
+    while not isOver:
+        piece, at = _step(inflater, payload, at, min(room + 1, _STEP_OUT))
+        room -= len(piece)
+        if room < 0:
+            raise MessageTooBig
+        isOver = inflater.eof or (not piece and _isRead(payload, at))
+
+
+def _isRead(payload: bytes, at: int) -> bool:
+    return at == len(payload) + len(_TAIL)
+
+
+def _lastBytes(pieces: Sequence[bytes], size: int) -> bytes:
+    last: list[bytes] = []
+    for piece in reversed(pieces):
+        if size <= 0:
+            break
+        last.append(piece[-size:])
+        size -= len(piece)
+    return b"".join(reversed(last))
 
 
 def _load(engine: str) -> Any:

@@ -32,6 +32,12 @@ class Transform(Protocol):
         byte of a frame: 0x40, 0x20 or 0x10.
         """
 
+    @property
+    def releaseAfter(self) -> float | None:
+        """
+        Seconds without a message after which :meth:`release` is called; None for never.
+        """
+
     def encode(self, payload: bytes) -> bytes | None:
         """
         Change a message before it is sent; None leaves it and its bit alone.
@@ -124,21 +130,32 @@ def agreeOnAnswers(
 
     :raises BadResponse: if it was not offered, or not like that.
     """
-    known = {factory.name: factory for factory in factories}
+    known = list(factories)
     agreed: list[Agreement] = []
     for answer in answers:
-        # Each can be agreed on once.
-        factory = known.pop(answer.name, None)
-        if factory is None:
-            raise BadResponse(f"the extension {answer.name} was not offered")
-        try:
-            agreement = Agreement(answer, factory.agree(answer))
-        except ValueError as error:
-            raise BadResponse(f"the extension {answer.name}: {error}") from None
+        if any(answer.name == other.extension.name for other in agreed):
+            raise BadResponse(f"the extension {answer.name} is there twice")
+        named = [factory for factory in known if factory.name == answer.name]
+        agreement = Agreement(answer, _agree(named, answer))
         if agreement.transform.rsv & takenBits(agreed):
             raise BadResponse(f"the extension {answer.name} needs a bit that is taken")
         agreed.append(agreement)
     return agreed
+
+
+def _agree(factories: Sequence[ExtensionFactory], answer: Extension) -> Transform:
+    """
+    Ask those of one name; each has made offers of its own.
+    """
+    reasons = []
+    for factory in factories:
+        try:
+            return factory.agree(answer)
+        except ValueError as error:
+            reasons.append(str(error))
+    if not reasons:
+        raise BadResponse(f"the extension {answer.name} was not offered")
+    raise BadResponse(f"the extension {answer.name}: {reasons[0]}")
 
 
 def takenBits(agreed: Iterable[Agreement]) -> int:

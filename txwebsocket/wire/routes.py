@@ -17,8 +17,8 @@ regular expression for all of the path.
 
 ANY = "*"
 
-# Stands for a slash inside a segment while an expression looks at the path. No path that
-# is UTF-8 has it.
+# Stands for a slash inside a segment while an expression looks at the path. UTF-8 has
+# no such character.
 _INNER_SLASH = "\udc2f"
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
