@@ -123,7 +123,7 @@ class WebSocketConnection:
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
         This never waits. What the transport has no room for is queued, up to
-        ``maxBytesLikeedBytes``; wait for :meth:`flushed` to send no faster than the peer
+        ``maxBufferedBytes``; wait for :meth:`flushed` to send no faster than the peer
         reads.
 
         :param compress: whether extensions may compress it; secrets next to a

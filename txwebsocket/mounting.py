@@ -64,6 +64,7 @@ class MountPoint(Resource):
         before: list[bytes] = request.prepath or []
         after: list[bytes] = request.postpath or []
         after.insert(0, before.pop())
+        request.prepath, request.postpath = before, after
         if self._takes(request, after):
             request.postpath = []
             return _Upgrade(self.serve)
@@ -93,7 +94,7 @@ def _hasUpgrading(resource: Any, segments: list[bytes]) -> bool:
     are not asked for, since that may log somebody in or look something up.
     """
     for segment in [*segments, None]:
-        if isinstance(resource, MountPoint):
+        while isinstance(resource, MountPoint):
             resource = resource.inner
         if isinstance(resource, Upgrading) and resource.isFor(segment):
             return True

@@ -34,7 +34,6 @@ class Files(File):
     """
 
     indexNames = ["index.html"]
-    defaultType = "application/octet-stream"
 
     def directoryListing(self) -> IResource:
         """
@@ -112,7 +111,8 @@ class RootResource(WebSocketResource):
         *,
         clock: IReactorTime | None = None,
     ) -> None:
-        self._files = _PageFiles(str(_PAGE)) if directory is None else Files(directory)
+        kind, path = (_PageFiles, _PAGE) if directory is None else (Files, directory)
+        self._files = kind(str(path), defaultType="application/octet-stream")
         super().__init__(application, config, page=_Index(self._files), clock=clock)
 
     def getChild(self, path: bytes, request: Request) -> Any:

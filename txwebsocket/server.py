@@ -176,7 +176,7 @@ class WebSocketServer:
 
         :param message: text for ``str``, binary for what is like ``bytes``.
         :param skipAbove: leave out who has more than this many bytes waiting. Who has
-            more than ``maxBytesLikeedBytes`` is closed with 1008, as by ``send``.
+            more than ``maxBufferedBytes`` is closed with 1008, as by ``send``.
         :return: who was left out, or closed because of this.
         """
         if isinstance(message, str):

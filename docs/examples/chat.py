@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """Everybody hears what anybody says."""
 
-from txwebsocket import WebSocketProtocol
+from txwebsocket import ConnectionClosed, WebSocketProtocol
 
 
 class Chat(WebSocketProtocol):
@@ -11,9 +11,11 @@ class Chat(WebSocketProtocol):
         self.everybody.add(self.connection)
 
     def textMessageReceived(self, message):
-        for connection in self.everybody:
-            if connection.connected:
+        for connection in list(self.everybody):
+            try:
                 connection.send(message)
+            except ConnectionClosed:
+                pass  # it is about to leave
 
     def connectionLost(self, reason):
         self.everybody.discard(self.connection)

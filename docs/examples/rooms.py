@@ -1,21 +1,31 @@
 # Part of txwebsocket. See LICENSE for details.
 """A room for each path."""
 
-from txwebsocket import WebSocketRouter
+from txwebsocket import ConnectionClosed, WebSocketRouter
 
 rooms = {}
 
 
+def say(people, message):
+    for person in list(people):
+        try:
+            person.send(message)
+        except ConnectionClosed:
+            pass  # who is about to leave
+
+
 async def room(request):
-    people = rooms.setdefault(request.parameters["name"], set())
+    name = request.parameters["name"]
     connection = request.accept()
+    people = rooms.setdefault(name, set())
     people.add(connection)
     try:
         async for message in connection:
-            for person in people:
-                person.send(message)
+            say(people, message)
     finally:
         people.discard(connection)
+        if not people:
+            rooms.pop(name, None)
 
 
 def makeRouter():
