@@ -167,6 +167,7 @@ class ChatTests(ExampleTestCase):
         message = "x" * 30 * KIB
         for _ in range(10):
             peers[0].sendText(message)
+            peers[1].turn()
         self.assertHear(peers, message, 10)
 
 
@@ -591,6 +592,7 @@ class RoomsTests(ExampleTestCase):
         message = "x" * 900 * KIB
         for _ in range(25):
             peers[0].sendText(message)
+            peers[1].turn()
         self.assertHear(peers, message, 25)
 
     def test_emptyRooms(self) -> None:

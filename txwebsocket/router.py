@@ -57,7 +57,8 @@ class WebSocketRouterRequest:
     It has the properties of the :class:`WebSocketRequest` it was made from.
 
     :ivar webSocketRequest: that request.
-    :ivar protocol: the subprotocol that matched, in the client's spelling, or None.
+    :ivar protocol: the subprotocol that the route is for; None if it is for none, or
+        for any.
     :ivar parameters: what the route's parameters are, by their names.
     """
 
@@ -99,7 +100,7 @@ class WebSocketRouterRequest:
         """
         Open the connection; see :meth:`WebSocketRequest.accept`.
 
-        :param protocol: the subprotocol; the one that matched if None.
+        :param protocol: the subprotocol; the one that the route is for if None.
         """
         return self.webSocketRequest.accept(
             self.protocol if protocol is None else protocol,
@@ -251,8 +252,10 @@ class WebSocketRouter(WebSocketResource):
                         continue
                     found = mounted.route.match(segments)
                     if found is not None:
+                        # A route for any protocol has agreed to none.
+                        agreed = None if mounted.protocol == ANY else protocol
                         return mounted.decide(
-                            WebSocketRouterRequest(request, protocol, found)
+                            WebSocketRouterRequest(request, agreed, found)
                         )
         request.reject(404, "No WebSocket is served here for these subprotocols.")
         return None
