@@ -6,7 +6,7 @@ peer at its other end, and a real site, with a clock in place of a reactor.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.address import IPv4Address
@@ -36,6 +36,7 @@ from txwebsocket.connection import makeLink
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.control import closePayload
+from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
 
 MASK = b"\x5a\x01\xf0\x7e"
@@ -615,6 +616,7 @@ class Ends:
 
     :param early: what came in the same segment as the handshake.
     :param openIt: whether the handshake is over.
+    :param agreed: the extensions that were agreed on.
     :param options: of the configuration.
     :ivar link: the machinery.
     :ivar connection: its face.
@@ -630,6 +632,7 @@ class Ends:
         transport: MemoryTransport | None = None,
         early: bytes = b"",
         openIt: bool = True,
+        agreed: Sequence[Agreement] = (),
         **options: Any,
     ) -> None:
         self.transport = MemoryTransport(Clock()) if transport is None else transport
@@ -642,7 +645,7 @@ class Ends:
         self.transport.connect(self.link)
         self.peer = Peer(self.link, self.transport, masks=role is Role.SERVER)
         if openIt:
-            self.link.opened(early)
+            self.link.opened(early, agreed)
 
 
 class Recorder(WebSocketProtocol):

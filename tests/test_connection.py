@@ -58,6 +58,7 @@ class FaceTests(SynchronousTestCase):
         self.assertIsNone(connection.request)
         self.assertIsNone(connection.url)
         self.assertIsNone(connection.protocol)
+        self.assertEqual(connection.extensions, "")
         self.assertEqual(connection.bufferedAmount, 0)
         self.assertEqual(repr(connection), "<WebSocketConnection CONNECTING None>")
 

@@ -1,14 +1,17 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of how a silent peer is noticed.
+Tests of how a silent peer, or an idle one, is noticed.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.keepalive import Keepalive
+from txwebsocket.keepalive import Idleness, Keepalive
+from txwebsocket.wire.report import Traffic
 
 
 class KeepaliveTests(SynchronousTestCase):
@@ -164,3 +167,98 @@ class KeepaliveTests(SynchronousTestCase):
             self.hear()
             self.assertEqual(self.clock.getDelayedCalls(), [timer])
             self.assertEqual(timer.getTime(), due)
+
+
+class Releasing:
+    """
+    An extension that writes down when it releases something.
+    """
+
+    def __init__(self, clock: Clock, releaseAfter: float | None) -> None:
+        self.releaseAfter = releaseAfter
+        self.told: list[float] = []
+        self._clock = clock
+
+    def release(self) -> None:
+        """
+        Write it down.
+        """
+        self.told.append(self._clock.seconds())
+
+
+class IdlenessTests(SynchronousTestCase):
+    """
+    Tests of what extensions are told of connections with nothing to say.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing has passed yet.
+        """
+        self.clock = Clock()
+        self.traffic = Traffic(0, 0, 0, 0)
+
+    def watch(self, *after: float | None) -> list[Releasing]:
+        """
+        Watch a connection with extensions that want to be told after so many seconds.
+        """
+        extensions = [Releasing(self.clock, seconds) for seconds in after]
+        transforms: Any = extensions
+        self.idleness = Idleness(self.clock, transforms, lambda: self.traffic)
+        return extensions
+
+    def waitUntil(self, second: float) -> None:
+        """
+        Let time pass, in small steps.
+        """
+        while self.clock.seconds() < second:
+            self.clock.advance(0.5)
+
+    def test_idle(self) -> None:
+        """
+        Each is told when no message has passed for as long as it wants, and as long as
+        it lasts; one that wants nothing has no timer.
+        """
+        first, second, never = self.watch(10, 15, None)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 2)
+        self.waitUntil(32)
+        self.assertEqual(first.told, [10, 20, 30])
+        self.assertEqual(second.told, [15, 30])
+        self.assertEqual(never.told, [])
+
+    def test_busy(self) -> None:
+        """
+        While messages pass, in whatever direction, nothing is released; afterwards it
+        is, at most twice as late as was asked for.
+        """
+        for direction in ("messagesReceived", "messagesSent"):
+            self.setUp()
+            [extension] = self.watch(10)
+            for second in range(5, 100, 5):
+                self.waitUntil(second)
+                self.traffic = self.traffic._replace(**{direction: second})
+            self.assertEqual(extension.told, [])
+            self.waitUntil(115)
+            [released] = extension.told
+            self.assertTrue(105 <= released <= 115, released)
+            self.idleness.stop()
+
+    def test_bytesAreNoMessages(self) -> None:
+        """
+        Pings and pongs, or the parts of a message, do not count.
+        """
+        [extension] = self.watch(10)
+        for second in range(1, 11):
+            self.waitUntil(second)
+            self.traffic = self.traffic._replace(bytesReceived=second, bytesSent=second)
+        self.assertEqual(extension.told, [10])
+
+    def test_stop(self) -> None:
+        """
+        After stop() no timer is left.
+        """
+        extensions = self.watch(10, 15)
+        self.idleness.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.waitUntil(40)
+        self.assertEqual([extension.told for extension in extensions], [[], []])

@@ -28,12 +28,15 @@ from tests.splits import everySplit
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
+    Deflate,
+    Extension,
     InvalidState,
     Opcode,
     State,
     WebSocketProtocol,
 )
 from txwebsocket.wire.codes import Role
+from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Frame
 
 KIB = 1024
@@ -135,6 +138,33 @@ class OpeningTests(SynchronousTestCase):
         greeted.callback(None)
         ends.peer.turn()
         self.assertEqual(application.told, ["started", "greeted", ("text", "a")])
+
+    def test_extensions(self) -> None:
+        """
+        An extension that was agreed on is used and named by the connection, and lets
+        go of what it holds when the connection is idle.
+        """
+        offer = [Extension("permessage-deflate")]
+        agreed = acceptOffers([Deflate(releaseAfter=60)], offer)
+        application = Recorder()
+        ends = Ends(application, agreed=agreed, keepalive=False)
+        self.assertTrue(ends.connection.extensions.startswith("permessage-deflate;"))
+        message = "".join(map(chr, range(40, 120)))
+        sizes = []
+        for _ in range(3):
+            ends.connection.send(message)
+            [frame] = ends.peer.frames()
+            sizes.append(len(frame.payload))
+            self.assertTrue(frame.rsv)
+            ends.peer.send(ends.peer.frame(Opcode.TEXT, frame.payload, rsv=frame.rsv))
+            if len(sizes) == 2:
+                ends.peer.waitLong(120)
+        # What came before helps, until it is let go.
+        self.assertLess(sizes[1], sizes[0])
+        self.assertEqual(sizes[2], sizes[0])
+        self.assertEqual(application.messages, [message] * 3)
+        ends.peer.vanish()
+        self.assertEqual(ends.clock.getDelayedCalls(), [])
 
     def test_earlyFrames(self) -> None:
         """

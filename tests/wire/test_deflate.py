@@ -1,179 +1,306 @@
 # Part of txwebsocket. See LICENSE for details.
 """
 Tests of :mod:`txwebsocket.wire.deflate`.
+
+The other side is :class:`Inflater` and :class:`Deflater`, which know nothing of the code
+under test. What both engines promise is in one class, with a subclass for each that is
+there.
 """
 
-import os
+import gc
+import random
 import sys
-import tracemalloc
 import zlib
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
+from importlib.util import find_spec
+from itertools import product
 from types import ModuleType
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.wire.deflate import Deflate, DeflateTransform
-from txwebsocket.wire.extensions import MessageTooBig
-from txwebsocket.wire.grammar import Extension, formatExtensions, parseExtensions
+from tests.wire.test_extensions import RSV1, Counted, Talk, extensions
+from txwebsocket import Deflate, Extension, MessageTooBig, Transform
+from txwebsocket.wire.codes import Opcode, Role
+from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.grammar import formatExtensions
 
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 TAIL = b"\x00\x00\xff\xff"
-TEXT = b"the quick brown fox jumps over the lazy dog, " * 20
+NAME = "permessage-deflate"
+SERVER_FRESH, CLIENT_FRESH = "server_no_context_takeover", "client_no_context_takeover"
+SERVER_BITS, CLIENT_BITS = "server_max_window_bits", "client_max_window_bits"
+ALL_BITS = range(8, 16)
+OWN_BITS = range(9, 16)
+
+MIB = 2**20
+LIMITS = (1000, 65536, MIB, 3 * MIB)
+
+BAD_FLAGS = ("=1", "=true", '=""', "=10")
+BAD_BITS = (
+    "=7",
+    "=16",
+    "=0",
+    "=08",
+    "=010",
+    "=+9",
+    "=-9",
+    "=9.0",
+    "=1e1",
+    "=0xa",
+    "=x",
+)
+"""
+Values that no parameter of its kind has (RFC 7692, 7.1).
+"""
+
+ILLEGAL = (
+    *(f"{flag}{value}" for flag in (SERVER_FRESH, CLIENT_FRESH) for value in BAD_FLAGS),
+    *(f"{bits}{value}" for bits in (SERVER_BITS, CLIENT_BITS) for value in BAD_BITS),
+    SERVER_BITS,
+    f"{SERVER_FRESH}; {SERVER_FRESH}",
+    f"{CLIENT_FRESH}; {CLIENT_FRESH}",
+    f"{SERVER_BITS}=10; {SERVER_BITS}=10",
+    f"{CLIENT_BITS}=10; {CLIENT_BITS}=10",
+    "no_context_takeover",
+    "max_window_bits=10",
+    "Server_No_Context_Takeover",
+    f"{SERVER_FRESH}; x",
+    f"x=1; {CLIENT_BITS}=10",
+)
+"""
+Parameters that are wrong in an offer as well as in an answer.
+"""
 
 
-def extension(parameters: str = "") -> Extension:
+class Deflater:
     """
-    The extension with these parameters, as a header has them.
-    """
-    [found] = parseExtensions([b"permessage-deflate" + parameters.encode("ascii")])
-    return found
-
-
-def compress(data: bytes, bits: int = 15, flush: int = zlib.Z_SYNC_FLUSH) -> bytes:
-    """
-    What a peer makes of a message, alone.
-    """
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -bits)
-    return (deflater.compress(data) + deflater.flush(flush)).removesuffix(TAIL)
-
-
-def makePair(server: Deflate, client: Deflate) -> list[DeflateTransform]:
-    """
-    Both ends of a connection whose handshake offered and answered in full.
-    """
-    for offer in client.offers():
-        agreement = server.accept(offer)
-        if agreement is not None:
-            return [agreement.transform, client.agree(agreement.extension)]
-    raise AssertionError("nothing was agreed on")
-
-
-class DeflateTests(SynchronousTestCase):
-    """
-    Tests of what can be chosen for :class:`Deflate`.
+    Compresses as RFC 7692, 7.2.1 says, with a window of its own choice.
     """
 
-    def assertRefuses(self, name: str, *values: Any) -> None:
+    def __init__(self, bits: int, isFresh: bool = False, **options: Any) -> None:
+        self._options = {"level": 6, "wbits": -bits, **options}
+        self._isFresh = isFresh
+        self._context: Any = None
+
+    def __call__(self, message: bytes) -> bytes:
+        if self._context is None or self._isFresh:
+            self._context = zlib.compressobj(**self._options)
+        data = self._context.compress(message) + self._context.flush(zlib.Z_SYNC_FLUSH)
+        return data.removesuffix(TAIL) or b"\x00"
+
+
+class Inflater:
+    """
+    Inflates as RFC 7692, 7.2.2 says, with a window of just so many bits. zlib lets a
+    reference reach beyond the window, into what a call has made so far, so that this one
+    makes a byte at a time.
+    """
+
+    def __init__(self, bits: int, isFresh: bool = False) -> None:
+        self._bits = bits
+        self._isFresh = isFresh
+        self._context: Any = None
+
+    def __call__(self, payload: bytes) -> bytes:
+        if self._context is None or self._isFresh:
+            self._context = zlib.decompressobj(-self._bits)
+        found = bytearray()
+        data, piece = payload + TAIL, b"."
+        while data or piece:
+            piece = self._context.decompress(data, 1)
+            data = self._context.unconsumed_tail
+            found += piece
+        return bytes(found)
+
+
+def farReaching(size: int, seed: int = 1) -> bytes:
+    """
+    A message that repeats itself, from as far back as it goes.
+    """
+    chance = random.Random(seed)
+    made = bytearray(chance.randbytes(100))
+    while len(made) < size:
+        if chance.random() < 0.6:
+            start = chance.randrange(len(made))
+            made += made[start : start + chance.randrange(10, 60)]
+        else:
+            made += chance.randbytes(20)
+    return bytes(made[:size])
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """
+    A message that can't be compressed.
+    """
+    return random.Random(seed).randbytes(size)
+
+
+def one(parameters: str = "") -> Extension:
+    """
+    An offer or an answer with these parameters.
+    """
+    [extension] = extensions(f"{NAME}; {parameters}" if parameters else NAME)
+    return extension
+
+
+def serve(deflate: Deflate, parameters: str = "") -> Transform:
+    """
+    What a server does that accepts this offer.
+    """
+    agreement = deflate.accept(one(parameters))
+    if agreement is None:
+        raise ValueError(f"the offer is declined: {parameters}")
+    return agreement.transform
+
+
+def parametersOf(extension: Extension) -> str:
+    """
+    The parameters, as they stand in a header.
+    """
+    return formatExtensions([extension]).removeprefix(NAME).removeprefix("; ")
+
+
+def contexts(transform: Transform) -> list[str]:
+    """
+    The contexts of zlib that there are for a connection.
+    """
+    kinds = {"Compress": "compressor", "Decompress": "decompressor"}
+    held = [type(each).__name__.strip("_") for each in gc.get_referents(transform)]
+    return sorted(kinds[name] for name in held if name in kinds)
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    Tests of :class:`Deflate` and what can be chosen with it.
+    """
+
+    def assertRefuses(self, option: str, *values: Any) -> None:
         """
-        The parameter takes none of these, and the error names it.
+        The option takes none of these, and is named.
         """
         for value in values:
-            error = self.assertRaises(ValueError, Deflate, **{name: value})
-            self.assertIn(name, str(error))
-
-    def test_numbers(self) -> None:
-        """
-        Windows, levels and sizes are whole numbers within zlib's bounds.
-        """
-        for name, least, most in (
-            ("serverMaxWindowBits", 9, 15),
-            ("clientMaxWindowBits", 9, 15),
-            ("level", 1, 9),
-            ("memLevel", 1, 9),
-            ("minSize", 0, 2**40),
-        ):
-            for value in (least, most):
-                self.assertEqual(getattr(Deflate(**{name: value}), name), value)
-            self.assertRefuses(name, least - 1, float(most), str(most), None, True)
-            if name != "minSize":
-                self.assertRefuses(name, most + 1)
-
-    def test_flags(self) -> None:
-        """
-        The flags are true or false, nothing that merely looks so.
-        """
-        for name in ("serverNoContextTakeover", "clientNoContextTakeover"):
-            self.assertTrue(getattr(Deflate(**{name: True}), name))
-            self.assertRefuses(name, 0, 1, None, "no")
-
-    def test_engines(self) -> None:
-        """
-        The engine is one that is known and installed.
-        """
-        self.assertEqual(Deflate().engine, "zlib")
-        self.assertRefuses("engine", "gzip", "", None, "os")
-
-    def test_notInstalled(self) -> None:
-        """
-        An engine that isn't installed is refused when it is chosen, not later.
-        """
-        self.install("zlib_ng", None)
-        self.install("zlib_ng.zlib_ng", None)
-        error = self.assertRaises(ValueError, Deflate, engine="zlib-ng")
-        self.assertEqual(str(error), "engine 'zlib-ng' is not installed")
-
-    def test_installed(self) -> None:
-        """
-        The engine that was chosen does the work.
-        """
-        engine = countingEngine()
-        self.install("zlib_ng.zlib_ng", engine)
-        for transform in makePair(Deflate(engine="zlib-ng"), Deflate(engine="zlib-ng")):
-            transform.decode(transform.encode(TEXT), len(TEXT))
-        self.assertEqual((engine.deflaters, engine.inflaters), (2, 2))
-
-    def install(self, name: str, module: ModuleType | None) -> None:
-        """
-        Let an import find this, for one test; None: it isn't there.
-        """
-        install(self, name, module)
-
-    def test_value(self) -> None:
-        """
-        It is a value, and can't be changed.
-        """
-        self.assertEqual(Deflate(level=9), Deflate(level=9))
-        self.assertRaises(FrozenInstanceError, setattr, Deflate(), "level", 1)
-        self.assertRaises(TypeError, Deflate, 12)
+            error = self.assertRaises(ValueError, Deflate, **{option: value})
+            self.assertTrue(str(error).startswith(f"{option} must be "), str(error))
 
     def test_defaults(self) -> None:
         """
-        The defaults are those the manual promises: small windows, little memory.
+        The defaults are those the manual promises.
         """
         deflate = Deflate()
         self.assertEqual(deflate.serverMaxWindowBits, 12)
         self.assertEqual(deflate.clientMaxWindowBits, 12)
-        self.assertFalse(deflate.serverNoContextTakeover)
-        self.assertFalse(deflate.clientNoContextTakeover)
-        self.assertEqual((deflate.level, deflate.memLevel), (6, 5))
+        self.assertIs(deflate.serverNoContextTakeover, False)
+        self.assertIs(deflate.clientNoContextTakeover, False)
+        self.assertEqual(deflate.level, 6)
+        self.assertEqual(deflate.memLevel, 5)
         self.assertEqual(deflate.minSize, 64)
+        self.assertIsNone(deflate.releaseAfter)
+        self.assertEqual(deflate.engine, "zlib")
+        self.assertEqual(deflate.name, NAME)
 
-    def test_name(self) -> None:
+    def test_numbers(self) -> None:
         """
-        It goes by its registered name.
+        Numbers are whole ones in the range that zlib has; a window of 8 bits is none.
         """
-        self.assertEqual(Deflate().name, "permessage-deflate")
+        for option, least, most in (
+            ("serverMaxWindowBits", 9, 15),
+            ("clientMaxWindowBits", 9, 15),
+            ("level", 1, 9),
+            ("memLevel", 1, 9),
+            ("minSize", 0, 2**63),
+        ):
+            for value in (least, most):
+                self.assertEqual(getattr(Deflate(**{option: value}), option), value)
+            wrong = (least - 1, most + 1, 10.0, "10", None, True, -1)
+            self.assertRefuses(option, *wrong)
+
+    def test_flags(self) -> None:
+        """
+        A flag is true or false, nothing that merely looks so.
+        """
+        for option in ("serverNoContextTakeover", "clientNoContextTakeover"):
+            self.assertRefuses(option, 0, 1, None, "no")
+
+    def test_releaseAfter(self) -> None:
+        """
+        The time until a context is let go is a number of seconds, or None for never.
+        """
+        for seconds in (None, 1, 0.5, 3600):
+            deflate = Deflate(releaseAfter=seconds)
+            self.assertEqual(deflate.releaseAfter, seconds)
+            self.assertEqual(serve(deflate).releaseAfter, seconds)
+        wrong = (0, -1, 0.0, float("inf"), float("nan"), "1", True, b"")
+        self.assertRefuses("releaseAfter", *wrong)
+
+    def test_engines(self) -> None:
+        """
+        There are two engines, and no others.
+        """
+        self.assertRefuses("engine", "isal", "zlib_ng", "", None, 1, [])
+
+    def test_frozen(self) -> None:
+        """
+        Settings can't be changed under a connection that uses them; a variant is made
+        with dataclasses.replace, and checked as the first was.
+        """
+        deflate = Deflate()
+        self.assertRaises(FrozenInstanceError, setattr, deflate, "level", 1)
+        self.assertEqual(replace(deflate, level=1), Deflate(level=1))
+        self.assertRaises(ValueError, replace, deflate, level=0)
+        self.assertRaises(TypeError, Deflate, 12)
 
 
-def install(case: SynchronousTestCase, name: str, module: ModuleType | None) -> None:
+class EngineTests(SynchronousTestCase):
     """
-    Let an import find this until the test is over; None: it isn't there.
+    Tests of which engine is used.
     """
-    if name in sys.modules:
-        case.addCleanup(sys.modules.__setitem__, name, sys.modules[name])
-    else:
-        case.addCleanup(sys.modules.pop, name, None)
-    sys.modules[name] = module  # type: ignore[assignment]
 
+    def install(self, module: ModuleType | None) -> None:
+        """
+        Let this be what there is of zlib-ng.
+        """
+        name = "zlib_ng.zlib_ng"
+        if name in sys.modules:
+            self.addCleanup(sys.modules.__setitem__, name, sys.modules[name])
+        else:
+            self.addCleanup(sys.modules.pop, name, None)
+        sys.modules[name] = module  # type: ignore[assignment]
 
-def countingEngine() -> Any:
-    """
-    zlib, but it counts the contexts that are made.
-    """
-    engine: Any = ModuleType("counting")
-    engine.deflaters = engine.inflaters = 0
-    engine.error = zlib.error
+    def test_missing(self) -> None:
+        """
+        Whoever asks for zlib-ng where it is not installed is told so, at once.
+        """
+        self.install(None)
+        error = self.assertRaises(ValueError, Deflate, engine="zlib-ng")
+        self.assertIn("zlib-ng", str(error))
+        self.assertIn("not installed", str(error))
+        self.assertEqual(Deflate().engine, "zlib")
 
-    def compressobj(*args: Any, **options: Any) -> Any:
-        engine.deflaters += 1
-        return zlib.compressobj(*args, **options)
+    def test_chosen(self) -> None:
+        """
+        zlib-ng is used where it is configured, and not for being installed.
+        """
+        calls: list[str] = []
+        module = ModuleType("zlib_ng.zlib_ng")
+        module.error = zlib.error
+        for name in ("compressobj", "decompressobj"):
 
-    def decompressobj(*args: Any, **options: Any) -> Any:
-        engine.inflaters += 1
-        return zlib.decompressobj(*args, **options)
+            def make(*args: Any, name: str = name, **options: Any) -> Any:
+                calls.append(name)
+                return getattr(zlib, name)(*args, **options)
 
-    engine.compressobj, engine.decompressobj = compressobj, decompressobj
-    return engine
+            setattr(module, name, make)
+        self.install(module)
+        for engine, wanted in (
+            ("zlib", []),
+            ("zlib-ng", ["compressobj", "decompressobj"]),
+        ):
+            transform = serve(Deflate(engine=engine))
+            message = b"a" * 100
+            payload = transform.encode(message) or b""
+            self.assertEqual(transform.decode(payload, 100), message)
+            self.assertEqual(calls, wanted)
 
 
 class OfferTests(SynchronousTestCase):
@@ -181,461 +308,1012 @@ class OfferTests(SynchronousTestCase):
     Tests of what a client offers.
     """
 
-    def assertOffers(self, deflate: Deflate, *headers: str) -> None:
+    def assertOffers(self, deflate: Deflate, *parameters: str) -> None:
         """
-        These are the offers, as the header has them.
+        These are the forms that are offered, the preferred one first.
         """
-        name = "permessage-deflate; "
-        found = [formatExtensions([offer]) for offer in deflate.offers()]
-        self.assertEqual(found, [name + header for header in headers])
+        self.assertEqual([parametersOf(form) for form in deflate.offers()], parameters)
+        self.assertEqual({form.name for form in deflate.offers()}, {NAME})
 
-    def test_default(self) -> None:
+    def test_defaults(self) -> None:
         """
-        Small windows are wished for; servers that can't have theirs small may still
-        agree.
+        A limit on the server's window is a wish: a server that knows none can still
+        agree to compress.
         """
-        self.assertOffers(
-            Deflate(),
-            "client_max_window_bits=12; server_max_window_bits=12",
-            "client_max_window_bits=12",
-        )
+        own = f"{CLIENT_BITS}=12"
+        self.assertOffers(Deflate(), f"{own}; {SERVER_BITS}=12", own)
 
-    def test_fullWindow(self) -> None:
+    def test_largest(self) -> None:
         """
-        For a full window of the server there is nothing to wish.
+        Who has no wish for the server's window offers one form.
         """
-        self.assertOffers(
-            Deflate(serverMaxWindowBits=15, clientMaxWindowBits=15),
-            "client_max_window_bits=15",
-        )
+        largest = Deflate(serverMaxWindowBits=15, clientMaxWindowBits=15)
+        self.assertOffers(largest, f"{CLIENT_BITS}=15")
+        own = f"{CLIENT_BITS}=9"
+        nine = Deflate(serverMaxWindowBits=9, clientMaxWindowBits=9)
+        self.assertOffers(nine, f"{own}; {SERVER_BITS}=9", own)
 
     def test_fresh(self) -> None:
         """
-        Both sides may be wished to forget each message.
+        That messages are compressed by themselves is part of every form.
         """
-        self.assertOffers(
-            Deflate(
-                serverMaxWindowBits=15,
-                serverNoContextTakeover=True,
-                clientNoContextTakeover=True,
-            ),
-            "client_max_window_bits=12; server_no_context_takeover; "
-            "client_no_context_takeover",
-        )
+        for isServer, isClient in product((False, True), repeat=2):
+            deflate = Deflate(
+                serverNoContextTakeover=isServer,
+                clientNoContextTakeover=isClient,
+            )
+            for form in deflate.offers():
+                names = [name for name, _ in form.parameters]
+                self.assertEqual(SERVER_FRESH in names, isServer)
+                self.assertEqual(CLIENT_FRESH in names, isClient)
+
+    def test_understood(self) -> None:
+        """
+        A server of ours understands all that a client of ours offers.
+        """
+        for offering, serving in product(CHOICES, CHOICES):
+            for form in offering.offers():
+                agreement = serving.accept(form)
+                self.assertIsNotNone(agreement)
+                if agreement is not None:
+                    self.assertTrue(offering.agree(agreement.extension))
 
 
-class AgreeTests(SynchronousTestCase):
-    """
-    Tests of what a client makes of the answer.
-    """
+CHOICES = [
+    Deflate(
+        serverMaxWindowBits=serverBits,
+        clientMaxWindowBits=clientBits,
+        serverNoContextTakeover=isServerFresh,
+        clientNoContextTakeover=isClientFresh,
+    )
+    for serverBits, clientBits in product((9, 12, 15), repeat=2)
+    for isServerFresh, isClientFresh in product((False, True), repeat=2)
+]
+"""
+Settings of all kinds.
+"""
 
-    def assertRefused(self, deflate: Deflate, answer: str, told: str) -> None:
-        """
-        The server can't answer like this, and the error says why.
-        """
-        error = self.assertRaises(ValueError, deflate.agree, extension(answer))
-        self.assertIn(told, str(error))
+ACCEPTED = (
+    # What is offered, what the server wants, what it answers.
+    ("", {}, f"{SERVER_BITS}=12"),
+    ("", {"serverMaxWindowBits": 15}, ""),
+    (CLIENT_BITS, {}, f"{SERVER_BITS}=12; {CLIENT_BITS}=12"),
+    (f"{CLIENT_BITS}=15", {}, f"{SERVER_BITS}=12; {CLIENT_BITS}=12"),
+    (f"{CLIENT_BITS}=10", {}, f"{SERVER_BITS}=12; {CLIENT_BITS}=10"),
+    (f"{CLIENT_BITS}=8", {}, f"{SERVER_BITS}=12; {CLIENT_BITS}=8"),
+    (f'{CLIENT_BITS}="10"', {}, f"{SERVER_BITS}=12; {CLIENT_BITS}=10"),
+    (f"{SERVER_BITS}=9", {}, f"{SERVER_BITS}=9"),
+    (f"{SERVER_BITS}=15", {}, f"{SERVER_BITS}=12"),
+    (f"{SERVER_BITS}=15", {"serverMaxWindowBits": 15}, f"{SERVER_BITS}=15"),
+    (f'{SERVER_BITS}="10"', {}, f"{SERVER_BITS}=10"),
+    (f'{SERVER_BITS}="1\\0"', {}, f"{SERVER_BITS}=10"),
+    (SERVER_FRESH, {}, f"{SERVER_FRESH}; {SERVER_BITS}=12"),
+    (CLIENT_FRESH, {}, f"{CLIENT_FRESH}; {SERVER_BITS}=12"),
+    (
+        "",
+        {"serverNoContextTakeover": True, "clientNoContextTakeover": True},
+        f"{SERVER_FRESH}; {CLIENT_FRESH}; {SERVER_BITS}=12",
+    ),
+    (
+        # What browsers offer.
+        CLIENT_BITS,
+        {"serverMaxWindowBits": 15, "clientMaxWindowBits": 15},
+        "",
+    ),
+    (
+        f"{CLIENT_BITS}; {SERVER_BITS}=11; {CLIENT_FRESH}; {SERVER_FRESH}",
+        {"clientMaxWindowBits": 9},
+        f"{SERVER_FRESH}; {CLIENT_FRESH}; {SERVER_BITS}=11; {CLIENT_BITS}=9",
+    ),
+)
+"""
+Offers that a server accepts.
+"""
 
-    def test_agreed(self) -> None:
-        """
-        A server may accept as offered, or with smaller windows and less memory.
-        """
-        for answer in (
-            "",
-            "; server_max_window_bits=12",
-            "; server_max_window_bits=8",
-            "; client_max_window_bits=12",
-            "; client_max_window_bits=8",
-            "; client_max_window_bits=9; server_max_window_bits=9",
-            "; server_no_context_takeover",
-            "; client_no_context_takeover",
-            '; server_max_window_bits="10"',
-        ):
-            transform = Deflate().agree(extension(answer))
-            self.assertEqual(transform.rsv, 0x40)
-
-    def test_otherAnswers(self) -> None:
-        """
-        What wasn't offered, is unknown, is there twice or out of bounds is refused.
-        """
-        for answer, told in {
-            "; server_max_window_bits=13": "more than was offered",
-            "; client_max_window_bits=13": "more than was offered",
-            "; server_max_window_bits": "must be a number from 8 to 15",
-            "; client_max_window_bits": "must be a number from 8 to 15",
-            "; server_max_window_bits=7": "must be a number from 8 to 15",
-            "; server_max_window_bits=16": "must be a number from 8 to 15",
-            "; server_max_window_bits=010": "must be a number from 8 to 15",
-            "; server_max_window_bits=+10": "must be a number from 8 to 15",
-            "; server_max_window_bits=1e1": "must be a number from 8 to 15",
-            "; server_max_window_bits=x": "must be a number from 8 to 15",
-            "; server_no_context_takeover=1": "has no value",
-            "; client_no_context_takeover=true": "has no value",
-            "; server_max_window_bits=9; server_max_window_bits=9": "twice",
-            "; window_bits=9": "window_bits is unknown",
-            "; Server_Max_Window_Bits=9": "is unknown",
-        }.items():
-            self.assertRefused(Deflate(), answer, told)
-
-    def test_freshWanted(self) -> None:
-        """
-        A server that was told to forget each message has to say that it does.
-        """
-        deflate = Deflate(serverNoContextTakeover=True)
-        self.assertRefused(deflate, "", "server_no_context_takeover was asked for")
-        self.assertIsNotNone(deflate.agree(extension("; server_no_context_takeover")))
+SEVERAL = (
+    # What is offered, and what is answered with the defaults.
+    (f"{NAME}; {SERVER_BITS}=8, {NAME}", f"{NAME}; {SERVER_BITS}=12"),
+    (f"{NAME}; {SERVER_BITS}=10, {NAME}", f"{NAME}; {SERVER_BITS}=10"),
+    (f"{NAME}, {NAME}; {SERVER_BITS}=10", f"{NAME}; {SERVER_BITS}=12"),
+    (f"{NAME}; x, {NAME}; {SERVER_BITS}=9", f"{NAME}; {SERVER_BITS}=9"),
+    (f"x-other, {NAME}; {SERVER_BITS}=16, {NAME}", f"{NAME}; {SERVER_BITS}=12"),
+    (f"{NAME}; {SERVER_BITS}, {NAME}; {SERVER_BITS}=08", ""),
+    ("PerMessage-Deflate, permessage-bzip2, x-webkit-deflate-frame", ""),
+)
+"""
+Offers of several forms, which a server takes in their order.
+"""
 
 
 class AcceptTests(SynchronousTestCase):
     """
-    Tests of what a server makes of an offer.
+    Tests of what a server accepts.
     """
 
-    def answer(self, offer: str, **options: Any) -> str | None:
+    def test_accepted(self) -> None:
         """
-        The parameters of the answer to these; None if the offer is declined.
+        A server accepts what is offered, within the limits of its own.
         """
-        agreement = Deflate(**options).accept(extension(offer))
-        if agreement is None:
-            return None
-        header = formatExtensions([agreement.extension])
-        return header.removeprefix("permessage-deflate")
-
-    def test_answers(self) -> None:
-        """
-        An answer names what limits either side: the smaller of what both wish.
-        """
-        server, client = "; server_max_window_bits=", "; client_max_window_bits="
-        for offer, expected in {
-            "": f"{server}12",
-            "; client_max_window_bits": f"{server}12{client}12",
-            f"{client}15": f"{server}12{client}12",
-            f"{client}10": f"{server}12{client}10",
-            f"{client}8": f"{server}12{client}8",
-            f"{server}15": f"{server}12",
-            f"{server}10": f"{server}10",
-            f"{server}9{client}9": f"{server}9{client}9",
-            "; server_no_context_takeover": f"; server_no_context_takeover{server}12",
-            "; client_no_context_takeover": f"; client_no_context_takeover{server}12",
-        }.items():
-            self.assertEqual(self.answer(offer), expected, offer)
-
-    def test_fullWindows(self) -> None:
-        """
-        With full windows there is little to say.
-        """
-        options = {"serverMaxWindowBits": 15, "clientMaxWindowBits": 15}
-        self.assertEqual(self.answer("", **options), "")
-        self.assertEqual(self.answer("; client_max_window_bits", **options), "")
-        offer = "; server_max_window_bits=15"
-        self.assertEqual(self.answer(offer, **options), offer)
-
-    def test_unasked(self) -> None:
-        """
-        A client that doesn't offer to limit its window isn't asked to.
-        """
-        self.assertNotIn("client_max", self.answer("", clientMaxWindowBits=9))
-
-    def test_fresh(self) -> None:
-        """
-        A server may wish that messages are forgotten, on either side.
-        """
-        self.assertEqual(
-            self.answer("", serverNoContextTakeover=True, clientNoContextTakeover=True),
-            "; server_no_context_takeover; client_no_context_takeover; "
-            "server_max_window_bits=12",
-        )
+        for offer, options, answer in ACCEPTED:
+            agreement = Deflate(**options).accept(one(offer))
+            self.assertIsNotNone(agreement, offer)
+            if agreement is not None:
+                self.assertEqual(parametersOf(agreement.extension), answer, offer)
 
     def test_declined(self) -> None:
         """
-        An offer that breaks a rule is declined; so is a window that zlib can't make.
+        A server declines what breaks a rule, or asks for a window of 256 bytes, which
+        zlib can't make.
         """
-        for offer in (
-            "; server_max_window_bits=8",
-            "; server_max_window_bits",
-            "; server_max_window_bits=7",
-            "; server_max_window_bits=16",
-            "; server_max_window_bits=010",
-            "; server_max_window_bits=1e1",
-            "; client_max_window_bits=7",
-            "; client_max_window_bits=+9",
-            "; server_no_context_takeover=1",
-            "; client_no_context_takeover=0",
-            "; client_max_window_bits; client_max_window_bits",
-            "; unknown",
-            "; unknown=1",
+        for deflate in CHOICES:
+            for offer in (*ILLEGAL, f"{SERVER_BITS}=8"):
+                self.assertIsNone(deflate.accept(one(offer)), offer)
+
+    def test_lawful(self) -> None:
+        """
+        Whatever a client may offer and a server may want: the answer is one that the
+        offer allows (RFC 7692, 7.1), and the server's limits are in it where they can
+        be.
+        """
+        windows = [None, *map(str, ALL_BITS)]
+        for isServerFresh, isClientFresh, serverBits, clientBits in product(
+            (False, True), (False, True), windows, [*windows, ""]
         ):
-            self.assertIsNone(self.answer(offer), offer)
+            parts = []
+            if clientBits is not None:
+                parts.append(f"{CLIENT_BITS}={clientBits}".removesuffix("="))
+            if serverBits is not None:
+                parts.append(f"{SERVER_BITS}={serverBits}")
+            parts += [CLIENT_FRESH] * isClientFresh + [SERVER_FRESH] * isServerFresh
+            offer = one("; ".join(parts))
+            for deflate in CHOICES:
+                agreement = deflate.accept(offer)
+                if serverBits == "8":
+                    self.assertIsNone(agreement)
+                elif agreement is None:
+                    self.fail(f"{offer} is declined")
+                else:
+                    self.assertLawful(deflate, offer, agreement.extension)
+
+    def assertLawful(self, deflate: Deflate, offer: Extension, said: Extension) -> None:
+        """
+        This answer is allowed, and what the server wants.
+        """
+        asked, told = dict(offer.parameters), dict(said.parameters)
+        why = f"{offer} {said}"
+        self.assertEqual(said.name, NAME)
+        self.assertEqual(len(told), len(said.parameters))
+        for flag, isWanted in (
+            (SERVER_FRESH, deflate.serverNoContextTakeover),
+            (CLIENT_FRESH, deflate.clientNoContextTakeover),
+        ):
+            self.assertEqual(flag in told, isWanted or flag in asked, why)
+            self.assertIsNone(told.get(flag), why)
+        server = int(told.get(SERVER_BITS) or 15)
+        most = int(asked.get(SERVER_BITS) or 15)
+        self.assertEqual(server, min(most, deflate.serverMaxWindowBits), why)
+        self.assertTrue(SERVER_BITS in told or SERVER_BITS not in asked, why)
+        client = int(told.get(CLIENT_BITS) or 15)
+        if CLIENT_BITS in asked:
+            most = int(asked[CLIENT_BITS] or 15)
+            self.assertEqual(client, min(most, deflate.clientMaxWindowBits), why)
+        else:
+            self.assertNotIn(CLIENT_BITS, told, why)
 
 
-class TransformTests(SynchronousTestCase):
+ANSWERS = (
+    # What a client wants, and what it may be answered.
+    ({}, ""),
+    ({}, SERVER_FRESH),
+    ({}, CLIENT_FRESH),
+    ({}, f"{SERVER_FRESH}; {CLIENT_FRESH}"),
+    ({}, f"{SERVER_BITS}=12"),
+    ({}, f"{SERVER_BITS}=8"),
+    ({}, f'{SERVER_BITS}="9"'),
+    ({}, f"{CLIENT_BITS}=12"),
+    ({}, f"{CLIENT_BITS}=8"),
+    ({}, f'{CLIENT_BITS}="11"; {SERVER_BITS}=10; {CLIENT_FRESH}; {SERVER_FRESH}'),
+    ({"serverMaxWindowBits": 15}, f"{SERVER_BITS}=15"),
+    ({"clientMaxWindowBits": 15}, f"{CLIENT_BITS}=15"),
+    ({"clientMaxWindowBits": 9}, f"{CLIENT_BITS}=9"),
+    ({"serverNoContextTakeover": True}, SERVER_FRESH),
+    ({"clientNoContextTakeover": True}, CLIENT_FRESH),
+    # It said that it would do so, and need not be told.
+    ({"clientNoContextTakeover": True}, ""),
+)
+"""
+Answers that fit what was offered.
+"""
+
+MISFITS = (
+    # What a client wants, and what it can't be answered.
+    ({}, CLIENT_BITS),
+    ({}, f"{SERVER_BITS}=13"),
+    ({}, f"{CLIENT_BITS}=13"),
+    ({}, f"{CLIENT_BITS}=15"),
+    ({"serverMaxWindowBits": 9}, f"{SERVER_BITS}=10"),
+    ({"clientMaxWindowBits": 9}, f"{CLIENT_BITS}=10"),
+    ({"serverNoContextTakeover": True}, ""),
+    ({"serverNoContextTakeover": True}, CLIENT_FRESH),
+    *(({}, parameters) for parameters in ILLEGAL),
+)
+"""
+Answers that don't, and end the opening.
+"""
+
+
+class AgreeTests(SynchronousTestCase):
     """
-    Tests of :class:`DeflateTransform`.
+    Tests of what a client agrees to.
     """
 
-    def setUp(self) -> None:
-        self.server, self.client = makePair(Deflate(), Deflate())
+    def test_agreed(self) -> None:
+        """
+        A client agrees to an answer that fits its offers.
+        """
+        for options, answer in ANSWERS:
+            transform = Deflate(**options).agree(one(answer))
+            self.assertEqual(transform.rsv, RSV1, answer)
 
-    def test_bothWays(self) -> None:
+    def test_refused(self) -> None:
         """
-        What one side compresses the other inflates, message after message.
+        A client refuses an answer that breaks a rule, or takes more than was offered,
+        and says what is wrong with it.
         """
-        messages = [TEXT, os.urandom(3000), TEXT[5:], b"x" * 100000, TEXT]
-        for fresh in (True, False):
-            options = {
-                "serverNoContextTakeover": fresh,
-                "clientNoContextTakeover": fresh,
-            }
-            for sender, receiver in (
-                makePair(Deflate(**options), Deflate(**options)),
-                makePair(Deflate(**options), Deflate(**options))[::-1],
-            ):
-                for message in messages:
-                    data = sender.encode(message)
-                    if data is not None:
-                        self.assertEqual(receiver.decode(data, 10**6), message)
+        for options, answer in MISFITS:
+            with self.assertRaises(ValueError) as raised:
+                Deflate(**options).agree(one(answer))
+            self.assertTrue(str(raised.exception), answer)
 
-    def test_smaller(self) -> None:
+    def test_reason(self) -> None:
         """
-        It is smaller, and what was sent before makes it smaller still.
+        The reason names the parameter.
         """
-        first, second = self.server.encode(TEXT), self.server.encode(TEXT)
-        self.assertLess(len(first), len(TEXT) // 4)
-        self.assertLess(len(second), len(first))
+        for answer, name in (
+            (f"{SERVER_BITS}=13", SERVER_BITS),
+            (f"{CLIENT_BITS}=13", CLIENT_BITS),
+            (f"{SERVER_FRESH}=1", SERVER_FRESH),
+            (f"{CLIENT_BITS}=7", CLIENT_BITS),
+            ("x_y", "x_y"),
+        ):
+            error = self.assertRaises(ValueError, Deflate().agree, one(answer))
+            self.assertIn(name, str(error))
+
+
+class ReferenceTests(SynchronousTestCase):
+    """
+    The other side in these tests would notice.
+    """
+
+    def test_window(self) -> None:
+        """
+        It can't inflate what reaches beyond its window, be it within a message or from
+        one to the next.
+        """
+        for bits in range(9, 15):
+            message = farReaching(3 << bits)
+            payload = Deflater(bits + 1)(message)
+            self.assertEqual(Inflater(bits + 1)(payload), message)
+            self.assertRaises(zlib.error, Inflater(bits), payload)
+            deflater, inflater = Deflater(bits + 1), Inflater(bits)
+            unit = noise(100)
+            filler = noise((1 << bits) - 50, 2)
+            self.assertEqual(inflater(deflater(unit)), unit)
+            self.assertEqual(inflater(deflater(filler)), filler)
+            self.assertRaises(zlib.error, inflater, deflater(unit))
 
     def test_fresh(self) -> None:
         """
-        Without takeover each message can be read by itself.
+        If it has no context, it can't inflate what refers to the message before.
         """
-        server, client = makePair(
-            Deflate(serverNoContextTakeover=True), Deflate(clientNoContextTakeover=True)
-        )
-        for sender in (server, client):
-            self.assertEqual(sender.encode(TEXT), sender.encode(TEXT))
-            data = sender.encode(TEXT)
-            self.assertEqual(zlib.decompressobj(-12).decompress(data + TAIL), TEXT)
+        deflater, inflater = Deflater(15), Inflater(15, isFresh=True)
+        message = noise(200)
+        self.assertEqual(inflater(deflater(message)), message)
+        self.assertRaises(zlib.error, inflater, deflater(message))
 
-    def test_freshClient(self) -> None:
+
+class TransformTestsMixin:
+    """
+    What both engines do to messages.
+    """
+
+    engine: str
+
+    def make(self, parameters: str = "", **options: Any) -> Transform:
         """
-        A client forgets each message if it wishes to, or if the server wishes it.
+        What a server does that accepts an offer, for which it has no wishes but these.
         """
-        for deflate, answer in (
-            (Deflate(clientNoContextTakeover=True), ""),
-            (Deflate(), "; client_no_context_takeover"),
+        wishes = {"serverMaxWindowBits": 15, "clientMaxWindowBits": 15, "minSize": 0}
+        deflate = Deflate(engine=self.engine, **{**wishes, **options})
+        return serve(deflate, parameters)
+
+    def makeClient(self, parameters: str = "", **options: Any) -> Transform:
+        """
+        What a client does that was answered this.
+        """
+        wishes = {"serverMaxWindowBits": 15, "clientMaxWindowBits": 15, "minSize": 0}
+        deflate = Deflate(engine=self.engine, **{**wishes, **options})
+        return deflate.agree(one(parameters))
+
+    # What we send
+
+    def assertKept(
+        self, transform: Transform, bits: int, isFresh: bool, *messages: bytes
+    ) -> None:
+        """
+        A peer with a window of so many bits reads these messages.
+        """
+        inflater = Inflater(bits, isFresh)
+        for message in messages:
+            payload = transform.encode(message)
+            if payload is not None:
+                self.assertEqual(inflater(payload), message)
+
+    def test_ownWindow(self) -> None:
+        """
+        What we send never needs a larger window than was agreed on, at any level, in
+        both roles; and it uses the window, if there is one to use.
+        """
+        for bits in OWN_BITS:
+            messages = [farReaching(1 << bits, seed) for seed in range(2)]
+            messages.append(messages[0][: 1 << bits - 1])
+            for level in (1, 3, 6, 9):
+                server = self.make(f"{SERVER_BITS}={bits}", level=level)
+                self.assertKept(server, bits, False, *messages)
+            client = self.makeClient(f"{CLIENT_BITS}={bits}")
+            self.assertKept(client, bits, False, *messages)
+            if bits > 9:
+                # zlib keeps 262 bytes of its window for itself.
+                transform = self.make(f"{SERVER_BITS}={bits}")
+                inflater = Inflater(bits - 1)
+                with self.assertRaises(zlib.error):
+                    for message in messages:
+                        inflater(transform.encode(message))
+
+    def test_ownLimit(self) -> None:
+        """
+        Where the peer sets no limit, or a higher one, the window we have chosen is
+        kept.
+        """
+        messages = [farReaching(3 << 10)]
+        for parameters in ("", f"{SERVER_BITS}=13"):
+            server = self.make(parameters, serverMaxWindowBits=10)
+            self.assertKept(server, 10, False, *messages)
+        client = self.makeClient(clientMaxWindowBits=10)
+        self.assertKept(client, 10, False, *messages)
+
+    def test_memLevel(self) -> None:
+        """
+        The memory of the compressor changes what it makes, and not what comes of it.
+        """
+        message = farReaching(20000)
+        sizes = []
+        for memLevel in (1, 5, 9):
+            transform = self.make(f"{SERVER_BITS}=12", memLevel=memLevel)
+            self.assertKept(transform, 12, False, message)
+            fresh = self.make(memLevel=memLevel)
+            sizes.append(len(fresh.encode(message) or b""))
+        self.assertGreater(sizes[0], sizes[2])
+
+    def test_level(self) -> None:
+        """
+        A higher level makes messages smaller.
+        """
+        message = "".join(f"{n * n % 971} and {n % 13}, " for n in range(5000)).encode()
+        sizes = []
+        for level in (1, 9):
+            transform = self.make(level=level, memLevel=9)
+            sizes.append(len(transform.encode(message) or b""))
+        self.assertGreater(sizes[0], sizes[1] * 1.1)
+
+    def test_ownFresh(self) -> None:
+        """
+        Where it was agreed on, or we said so, each message is compressed by itself.
+        """
+        message = noise(300)
+        text = b"Nothing of this is new. " * 20
+        for transform in (
+            self.make(SERVER_FRESH),
+            self.make(serverNoContextTakeover=True),
+            self.makeClient(CLIENT_FRESH),
+            self.makeClient(clientNoContextTakeover=True),
         ):
-            client = deflate.agree(extension(answer))
-            self.assertEqual(client.encode(TEXT), client.encode(TEXT))
-        client = Deflate().agree(extension())
-        self.assertNotEqual(client.encode(TEXT), client.encode(TEXT))
+            self.assertKept(transform, 15, True, *[text, message] * 3)
+            self.assertEqual(transform.encode(text), transform.encode(text))
 
-    def test_small(self) -> None:
+    def test_ownTakeover(self) -> None:
         """
-        A small message isn't worth it.
+        Otherwise what was in an earlier message is not sent again.
         """
-        self.assertIsNone(self.server.encode(b"x" * 63))
-        self.assertIsNotNone(self.server.encode(b"x" * 64))
-        server, _ = makePair(Deflate(minSize=10), Deflate())
-        self.assertIsNone(server.encode(b"x" * 9))
-        self.assertIsNotNone(server.encode(b"x" * 10))
+        message = noise(300)
+        for transform in (
+            self.make(),
+            self.make(CLIENT_FRESH),
+            self.makeClient(),
+            self.makeClient(SERVER_FRESH),
+        ):
+            inflater = Inflater(15)
+            sizes = []
+            for _ in range(3):
+                payload = transform.encode(message)
+                sizes.append(len(payload))
+                self.assertEqual(inflater(payload), message)
+            self.assertGreater(sizes[0], 300)
+            self.assertLess(sizes[1], 30)
+            self.assertLess(sizes[2], 30)
 
-    def test_incompressible(self) -> None:
+    def test_minSize(self) -> None:
         """
-        What wouldn't become smaller is left alone, unless later messages may refer to
-        it.
+        Messages below the smallest size are sent as they are.
         """
-        noise = os.urandom(1000)
-        server, client = makePair(Deflate(serverNoContextTakeover=True), Deflate())
-        self.assertIsNone(server.encode(noise))
-        self.assertEqual(server.decode(client.encode(noise), 1000), noise)
+        transform = self.make(minSize=100)
+        self.assertIsNone(transform.encode(b""))
+        self.assertIsNone(transform.encode(b"a" * 99))
+        self.assertIsNotNone(transform.encode(b"a" * 100))
+        self.assertIsNone(transform.encode(b"a" * 99))
 
     def test_empty(self) -> None:
         """
-        Empty messages can be compressed, again and again, and read.
+        An empty message is one byte, however many come in a row (RFC 7692, 7.2.3.6).
         """
-        server, client = makePair(Deflate(minSize=0), Deflate(minSize=0))
-        for _ in range(3):
-            self.assertEqual(client.decode(server.encode(b""), 1), b"")
-        self.assertEqual(client.decode(b"\x00", 1), b"")
-        self.assertEqual(client.decode(b"", 1), b"")
+        transform = self.make()
+        inflater = Inflater(15)
+        text = b"something" * 9
+        for message in (b"", b"", text, b"", b"", text, b""):
+            payload = transform.encode(message)
+            self.assertEqual(inflater(payload), message)
+            if not message:
+                self.assertEqual(payload, b"\x00")
+        # By itself it would not become smaller.
+        self.assertIsNone(self.make(SERVER_FRESH).encode(b""))
 
-    def test_windows(self) -> None:
+    def test_incompressible(self) -> None:
         """
-        Our compressor keeps to the window that was agreed on, so that a peer with no
-        more memory can read it.
+        What does not become smaller is sent as it is, if the peer need not have seen it
+        to read on; otherwise it is sent as it became.
         """
-        block = os.urandom(700)
-        for bits in range(9, 16):
-            for sender in (
-                makePair(
-                    Deflate(serverMaxWindowBits=bits), Deflate(serverMaxWindowBits=15)
-                )[0],
-                Deflate(clientMaxWindowBits=15).agree(
-                    extension(f"; client_max_window_bits={bits}")
-                ),
-            ):
-                reference = zlib.decompressobj(-bits)
-                for _ in range(80):
-                    data = sender.encode(block)
-                    self.assertEqual(reference.decompress(data + TAIL), block)
+        message = noise(500)
+        self.assertIsNone(self.make(SERVER_FRESH).encode(message))
+        transform = self.make()
+        inflater = Inflater(15)
+        payload = transform.encode(message)
+        self.assertGreater(len(payload), len(message))
+        self.assertEqual(inflater(payload), message)
+        self.assertEqual(inflater(transform.encode(message[:250])), message[:250])
 
-    def test_tinyWindow(self) -> None:
+    def test_ownSmallest(self) -> None:
         """
-        A client that is told to keep to 256 bytes, which zlib can't, sends its messages
-        as they are; a server reads what keeps to that.
+        A client that was given a window of 256 bytes, which zlib can't make, sends its
+        messages as they are, and can still read.
         """
-        client = Deflate().agree(extension("; client_max_window_bits=8"))
-        self.assertIsNone(client.encode(TEXT))
-        server = Deflate().accept(extension("; client_max_window_bits=8")).transform
-        self.assertEqual(server.decode(compress(b"x" * 200, 9), 200), b"x" * 200)
+        transform = self.makeClient(f"{CLIENT_BITS}=8")
+        for message in (b"", b"a" * 1000, noise(10)):
+            self.assertIsNone(transform.encode(message))
+        self.assertEqual(transform.decode(Deflater(15)(b"a" * 1000), 1000), b"a" * 1000)
 
-    def test_limit(self) -> None:
-        """
-        Inflating stops at the limit: as many bytes pass, one more doesn't.
-        """
-        for size in (1, 1000, 100000):
-            message = b"x" * size
-            self.assertEqual(self.server.decode(compress(message), size), message)
-            for more in (size + 1, size * 50):
-                server, _ = makePair(Deflate(), Deflate())
-                data = compress(b"x" * more)
-                self.assertRaises(MessageTooBig, server.decode, data, size)
+    # What we receive
 
-    def test_long(self) -> None:
+    def test_examples(self) -> None:
         """
-        Messages of any length arrive, and the next ones may refer to them.
+        The examples of RFC 7692, 7.2.3 are read.
         """
-        noise = os.urandom(5000)
-        for size in (2**16 - 5, 2**16, 2**16 + 5, 2**18 - 1, 2**18, 2**18 + 1, 2**21):
-            for message in (b"\0" * size, os.urandom(size), (noise * 420)[:size]):
-                server, client = makePair(Deflate(), Deflate())
-                for part in (message, noise, message[:1000]):
-                    self.assertEqual(server.decode(client.encode(part), size), part)
-
-    def test_longLimit(self) -> None:
-        """
-        The limit is as exact for them.
-        """
-        for size in (2**16, 2**18, 2**20 + 1, 2**21):
-            for message in (b"\0" * size, os.urandom(2**10) * (size // 2**10)):
-                data = compress(message)
-                server, _ = makePair(Deflate(), Deflate())
-                size = len(message)
-                self.assertEqual(server.decode(data, size), message)
-                server, _ = makePair(Deflate(), Deflate())
-                self.assertRaises(MessageTooBig, server.decode, data, size - 1)
-
-    def test_longLastBlocks(self) -> None:
-        """
-        Long messages may have last blocks, too.
-        """
-        noise = os.urandom(2**17)
-        final = compress(noise, flush=zlib.Z_FINISH)
-        for data, expected in (
-            (final + b"\x00", noise),
-            (final + final + compress(noise), noise * 3),
-            (compress(b"\0" * 2**19, flush=zlib.Z_FINISH) + final + b"\x00", None),
+        for payloads in (
+            # One block; the second message refers to the first.
+            ("f2 48 cd c9 c9 07 00", "f2 00 11 00 00"),
+            # A block without compression.
+            ("00 05 00 fa ff 48 65 6c 6c 6f 00",),
+            # A block that says that it is the last.
+            ("f3 48 cd c9 c9 07 00 00",),
+            # Two blocks.
+            ("f2 48 05 00 00 00 ff ff ca c9 c9 07 00",),
         ):
-            expected = b"\0" * 2**19 + noise if expected is None else expected
-            server, _ = makePair(Deflate(), Deflate())
-            self.assertEqual(server.decode(data, 2**20), expected)
-            self.assertEqual(server.decode(compress(b"next"), 2**20), b"next")
+            transform = self.make()
+            for payload in payloads:
+                message = transform.decode(bytes.fromhex(payload), 5)
+                self.assertEqual(message, b"Hello")
+        self.assertEqual(self.make().decode(b"\x00", 0), b"")
 
-    def test_bomb(self) -> None:
+    def test_peerWindow(self) -> None:
         """
-        However much there would be, no more memory is taken than the limit.
+        All that a peer may send is read, with any window and at any level, in both
+        roles.
         """
-        bomb = compress(b"\0" * 2**26)
-        self.assertLess(len(bomb), 2**17)
-        tracemalloc.start()
-        self.addCleanup(tracemalloc.stop)
-        self.assertRaises(MessageTooBig, self.server.decode, bomb, 2**20)
-        self.assertLess(tracemalloc.get_traced_memory()[1], 2**22)
+        for bits in ALL_BITS:
+            messages = [farReaching(1 << bits, seed) for seed in range(2)] * 2
+            for transform in (
+                self.make(f"{CLIENT_BITS}={bits}"),
+                self.makeClient(f"{SERVER_BITS}={bits}"),
+            ):
+                # With 9 bits zlib looks back as far as 250 bytes: that fits in 8.
+                deflater = Deflater(max(bits, 9))
+                for message in messages:
+                    payload = deflater(message)
+                    self.assertEqual(transform.decode(payload, len(message)), message)
+        for level, memLevel, strategy in product((1, 9), (1, 9), range(5)):
+            message = farReaching(5000)
+            deflater = Deflater(15, level=level, memLevel=memLevel, strategy=strategy)
+            transform = self.make()
+            for _ in range(2):
+                payload = deflater(message)
+                self.assertEqual(transform.decode(payload, 5000), message)
+
+    def test_peerBreaksWindow(self) -> None:
+        """
+        A peer that refers to more than was agreed on is not understood: no more memory
+        is kept for it than that.
+        """
+        for bits in range(8, 15):
+            for transform in (
+                self.make(f"{CLIENT_BITS}={bits}"),
+                self.makeClient(f"{SERVER_BITS}={bits}"),
+            ):
+                deflater = Deflater(15)
+                unit, filler = noise(100), noise(1 << bits, 2)
+                for message in (unit, filler):
+                    found = transform.decode(deflater(message), len(message))
+                    self.assertEqual(found, message)
+                with self.assertRaisesRegex(ValueError, "corrupt"):
+                    transform.decode(deflater(unit), 100)
+
+    def test_peerFresh(self) -> None:
+        """
+        Where it was agreed that the peer compresses each message by itself, a message
+        that refers to an earlier one is not understood; otherwise it is.
+        """
+        message = noise(200)
+        for transform in (
+            self.make(CLIENT_FRESH),
+            self.make(clientNoContextTakeover=True),
+            self.makeClient(SERVER_FRESH),
+        ):
+            deflater = Deflater(15, isFresh=True)
+            for _ in range(3):
+                self.assertEqual(transform.decode(deflater(message), 200), message)
+            deflater = Deflater(15)
+            self.assertEqual(transform.decode(deflater(message), 200), message)
+            with self.assertRaisesRegex(ValueError, "corrupt"):
+                transform.decode(deflater(message), 200)
+        for transform in (
+            self.make(SERVER_FRESH),
+            self.makeClient(CLIENT_FRESH),
+            self.makeClient(clientNoContextTakeover=True),
+        ):
+            deflater = Deflater(15)
+            for _ in range(3):
+                self.assertEqual(transform.decode(deflater(message), 200), message)
 
     def test_corrupt(self) -> None:
         """
-        What isn't compressed data is refused as such.
+        What is no compressed data is refused, in a way that says so.
         """
-        for data in (b"\xff\xff\xff", b"\x06", compress(TEXT)[5:], b"\x01\x05\x00"):
-            server, _ = makePair(Deflate(), Deflate())
-            error = self.assertRaises(ValueError, server.decode, data * 3, 10**6)
-            self.assertEqual(str(error), "the compressed data is corrupt")
+        good = Deflater(15)(b"something" * 100)
+        for payload in (
+            b"\xff",
+            b"\x07",
+            b"\x00\x01\x00\x00\x00",
+            good[:-3] + b"\xff\xff\xff",
+            b"\x4b\x04\x00" + b"\xff" * 8,
+            noise(70000)[:-1] + b"\xff" * 10,
+        ):
+            for parameters in ("", CLIENT_FRESH):
+                transform = self.make(parameters)
+                with self.assertRaisesRegex(ValueError, "corrupt"):
+                    transform.decode(payload, MIB)
 
-    def test_unknownContext(self) -> None:
+    def test_lastBlocks(self) -> None:
         """
-        A message that refers to what there was not is refused, for instance where the
-        peer said it would not refer to earlier messages.
+        Blocks that say that they are the last may be followed by others, in the same
+        message and in later ones, which may refer to what came before.
         """
-        deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
-        first, second = (
-            (deflater.compress(TEXT) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
-            for _ in range(2)
-        )
-        self.assertEqual(self.server.decode(first, 10**6), TEXT)
-        self.assertEqual(self.server.decode(second, 10**6), TEXT)
-        fresh, _ = makePair(Deflate(), Deflate(clientNoContextTakeover=True))
-        self.assertEqual(fresh.decode(first, 10**6), TEXT)
-        self.assertRaises(ValueError, fresh.decode, second, 10**6)
+        final = zlib.compressobj(wbits=-15)
+        first = noise(300)
+        ended = final.compress(first) + final.flush()
+        again = zlib.compressobj(wbits=-15, zdict=first)
+        reference = again.compress(first) + again.flush(zlib.Z_SYNC_FLUSH)
+        transform = self.make()
+        payload = ended + reference.removesuffix(TAIL)
+        self.assertEqual(transform.decode(payload, 600), first * 2)
+        self.assertEqual(transform.decode(ended + b"\x00", 300), first)
+        self.assertEqual(transform.decode(ended, 300), first)
+        self.assertRaises(MessageTooBig, transform.decode, ended + b"\x00", 299)
 
-    def test_lastBlock(self) -> None:
+    def test_lastBlocksAnywhere(self) -> None:
         """
-        A block may say that it is the last, and more may follow it in the same message
-        and in others (RFC 7692, 7.2.3.4).
+        Such blocks may come wherever a message is cut to be read, and be empty.
         """
-        final = compress(TEXT, flush=zlib.Z_FINISH)
-        self.assertEqual(self.server.decode(final + b"\x00", 10**6), TEXT)
-        self.assertEqual(self.server.decode(compress(b"next"), 10**6), b"next")
-        both = final + compress(b"more")
-        self.assertEqual(self.server.decode(both, 10**6), TEXT + b"more")
-        self.assertRaises(MessageTooBig, self.server.decode, both, len(TEXT) + 3)
+        deflater = zlib.compressobj(0, wbits=-15)
+        filler = noise(65536 - 30)
+        start = deflater.compress(filler) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        for empty in range(40):
+            payload = start + b"\x4b\x04\x00" * empty + b"\x03\x00" * 3
+            transform = self.make()
+            for _ in range(2):
+                found = transform.decode(payload, MIB)
+                self.assertEqual(found, filler + b"a" * empty)
+            self.assertEqual(transform.decode(b"\x00", 0), b"")
 
     def test_manyLastBlocks(self) -> None:
         """
-        Thousands of last blocks don't make a message costly: they are refused, or
-        inflated without starting anew for each.
+        A message that ends again and again, which costs more than it is worth, is
+        refused before it costs much.
         """
-        engine = countingEngine()
-        install(self, "zlib_ng.zlib_ng", engine)
-        server, _ = makePair(Deflate(engine="zlib-ng"), Deflate(engine="zlib-ng"))
-        try:
-            self.assertEqual(server.decode(b"\x03\x00" * 3000, 10**6), b"")
-        except ValueError:
-            pass
-        self.assertLess(engine.inflaters, 1000)
+        block = b"\x4b\x04\x00"
+        self.assertEqual(self.make().decode(block * 256, 256), b"a" * 256)
+        for payload in (block * 257, b"\x03\x00" * 257, block * 300_000):
+            transform = self.make()
+            with self.assertRaisesRegex(ValueError, "too often"):
+                transform.decode(payload, MIB)
 
-    def test_made(self) -> None:
+    # Limits
+
+    def test_limits(self) -> None:
         """
-        Contexts are made when they are first used, and kept only if they have to be.
+        A message may become just as large as the limit, however it was compressed and
+        whatever was before it.
         """
-        engine = countingEngine()
-        install(self, "zlib_ng.zlib_ng", engine)
-        server, client = makePair(Deflate(engine="zlib-ng"), Deflate(engine="zlib-ng"))
-        self.assertEqual((engine.deflaters, engine.inflaters), (0, 0))
-        for _ in range(3):
-            client.decode(server.encode(TEXT), 10**6)
-        self.assertEqual((engine.deflaters, engine.inflaters), (1, 1))
+        for limit in LIMITS:
+            for message in (bytes(limit), noise(limit), farReaching(limit)[:limit]):
+                for bits, parameters in ((15, ""), (9, f"{CLIENT_BITS}=9")):
+                    transform = self.make(parameters)
+                    deflater = Deflater(bits)
+                    for _ in range(2):
+                        payload = deflater(message)
+                        self.assertEqual(transform.decode(payload, limit), message)
+                    payload = deflater(message + b"a")
+                    self.assertRaises(MessageTooBig, transform.decode, payload, limit)
+
+    def test_fullSteps(self) -> None:
+        """
+        A message is whole whatever its size is, before and after compression.
+        """
+        for size in (2**16, 2**18, 2**19, 2**20 + 2**18, 2**21):
+            for off in (-2, -1, 0, 1, 2):
+                message = b"ab" * (size // 2 + 2)
+                message = message[: size + off]
+                transform = self.make()
+                deflater = Deflater(15)
+                for _ in range(2):
+                    found = transform.decode(deflater(message), 2 * size)
+                    self.assertEqual(len(found), len(message))
+                    self.assertEqual(found, message)
+        for off in range(-9, 10):
+            message = noise(2**16 + off)
+            payload = Deflater(15, level=0)(message)
+            transform = self.make()
+            self.assertEqual(transform.decode(payload, MIB), message)
+            self.assertEqual(transform.decode(b"\x00", 0), b"")
+
+    def test_bombs(self) -> None:
+        """
+        What grows without end is refused, also if it begins harmlessly, or says in
+        between that it ends.
+        """
+        unit = Deflater(15, level=9)(bytes(MIB)) + TAIL
+        harmless = Deflater(15)(noise(MIB)) + TAIL
+        ended = zlib.compressobj(wbits=-15)
+        last = ended.compress(bytes(MIB)) + ended.flush()
+        for payload in (
+            unit * 100,
+            harmless + unit * 100,
+            last * 100,
+            harmless + last * 100,
+            unit * 3 + last * 100,
+        ):
+            for limit in (1, 1000, MIB, 8 * MIB, 20 * MIB):
+                transform = self.make()
+                self.assertRaises(MessageTooBig, transform.decode, payload, limit)
+
+    def test_farFromBomb(self) -> None:
+        """
+        What grows as a bomb does, and remains within the limit, is a message.
+        """
+        unit = Deflater(15, level=9)(bytes(MIB)) + TAIL
+        ended = zlib.compressobj(wbits=-15)
+        last = ended.compress(bytes(MIB)) + ended.flush()
+        mixed = noise(MIB)
+        for payload, message in (
+            (unit * 8, bytes(8 * MIB)),
+            (last * 8, bytes(8 * MIB)),
+            (unit * 3 + last * 2 + unit * 3, bytes(8 * MIB)),
+            (Deflater(15)(mixed) + TAIL + unit * 7, mixed + bytes(7 * MIB)),
+        ):
+            transform = self.make()
+            for _ in range(2):
+                self.assertEqual(transform.decode(payload, 8 * MIB), message)
+            with self.assertRaises(MessageTooBig):
+                transform.decode(payload, 8 * MIB - 1)
+
+    # Contexts
+
+    def test_firstUse(self) -> None:
+        """
+        A context is made when it is first used, and kept only if the next message needs
+        it.
+        """
+        both = f"{SERVER_FRESH}; {CLIENT_FRESH}"
+        for parameters, kept in (
+            ("", ["compressor", "decompressor"]),
+            (SERVER_FRESH, ["decompressor"]),
+            (CLIENT_FRESH, ["compressor"]),
+            (both, []),
+        ):
+            transform = self.make(parameters, minSize=10)
+            self.assertEqual(contexts(transform), [])
+            transform.encode(b"small")
+            self.assertEqual(contexts(transform), [])
+            payload = transform.encode(b"large enough" * 10)
+            self.assertEqual(
+                contexts(transform), [name for name in kept if name == "compressor"]
+            )
+            transform.decode(payload, MIB)
+            self.assertEqual(contexts(transform), kept)
 
     def test_release(self) -> None:
         """
-        An idle connection can let go of its compressor, and both sides go on.
+        A compressor that was let go starts anew; what the peer refers to is kept.
         """
-        first = self.server.encode(TEXT)
-        self.server.release()
-        second = self.server.encode(TEXT)
-        self.assertEqual(first, second)
-        for data in (first, second, self.server.encode(TEXT)):
-            self.assertEqual(self.client.decode(data, 10**6), TEXT)
-            self.client.release()
+        message = noise(200)
+        transform = self.make()
+        deflater, inflater = Deflater(15), Inflater(15)
+        for _ in range(3):
+            payload = transform.encode(message)
+            self.assertGreater(len(payload), 200)
+            self.assertEqual(Inflater(15)(payload), message)
+            self.assertEqual(inflater(payload), message)
+            self.assertLess(len(transform.encode(message) or b""), 30)
+            self.assertEqual(transform.decode(deflater(message), 200), message)
+            transform.release()
+            self.assertEqual(contexts(transform), ["decompressor"])
+            inflater(b"\x00")
+        unused = self.make()
+        unused.release()
+        self.assertEqual(contexts(unused), [])
 
-    def test_sharingKey(self) -> None:
+    def test_failed(self) -> None:
         """
-        Messages are alike for all connections with the same settings if each is
-        compressed by itself, and only then.
+        After a failure no memory is kept for what the peer sends.
         """
-        self.assertIsNone(self.server.sharingKey())
-        options = {"serverNoContextTakeover": True}
-        first, _ = makePair(Deflate(**options), Deflate())
-        second, _ = makePair(Deflate(**options), Deflate())
-        other, _ = makePair(Deflate(**options), Deflate(serverMaxWindowBits=10))
-        self.assertEqual(first.sharingKey(), second.sharingKey())
-        self.assertNotEqual(first.sharingKey(), other.sharingKey())
-        self.assertEqual(hash(first.sharingKey()), hash(second.sharingKey()))
+        deflater = Deflater(15)
+        for payload in (b"\xff", deflater(bytes(MIB)), b"\x03\x00" * 300):
+            transform = self.make()
+            transform.decode(Deflater(15)(b"first"), 5)
+            self.assertEqual(contexts(transform), ["decompressor"])
+            with self.assertRaises((ValueError, MessageTooBig)):
+                transform.decode(payload, 1000)
+            self.assertEqual(contexts(transform), [])
+
+    # Broadcasts
+
+    def test_sharing(self) -> None:
+        """
+        Messages are alike for connections that compress each by itself, with the same
+        settings and window; they are for no two whose contexts go on.
+        """
+        settings = {"engine": self.engine, "serverMaxWindowBits": 15}
+        deflate = Deflate(**settings)
+        fresh = [serve(deflate, SERVER_FRESH) for _ in range(2)]
+        smaller = serve(deflate, f"{SERVER_FRESH}; {SERVER_BITS}=9")
+        self.assertIsNotNone(fresh[0].sharingKey())
+        self.assertEqual(fresh[0].sharingKey(), fresh[1].sharingKey())
+        self.assertNotEqual(fresh[0].sharingKey(), smaller.sharingKey())
+        other = serve(replace(deflate, level=1), SERVER_FRESH)
+        self.assertNotEqual(fresh[0].sharingKey(), other.sharingKey())
+        keys = {each.sharingKey() for each in (*fresh, smaller, other)}
+        self.assertEqual(len(keys), 3)
+        self.assertIsNone(serve(deflate).sharingKey())
+        self.assertIsNone(serve(deflate, CLIENT_FRESH).sharingKey())
+
+
+class ZlibTransformTests(TransformTestsMixin, SynchronousTestCase):
+    """
+    What is done to messages with the standard library's engine.
+    """
+
+    engine = "zlib"
+
+    def test_exampleMade(self) -> None:
+        """
+        The first example of RFC 7692, 7.2.3 is what is sent.
+        """
+        transform = self.make()
+        for payload in ("f2 48 cd c9 c9 07 00", "f2 00 11 00 00"):
+            self.assertEqual(transform.encode(b"Hello"), bytes.fromhex(payload))
+
+
+if find_spec("zlib_ng") is not None:
+
+    class ZlibNgTransformTests(TransformTestsMixin, SynchronousTestCase):
+        """
+        What is done to messages with zlib-ng.
+        """
+
+        engine = "zlib-ng"
+
+
+class ConnectionTestsMixin:
+    """
+    What compression does to a connection.
+    """
+
+    role: Role
+
+    def start(self, parameters: str = "", **options: Any) -> Talk:
+        """
+        A connection that has agreed on this.
+        """
+        self.counted = Counted(
+            Deflate(serverMaxWindowBits=15, clientMaxWindowBits=15, minSize=0)
+        )
+        if self.role is Role.SERVER:
+            agreement = self.counted.accept(one(parameters))
+            transform = None if agreement is None else agreement.transform
+        else:
+            transform = self.counted.agree(one(parameters))
+        return Talk(self.role, transform, **options)
+
+    def assertFailed(self, talk: Talk, frames: bytes, code: int) -> None:
+        """
+        What the peer sends ends the connection with this code, and nothing is inflated
+        any more.
+        """
+        good = talk.frame(BINARY, Deflater(15)(b"good"), rsv=RSV1)
+        events = talk.receive(frames + good)
+        self.assertEqual([type(event) for event in events], [Failed])
+        self.assertEqual(events[0].code, code)
+        [close] = talk.sent()
+        self.assertEqual(close.opcode, CLOSE)
+        self.assertEqual(close.payload[:2], code.to_bytes(2, "big"))
+        count = len(self.counted.decoded)
+        self.assertEqual(talk.receive(good, good), [])
+        self.assertEqual(len(self.counted.decoded), count)
+
+    def test_fragmentedExample(self) -> None:
+        """
+        The example of RFC 7692, 7.2.3.1 is read, with a ping in between.
+        """
+        talk = self.start()
+        hello = bytes.fromhex("f2 48 cd c9 c9 07 00")
+        for cut in range(len(hello) + 1):
+            talk = self.start()
+            events = talk.receive(
+                talk.frame(TEXT, hello[:cut], fin=False, rsv=RSV1),
+                talk.frame(PONG, b"here"),
+                talk.frame(CONTINUATION, hello[cut:]),
+            )
+            self.assertEqual(events[1:], ["Hello"])
+
+    def test_mixed(self) -> None:
+        """
+        Compressed and plain messages come in any order, in both directions.
+        """
+        talk = self.start()
+        deflater, inflater = Deflater(15), Inflater(15)
+        for round_ in range(3):
+            message = noise(100)
+            arriving = [
+                talk.frame(BINARY, deflater(message), rsv=RSV1),
+                talk.frame(BINARY, message),
+                talk.frame(TEXT, deflater("ü€".encode()), rsv=RSV1),
+                talk.frame(TEXT, b"plain"),
+                talk.frame(BINARY, deflater(b""), rsv=RSV1),
+                talk.frame(BINARY),
+            ]
+            expected = [message, message, "ü€", "plain", b"", b""]
+            self.assertEqual(talk.receive(*arriving), expected)
+            talk.connection.sendBytes(message)
+            talk.connection.sendBytes(message, isPlain=True)
+            talk.connection.sendText("ü€")
+            talk.connection.sendText("")
+            first, plain, text, empty = talk.sent()
+            self.assertEqual(first[0::2], (BINARY, True))
+            self.assertEqual(first.rsv, RSV1)
+            self.assertEqual(inflater(first.payload), message)
+            self.assertEqual(len(first.payload) < 100, bool(round_))
+            self.assertEqual(plain, Frame(BINARY, message))
+            self.assertEqual(inflater(text.payload).decode(), "ü€")
+            self.assertEqual(empty, Frame(TEXT, b"\x00", rsv=RSV1))
+
+    def test_fragments(self) -> None:
+        """
+        A message that is sent in fragments has the bit on the first alone; together
+        they are what was compressed.
+        """
+        options = {"fragmentOutgoingMessages": True, "fragmentationThreshold": 100}
+        talk = self.start(**options)
+        inflater = Inflater(15)
+        for size in (99, 100, 1000):
+            message = noise(size)
+            talk.connection.sendBytes(message)
+            first, *others = talk.sent()
+            self.assertEqual((first.opcode, first.rsv), (BINARY, RSV1))
+            for frame in others:
+                self.assertEqual((frame.opcode, frame.rsv), (CONTINUATION, 0))
+            fins = [frame.fin for frame in (first, *others)]
+            self.assertEqual(fins, [False] * len(others) + [True])
+            payload = b"".join(frame.payload for frame in (first, *others))
+            self.assertEqual(inflater(payload), message)
+        talk.connection.sendBytes(b"a" * 5000)
+        [whole] = talk.sent()
+        self.assertEqual(inflater(whole.payload), b"a" * 5000)
+
+    def test_corrupt(self) -> None:
+        """
+        Compressed data that is none ends the connection with 1007, and so does text
+        that is no UTF-8 once it is inflated.
+        """
+        talk = self.start()
+        self.assertFailed(talk, talk.frame(BINARY, b"\xff" * 9, rsv=RSV1), 1007)
+        for text in (b"\xff", "€".encode()[:2], b"\xed\xa0\x80"):
+            talk = self.start()
+            deflater = Deflater(15)
+            self.assertEqual(
+                talk.receive(talk.frame(BINARY, deflater(text), rsv=RSV1)), [text]
+            )
+            self.assertFailed(talk, talk.frame(TEXT, deflater(text), rsv=RSV1), 1007)
+
+    def test_limits(self) -> None:
+        """
+        A message may become as large as the limit, compressible or not, in one frame or
+        in many; one byte more ends the connection with 1009.
+        """
+        for limit in (1000, 65536, MIB):
+            for message in (bytes(limit + 1), noise(limit + 1)):
+                for parts in (1, 64):
+                    talk = self.start(maxReceivedMessageSize=limit)
+                    deflater = Deflater(15)
+                    exact = self.frames(talk, deflater(message[:-1]), parts)
+                    self.assertEqual(talk.receive(exact), [message[:-1]])
+                    larger = self.frames(talk, deflater(message), parts)
+                    self.assertFailed(talk, larger, 1009)
+
+    def frames(self, talk: Talk, payload: bytes, parts: int) -> bytes:
+        """
+        A compressed message in so many frames.
+        """
+        step = -(-len(payload) // parts)
+        cuts = range(0, len(payload), step)
+        return b"".join(
+            talk.frame(
+                CONTINUATION if cut else BINARY,
+                payload[cut : cut + step],
+                fin=cut + step >= len(payload),
+                rsv=0 if cut else RSV1,
+            )
+            for cut in cuts
+        )
+
+    def test_worstCompressor(self) -> None:
+        """
+        A message at the limit is not refused because the peer's compressor made it
+        larger, as compressors do with what they can't compress.
+        """
+        for limit in (1000, 65536, MIB):
+            for options in (
+                {"level": 0},
+                {"level": 1, "memLevel": 1},
+                {"level": 9, "memLevel": 9},
+                # Codes of a fixed length, where the worst bytes take nine bits.
+                {"strategy": zlib.Z_FIXED, "memLevel": 1},
+            ):
+                message = bytes(byte | 0x90 for byte in noise(limit))
+                payload = Deflater(15, **options)(message)
+                self.assertGreater(len(payload), limit)
+                talk = self.start(maxReceivedMessageSize=limit)
+                frame = talk.frame(BINARY, payload, rsv=RSV1)
+                self.assertEqual(talk.receive(frame), [message])
+
+
+class ServerConnectionTests(ConnectionTestsMixin, SynchronousTestCase):
+    """
+    What compression does to a server's connection.
+    """
+
+    role = Role.SERVER
+
+
+class ClientConnectionTests(ConnectionTestsMixin, SynchronousTestCase):
+    """
+    What compression does to a client's connection.
+    """
+
+    role = Role.CLIENT
