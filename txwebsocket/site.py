@@ -20,6 +20,15 @@ Seconds for a request's line and headers, all of them.
 """
 
 
+_REFUSAL = (
+    b"HTTP/1.1 %s\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n"
+    b"Connection: close\r\n\r\n"
+    b"%s\n"
+)
+
+
 class _StrictChannel(HTTPChannel):
     """
     Give each request's head an absolute deadline, and take no bodies.
@@ -73,7 +82,7 @@ class _StrictChannel(HTTPChannel):
     def _refuse(self, status: bytes) -> None:
         self.persistent = False
         transport: Any = self.transport
-        transport.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
+        transport.write(_REFUSAL % (status, len(status) + 1, status))
         self.loseConnection()
         # TLS delivers what it has, and there may be more of what was refused.
         vars(self).update(lineReceived=_ignore, rawDataReceived=_ignore)

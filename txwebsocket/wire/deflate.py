@@ -324,10 +324,12 @@ class DeflateTransform:
         data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
         # RFC 7692, 7.2.3.6: of an empty message one byte is left.
         small: bytes = data.removesuffix(_TAIL) or b"\x00"
-        if self._isOwnFresh:
-            return small if len(small) < len(payload) else None
-        # What the compressor has seen the peer has to see too.
-        self._deflater = deflater
+        if payload and len(small) >= len(payload):
+            # The peer won't see what this compressor has seen, so it has to go.
+            self._deflater = None
+            return None
+        if not self._isOwnFresh:
+            self._deflater = deflater
         return small
 
     def decode(self, payload: bytes, limit: int) -> bytes:
