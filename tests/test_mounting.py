@@ -247,6 +247,18 @@ class PageTests(MountingTestCase):
             response = self.get(served, "/zipped", "Accept-Encoding: gzip")
             self.assertEqual(response.header("Content-Encoding"), ["gzip"])
 
+    def test_putLater(self) -> None:
+        """
+        What is put onto the site's resource later is found, also when the server has
+        left.
+        """
+        self.server.mount(self.served.site)
+        page = Data(b"a new page", "text/plain")
+        self.served.site.resource.putChild(b"new", page)
+        self.assertEqual(self.get(self.served, "/new").body, b"a new page")
+        self.server.unmount()
+        self.assertEqual(self.get(self.served, "/new").body, b"a new page")
+
     def test_noSegments(self) -> None:
         """
         A site's root that is part of another tree as well is found there too, with what

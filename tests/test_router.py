@@ -379,6 +379,10 @@ class RoutesTests(RouterTestCase):
         for protocol in ("", "v1, v2", "a b", "ü"):
             error = self.assertRaises(ValueError, self.mount, "/", protocol)
             self.assertIn(repr(protocol), str(error))
+        things: list[Any] = [b"v1", 5, ["v1"]]
+        for thing in things:
+            with self.assertRaises((TypeError, ValueError)):
+                self.mount("/", thing)
 
     def test_badApplication(self) -> None:
         """
