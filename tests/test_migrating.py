@@ -427,6 +427,27 @@ class RowsTests(SynchronousTestCase):
             ],
         )
 
+    def test_fragmentAndSend(self) -> None:
+        """
+        A frame is sent in as many as the options say, if it can be cut at all.
+        """
+        ends = Ends(fragmentOutgoingMessages=True, fragmentationThreshold=2)
+        send = ends.connection.fragmentAndSend
+        send(WebSocketFrame(Opcode.TEXT, b"abc"))
+        send(WebSocketFrame(Opcode.BINARY, b"d"))
+        self.assertEqual(
+            ends.peer.frames(),
+            [
+                Frame(Opcode.TEXT, b"ab", False),
+                Frame(Opcode.CONTINUATION, b"c"),
+                Frame(Opcode.BINARY, b"d"),
+            ],
+        )
+        for wrong in (Opcode.PING, Opcode.CLOSE, Opcode.CONTINUATION):
+            self.assertRaises(ValueError, send, WebSocketFrame(wrong))
+        self.assertRaises(ValueError, send, WebSocketFrame(Opcode.TEXT, b"\xff"))
+        self.assertEqual(ends.peer.frames(), [])
+
     def test_dropWithReason(self) -> None:
         """
         Who drops a connection can say why.

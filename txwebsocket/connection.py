@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.link import Hold, Link
-from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.options import ConnectionConfig
@@ -172,6 +172,20 @@ class WebSocketConnection:
         link.checkRoom(frame.length)
         link.wire.sendFrame(frame.toFrame())
         link.settle()
+
+    def fragmentAndSend(self, frame: WebSocketFrame) -> None:
+        """
+        Send the payload of a text or binary frame as a message, in as many frames as
+        ``fragmentOutgoingMessages`` and ``fragmentationThreshold`` say.
+
+        :raises ValueError: if it is a frame of another kind, or its text is not UTF-8.
+        """
+        if frame.opcode == Opcode.TEXT:
+            self.sendUTF(frame.binaryPayload.decode("utf-8"))
+        elif frame.opcode == Opcode.BINARY:
+            self.sendBytes(frame.binaryPayload)
+        else:
+            raise ValueError(f"only messages can be fragmented: {frame}")
 
     def flushed(self) -> Deferred[None]:
         """

@@ -22,7 +22,10 @@ class WebSocketFrame:
     with :meth:`addData`.
 
     :ivar fin: whether it ends its message.
-    :ivar rsv1: the first extension bit; ``rsv2`` and ``rsv3`` are the others.
+    :ivar rsv1: the first extension bit.
+    :ivar rsv2: the second.
+    :ivar rsv3: the third.
+    :ivar maxReceivedFrameSize: the most bytes of payload to read; None sets no limit.
     :ivar opcode: what it carries.
     :ivar mask: whether it is masked on the wire.
     :ivar binaryPayload: the payload, never masked. Of a close frame, the reason.

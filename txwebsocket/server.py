@@ -54,6 +54,7 @@ class WebSocketServer:
     :param onUpgradeError: called with each :exc:`UpgradeRefused`: somebody got no
         WebSocket before the application was asked.
     :raises TypeError: if the application is none of these.
+    :ivar config: what was chosen.
     """
 
     _log = Logger()
