@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
@@ -422,6 +423,25 @@ class OriginTests(AdmissionTestCase):
         self.assertEqual(response.status, 403)
         for part in (b"https://a.example", b"example.com", b"origins"):
             self.assertIn(part, response.body)
+
+    def test_logged(self) -> None:
+        """
+        Whoever runs the server finds each refusal in the log, with the client and the
+        option.
+        """
+        events: list[str] = []
+
+        def note(event: Any) -> None:
+            events.append(str(formatEvent(event)))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        self.serve()
+        peer = self.come("192.0.2.9", "Origin: https://a.example")
+        self.assertEqual(peer.response().status, 403)
+        [line] = [event for event in events if "gets no WebSocket" in event]
+        for part in ("192.0.2.9", "https://a.example", "example.com", "origins"):
+            self.assertIn(part, line)
 
 
 class ListenerTests(AdmissionTestCase):

@@ -149,7 +149,7 @@ class OpeningTests(SynchronousTestCase):
         application = Recorder()
         ends = Ends(application, agreed=agreed, keepalive=False)
         self.assertTrue(ends.connection.extensions.startswith("permessage-deflate;"))
-        message = "".join(map(chr, range(40, 120)))
+        message = "".join(map(chr, range(40, 120))) * 2
         sizes = []
         for _ in range(3):
             ends.connection.send(message)

@@ -117,8 +117,8 @@ class Link:
             onStall=partial(self.abort, CloseCause.WRITE_TIMEOUT),
         )
         self.report: CloseReport | None = None
-        self.onOpen: Callable[[], object] = _doNothing
-        self.onEnd: Callable[[], object] = _doNothing
+        self.onOpen: Callable[[], object] = lambda: None
+        self.onEnd: Callable[[], object] = lambda: None
         self._clock = clock
         self._hooks = NO_HOOKS
         self.isPulled = True
@@ -393,6 +393,9 @@ class Link:
         producer = self._producer
         if producer is not None:
             self._run(producer.pauseProducing if isFull else producer.resumeProducing)
+            if self.writer.isFull is not isFull:
+                # It has sent that much already, and what follows from that was done.
+                return
         if self.wire.role is Role.SERVER:
             (self.hold if isFull else self.release)(Hold.WRITER)
         if not isFull:
@@ -493,7 +496,3 @@ class Link:
         if self._closeCall is not None:
             self._closeCall.cancel()
             self._closeCall = None
-
-
-def _doNothing() -> None:
-    return None

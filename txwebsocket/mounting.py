@@ -55,6 +55,12 @@ class MountPoint(Resource):
         self.inner = inner
         self.serve = serve
 
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """
+        Put a child where it belongs.
+        """
+        self.inner.putChild(path, child)
+
     def getChildWithDefault(self, path: bytes, request: Request) -> Any:
         """
         The server for an upgrade, unless the tree has a WebSocket of its own for this

@@ -50,6 +50,10 @@ def _same(name: str) -> Any:
     )
 
 
+def _isName(protocol: object) -> bool:
+    return isinstance(protocol, str) and isToken(protocol)
+
+
 class WebSocketRouterRequest:
     """
     A request that a router has found an application for.
@@ -167,7 +171,7 @@ class WebSocketRouter(WebSocketResource):
         :raises ValueError: if the path is none, or there is this route already.
         :raises TypeError: if the application can't be served.
         """
-        if protocol not in (None, ANY) and not isToken(str(protocol)):
+        if protocol is not None and protocol != ANY and not _isName(protocol):
             raise ValueError(f"{protocol!r} is not the name of a subprotocol")
         if self._find(path, protocol) is not None:
             raise ValueError(f"there is a route for {path!r} and {protocol!r} already")

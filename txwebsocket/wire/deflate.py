@@ -373,12 +373,15 @@ class DeflateTransform:
             size += len(piece)
             if size > limit:
                 raise MessageTooBig
+            isOver = not piece and _isRead(payload, at)
             if inflater.eof:
                 ends += 1
                 if ends > _MAX_ENDS:
                     raise ValueError("the compressed data ends too often")
                 inflater = self._afterEnd(pieces)
-            if _isRead(payload, at) and not piece:
+                # Where nothing follows, the tail is no part of a block.
+                isOver = at >= len(payload)
+            if isOver:
                 return b"".join(pieces), inflater
             if not isMeasured and size > _LARGE and _isBomb(len(piece), at - start):
                 isMeasured = True
@@ -424,7 +427,8 @@ def _step(inflater: Any, payload: bytes, at: int, most: int) -> tuple[bytes, int
 
 
 def _unread(inflater: Any) -> int:
-    return len(inflater.unconsumed_tail) + len(inflater.unused_data)
+    # At an end both may hold the same.
+    return len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
 
 
 def _isBomb(size: int, read: int) -> bool:

@@ -64,7 +64,9 @@ def _extensions() -> Any:
 
 
 def _isExtensions(value: object) -> bool:
-    return isinstance(value, tuple) and all(hasattr(each, "offers") for each in value)
+    return isinstance(value, tuple) and all(
+        hasattr(each, "offers") and not isinstance(each, type) for each in value
+    )
 
 
 def _isSize(value: object) -> bool:
