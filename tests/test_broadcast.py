@@ -13,13 +13,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Peer, Recorder, Served, binary, close, text
 from txwebsocket import (
+    Agreement,
+    ClientConfig,
     CloseCause,
+    Deflate,
+    Extension,
     ServerConfig,
     WebSocketConnection,
     WebSocketProtocol,
     WebSocketRequest,
     WebSocketServer,
 )
+from txwebsocket.testing import MemorySite
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Frame
 
@@ -474,3 +479,152 @@ class FateTests(BroadcastTestCase):
             self.assertIn(text("in between"), frames)
             self.assertIn(binary(message), frames)
             self.assertEqual(len(frames), 2)
+
+
+class Rotating:
+    """
+    An extension that rotates letters in one direction for each group of clients.
+
+    :ivar encoded: how many messages were changed before they were sent.
+    """
+
+    name = "x-rotating"
+
+    def __init__(self, group: str | None) -> None:
+        self.group = group
+        self.encoded = 0
+
+    def offers(self) -> list[Extension]:
+        """
+        Offer to be in our group; in none, to be alone.
+        """
+        return [Extension(self.name, (("group", self.group),))]
+
+    def agree(self, answer: Extension) -> RotatingTransform:
+        """
+        Take whatever the answer is.
+        """
+        return RotatingTransform(self, None)
+
+    def accept(self, offer: Extension) -> Agreement:
+        """
+        Accept each offer.
+        """
+        return Agreement(offer, RotatingTransform(self, offer.parameters[0][1]))
+
+
+class RotatingTransform:
+    """
+    What is done to the messages of one connection.
+    """
+
+    rsv = 0x40
+    releaseAfter = None
+
+    def __init__(self, extension: Rotating, group: str | None) -> None:
+        self._extension = extension
+        self._group = group
+
+    def encode(self, payload: bytes) -> bytes:
+        """
+        Rotate.
+        """
+        self._extension.encoded += 1
+        return payload[1:] + payload[:1]
+
+    def decode(self, payload: bytes, limit: int) -> bytes:
+        """
+        Rotate back.
+        """
+        return payload[-1:] + payload[:-1]
+
+    def sharingKey(self) -> str | None:
+        """
+        All in a group are alike; who is in none is like nobody else.
+        """
+        return self._group
+
+    def release(self) -> None:
+        """
+        There is nothing to let go of.
+        """
+
+
+class ExtensionTests(SynchronousTestCase):
+    """
+    Tests of broadcasts to those who have agreed on extensions.
+    """
+
+    def setUp(self) -> None:
+        self.extension = Rotating("servers")
+
+    def connect(self, site: MemorySite, *extensions: Any) -> WebSocketConnection:
+        """
+        Connect with these extensions.
+        """
+        config = ClientConfig(extensions=extensions)
+        return self.successResultOf(site.connect(config=config))
+
+    def assertReceived(
+        self, site: MemorySite, connections: list[WebSocketConnection], message: str
+    ) -> None:
+        """
+        What is broadcast reaches them all.
+        """
+        server: Any = site.server
+        self.assertEqual(server.broadcast(message), [])
+        site.flush()
+        for connection in connections:
+            self.assertEqual(self.successResultOf(connection.receive()), message)
+
+    def test_once(self) -> None:
+        """
+        A message is changed once for all who have agreed on the same, and not at all
+        for those who have agreed on nothing.
+        """
+        site = MemorySite(Recorder, ServerConfig(extensions=[self.extension]))
+        for groups, count in (
+            ([], 0),
+            (["a", "a", "a"], 1),
+            (["a", "b", "b"], 2),
+        ):
+            connections = [self.connect(site)]
+            connections += [self.connect(site, Rotating(group)) for group in groups]
+            self.extension.encoded = 0
+            self.assertReceived(site, connections, "hello")
+            self.assertEqual(self.extension.encoded, count)
+            for connection in connections:
+                connection.close()
+            site.flush()
+
+    def test_each(self) -> None:
+        """
+        It is changed anew for each for whom it depends on what came before.
+        """
+        site = MemorySite(Recorder, ServerConfig(extensions=[self.extension]))
+        groups = ["a", None, "a", None]
+        connections = [self.connect(site, Rotating(group)) for group in groups]
+        self.assertReceived(site, connections, "hello")
+        self.assertEqual(self.extension.encoded, 3)
+
+    def test_compressed(self) -> None:
+        """
+        A message is compressed for those who want that, with a context of their own or
+        without, and reaches all others as well.
+        """
+        site = MemorySite(Recorder, ServerConfig(extensions=[Deflate()]))
+        fresh = Deflate(serverNoContextTakeover=True)
+        connections = [
+            self.connect(site),
+            self.connect(site, Deflate()),
+            self.connect(site, fresh),
+            self.connect(site, fresh),
+        ]
+        message = "again and " * 10 * KIB
+        for _ in range(2):
+            self.assertReceived(site, connections, message)
+        server: Any = site.server
+        plain, *small = [each.traffic.bytesSent for each in server.connections]
+        self.assertGreater(plain, 2 * len(message))
+        for size in small:
+            self.assertLess(size, 2 * KIB)

@@ -261,7 +261,10 @@ Text.
             "WebSocketServer(config)",
             "WebSocketServer.closeAllConnections(code)",
         ):
-            resolve(name)
+            try:
+                resolve(name)
+            except LookupError as error:
+                self.fail(f"{name} was not found: {error}")
 
     def test_unresolved(self) -> None:
         """

@@ -174,9 +174,11 @@ class Deflate:
         """
         given = _parameters(answer)
         serverBits = _bits(given, _SERVER_BITS, _MAX_BITS)
-        clientBits = _bits(given, _CLIENT_BITS, self.clientMaxWindowBits)
-        if clientBits > self.clientMaxWindowBits:
-            raise ValueError(f"{_CLIENT_BITS} is {clientBits}, more than was offered")
+        # What we offered is a promise, and to the server a hint that it may pass over
+        # (RFC 7692, 7.1.2.2).
+        clientBits = min(
+            _bits(given, _CLIENT_BITS, _MAX_BITS), self.clientMaxWindowBits
+        )
         if self.serverNoContextTakeover and _SERVER_FRESH not in given:
             raise ValueError(f"{_SERVER_FRESH} was asked for")
         isFresh = self.clientNoContextTakeover or _CLIENT_FRESH in given
