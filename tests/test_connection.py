@@ -25,6 +25,8 @@ from tests.memory import (
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
+    Deflate,
+    Extension,
     InvalidState,
     Opcode,
     State,
@@ -33,6 +35,7 @@ from txwebsocket import (
 )
 from txwebsocket.connection import asBytes, makeLink
 from txwebsocket.wire.codes import Role
+from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.options import ServerConfig
 
@@ -303,6 +306,30 @@ class SendingTests(SynchronousTestCase):
             self.assertEqual(
                 ends.peer.frames(), [Frame(Opcode.TEXT, b"half", fin=False)]
             )
+
+    def test_compression(self) -> None:
+        """
+        Messages are compressed if that was agreed on, but for those that must not be.
+        """
+        agreed = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        connection = (ends := Ends(agreed=agreed)).connection
+        for method, message in (
+            (connection.send, "x" * 1000),
+            (connection.send, b"x" * 1000),
+            (connection.sendUTF, "x" * 1000),
+            (connection.sendBytes, b"x" * 1000),
+            (connection.sendTextMessage, "x" * 1000),
+            (connection.sendBytesMessage, b"x" * 1000),
+        ):
+            for options, isCompressed in (
+                ({}, True),
+                ({"compress": True}, True),
+                ({"compress": False}, False),
+            ):
+                method(message, **options)  # type: ignore[operator]
+                [frame] = ends.peer.frames()
+                self.assertEqual(bool(frame.rsv), isCompressed)
+                self.assertEqual(len(frame.payload) < 100, isCompressed)
 
     def test_clientMasks(self) -> None:
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -509,6 +509,37 @@ class LaterTests(DecidingTestCase):
         served.clock.advance(2)
         self.assertEqual(len(cancelled), 1)
         self.assertIsNone(self.successResultOf(done))
+
+    def test_shutDownFails(self) -> None:
+        """
+        What a handler raises while all are told to go is logged as ever.
+        """
+        served = Served(self.waiting)
+        served.request()
+        served.resource.server.shutDown()
+        self.decision.errback(ZeroDivisionError("secret"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_shutDownAfterwards(self) -> None:
+        """
+        A handler that has ended is waited for no more.
+        """
+        served = Served(self.waiting)
+        peer = served.request()
+        self.decision.callback(None)
+        peer.sendClose()
+        done = served.resource.server.shutDown()
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_cancelled(self) -> None:
+        """
+        A handler that is cancelled by somebody else has failed.
+        """
+        peer = Served(self.waiting).request()
+        self.decision.cancel()
+        self.assertEqual(peer.response().status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
 
     def test_noTimeLeft(self) -> None:
         """

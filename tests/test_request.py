@@ -204,7 +204,9 @@ class AskedTests(RequestTestCase):
         """
         request = self.ask()
         self.assertEqual(request.websocketVersion, 13)
-        self.assertEqual(len(self.flushWarnings()), 1)
+        [warning] = self.flushWarnings()
+        self.assertIn("txwebsocket 0.1.0", warning["message"])
+        self.assertIn("webSocketVersion", warning["message"])
 
 
 _HEADERS = (
@@ -226,6 +228,9 @@ class AcceptTests(RequestTestCase):
         connection = request.accept()
         self.assertTrue(connection.connected)
         self.assertTrue(request.isDecided)
+        self.assertIsNotNone(request.link)
+        self.assertEqual(list(self.served.resource.server.connections), [connection])
+        self.assertEqual(list(self.served.resource.server.pendingRequests), [])
         self.assertIs(connection.request, request)
         self.assertIsNone(connection.protocol)
         self.assertEqual(self.peer.response().status, 101)
@@ -257,6 +262,15 @@ class AcceptTests(RequestTestCase):
                 status = self.peer.response().status
                 self.assertEqual(status, 101 if first == "accept" else 403)
                 self.assertEqual(self.peer.received(), b"")
+
+    def test_onceIntroduced(self) -> None:
+        """
+        An application that comes too late is not told anything.
+        """
+        request, application = self.ask(), Recorder()
+        request.accept()
+        self.assertRaises(InvalidState, request.accept, application=application)
+        self.assertEqual(application.told, [])
 
     def assertProtocol(
         self, chosen: str | None, *arguments: str, **options: Any
@@ -659,6 +673,14 @@ class RejectTests(RequestTestCase):
         for status in (0, 99, 100, 101, 200, 204, 299, 600, 1000, -403):
             self.assertRaises(ValueError, request.reject, status)
         self.assertOpen(request)
+
+    def test_goodStatuses(self) -> None:
+        """
+        All others are taken, the last ones too.
+        """
+        for status in (300, 302, 400, 418, 599):
+            self.ask().reject(status)
+            self.assertEqual(self.peer.response().status, status)
 
     def test_injection(self) -> None:
         """

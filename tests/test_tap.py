@@ -118,6 +118,7 @@ class OptionsTests(SynchronousTestCase):
         """
         for arguments in (["--max-size=5"], ["-m", "5"]):
             self.assertEqual(parse(*arguments)["config"].maxReceivedMessageSize, 5)
+        self.assertEqual(parse("--max-size=1")["config"].maxReceivedMessageSize, 1)
         self.assertEqual(parse()["config"].maxReceivedMessageSize, 2**20)
 
     def test_badMaxSize(self) -> None:
@@ -272,6 +273,7 @@ class AppTests(SynchronousTestCase):
         """
         handler = parse("--app=this.handler")["application"]
         self.assertEqual(handler.__code__.co_filename, os.path.abspath("this.py"))
+        self.assertEqual(sys.path[0], os.getcwd())
 
     def test_noPathWithoutApp(self) -> None:
         """
@@ -487,6 +489,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         peer.sendClose(1001)
         self.successResultOf(stopped)
+        self.assertFalse(any(each.running for each in service.services))
         peer.turn()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -534,6 +537,7 @@ class AnnouncementTests(SynchronousTestCase):
         service = makeService(parse(f"--port={port}")).services[1]
         announced = service.endpoint
         self.assertTrue(verifyObject(IStreamServerEndpoint, announced))
+        self.assertTrue(IStreamServerEndpoint.providedBy(vars(announced)["_endpoint"]))
         vars(announced)["_endpoint"] = MemoryEndpoint(result)
         listening: Deferred[Any] = announced.listen(service.factory)
         return listening

@@ -516,6 +516,19 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(peer.response().status, 101)
         self.assertEqual(later.application.lost, [])
 
+    def test_earlyBytesAreFreed(self) -> None:
+        """
+        Trap 5: what came before the decision is not kept once it was delivered.
+        """
+        later = Later()
+        peer = Served(later).connect()
+        peer.send(handshake() + peer.binary(bytes(10_000)))
+        self.assertNotEqual(peer.protocol._channel._dataBuffer, [])
+        later.accept()
+        peer.turn()
+        self.assertEqual(peer.protocol._channel._dataBuffer, [])
+        self.assertEqual(later.application.messages, [bytes(10_000)])
+
     def test_notifyFinish(self) -> None:
         """
         Trap 7: when the connection ends, twisted.web hears of it: notifyFinish fires,

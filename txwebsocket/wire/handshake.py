@@ -67,14 +67,16 @@ def checkHeaders(headers: Iterable[tuple[str, str]]) -> None:
     May these be added to a handshake?
 
     :raises ValueError: naming the first that may not: its name is no token, its value
-        has a control character or is not Latin-1, or the handshake itself owns it.
+        has a control character or space at an end, or is not Latin-1, or the handshake
+        itself owns it.
     """
     for name, value in headers:
         if not isToken(name):
             raise ValueError(f"{name!r} is not the name of a header")
         if name.lower() in _OURS:
             raise ValueError(f"{name} can't be given: {_OURS[name.lower()]}")
-        if not _isLatin(value) or not isHeaderValue(value.encode("latin-1")):
+        isCut = value != value.strip(" \t")
+        if isCut or not _isLatin(value) or not isHeaderValue(value.encode("latin-1")):
             raise ValueError(f"{value!r} can't be the value of {name}")
 
 

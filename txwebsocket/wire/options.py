@@ -12,7 +12,7 @@ from txwebsocket.wire.extensions import ExtensionFactory
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.handshake import VERSIONS
-from txwebsocket.wire.origins import OriginChooser, OriginPolicy
+from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginChooser, OriginPolicy
 
 ProtocolChooser: TypeAlias = Callable[[Sequence[str]], str | None]
 """
@@ -200,7 +200,7 @@ def _origins() -> Any:
 
 
 def _isOrigins(value: object) -> bool:
-    if callable(value):
+    if callable(value) or value == INSECURE_ANY_ORIGIN:
         return True
     if not isinstance(value, tuple):
         return False
