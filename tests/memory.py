@@ -62,6 +62,7 @@ class MemoryTransport:
     :ivar isConnected: whether there is a connection still.
     :ivar disconnecting: whether ``loseConnection`` was called.
     :ivar wasAborted: whether ``abortConnection`` was called.
+    :ivar isEndingWriting: whether ``loseWriteConnection`` was called.
     :ivar hasEndedWriting: whether the peer has seen the end of our direction.
     :ivar noDelay: what ``setTcpNoDelay`` was given.
     :ivar producer: who is registered as producer.
@@ -85,7 +86,7 @@ class MemoryTransport:
         self.wasAborted = False
         self.hasEndedWriting = False
         self.noDelay: bool | None = None
-        self._isEndingWriting = False
+        self.isEndingWriting = False
         self._hasPausedProducer = False
         self._peerHasEnded = False
 
@@ -157,7 +158,7 @@ class MemoryTransport:
             self.producer.resumeProducing()
         elif self._mayGo():
             self.lose(ConnectionDone())
-        elif self._isEndingWriting:
+        elif self.isEndingWriting:
             self.hasEndedWriting = True
 
     def _mayGo(self) -> bool:
@@ -199,7 +200,7 @@ class MemoryTransport:
         """
         End our direction when all is written.
         """
-        self._isEndingWriting = True
+        self.isEndingWriting = True
 
     def abortConnection(self) -> None:
         """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -240,6 +241,28 @@ class LimitTests(AdmissionTestCase):
         waiting.vanish()
         self.served.request()
         self.assertEqual(len(requests), 4)
+
+    def test_leftHandlers(self) -> None:
+        """
+        A client that leaves makes no room while its handler still runs, or one client
+        could have any number of them run.
+        """
+        decisions: list[Deferred[Any]] = []
+
+        def handler(request: WebSocketRequest) -> Deferred[Any]:
+            decisions.append(Deferred())
+            return decisions[-1]
+
+        self.serve(handler, maxPendingRequests=2)
+        for _ in range(2):
+            self.served.request().vanish()
+        self.assertFull(self.served.request().response(), "maxPendingRequests")
+        self.assertEqual(len(decisions), 2)
+        for decision in decisions:
+            decision.callback(None)
+        self.flushLoggedErrors(RuntimeError)
+        self.assertEqual(self.served.request().received(), b"")
+        self.assertEqual(len(decisions), 3)
 
     def test_pendingDefault(self) -> None:
         """

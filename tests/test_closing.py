@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import permutations
 from typing import Any, ClassVar
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
@@ -364,12 +364,29 @@ class ClosingTests(SynchronousTestCase):
         """
         self.connection.drop(skipCloseFrame=True)
         self.assertTrue(self.transport.wasAborted)
+        self.assertIsNone(self.transport.producer)
         self.peer.turn()
         self.assertEqual(self.peer.received(), b"")
         report = self.application.report
         self.assertIs(report.cause, CloseCause.DROPPED)
         self.assertIsNone(report.sentCode)
         self.assertIdle()
+
+    def test_dropWithin(self) -> None:
+        """
+        The same from within a hook: the transport is cut, and asked nothing more.
+        """
+
+        class Dropping(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                self.connection.drop(skipCloseFrame=True)
+
+        ends = Ends(Dropping(), keepalive=False)
+        ends.peer.arrive(ends.peer.text("a"))
+        self.assertTrue(ends.transport.wasAborted)
+        self.assertFalse(ends.transport.isEndingWriting)
+        self.assertFalse(ends.transport.disconnecting)
+        self.assertEqual(len(ends.clock.getDelayedCalls()), 1)
 
     def test_dropTwice(self) -> None:
         """
@@ -484,6 +501,35 @@ class ClosingTests(SynchronousTestCase):
         )
         self.peer.vanish()
         self.assertEqual(self.application.told[-2:], ["lost", "closed"])
+
+    def test_waiters(self) -> None:
+        """
+        Whoever waits for the peer is told of the end, with the same report.
+        """
+        ends = Ends()
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        waiting: list[Deferred[Any]] = [
+            ends.connection.receive(),
+            ends.connection.flushed(),
+            ends.connection.ping(),
+        ]
+        failures = [each.addErrback(lambda failure: failure) for each in waiting]
+        ends.peer.vanish()
+        for each in failures:
+            error = self.failureResultOf(each, ConnectionClosed).value
+            self.assertIs(error.report, ends.connection.closeReport)
+
+    def test_unsent(self) -> None:
+        """
+        What could not be sent is counted and then forgotten.
+        """
+        self.peer.stall()
+        self.connection.send(bytes(300 * KIB))
+        unsent = self.connection.bufferedAmount
+        self.peer.vanish()
+        self.assertEqual(self.application.report.bytesUnsent, unsent)
+        self.assertEqual(self.connection.bufferedAmount, 0)
 
     def test_onEnd(self) -> None:
         """

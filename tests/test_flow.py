@@ -96,6 +96,8 @@ class FlowTests(SynchronousTestCase):
         In pull style the peer is read from no further while 16 messages wait.
         """
         ends = Ends()
+        ends.peer.sendBytes(b"0")
+        self.assertEqual(self.successResultOf(ends.connection.receive()), b"0")
         ends.peer.sendText(*"abcdefghijklmnopq")
         ends.peer.sendText("r")
         self.assertFalse(ends.transport.isReading)

@@ -60,8 +60,20 @@ class OpeningTests(SynchronousTestCase):
         application = Recorder()
         ends = Ends(application)
         self.assertEqual(application.told, ["started", "finished"])
+        self.assertFalse(ends.link.isPulled)
         self.assertIs(ends.connection.state, State.OPEN)
         self.assertIs(application.connection, ends.connection)
+
+    def test_onOpen(self) -> None:
+        """
+        Whoever keeps the connection in a list is told when it is open, after its
+        application.
+        """
+        application = Recorder()
+        ends = Ends(application, openIt=False)
+        ends.link.onOpen = lambda: application.told.append(ends.connection.state)
+        ends.link.opened()
+        self.assertEqual(application.told, ["started", "finished", State.OPEN])
 
     def test_sendingTooEarly(self) -> None:
         """
@@ -819,9 +831,10 @@ class PauseTests(SynchronousTestCase):
         A paused connection reads and delivers nothing until it is resumed.
         """
         self.connection.pause()
+        self.assertFalse(self.ends.transport.isReading)
         self.peer.sendText("a")
         self.assertEqual(self.application.messages, [])
-        self.assertFalse(self.ends.transport.isReading)
+        self.assertTrue(self.ends.transport.arrived)
         self.connection.resume()
         self.peer.turn()
         self.assertEqual(self.application.messages, ["a"])

@@ -21,6 +21,7 @@ from twisted.web.resource import EncodingResourceWrapper, IResource, Resource
 from twisted.web.server import GzipEncoderFactory, Request, Site
 from twisted.web.static import Data
 from twisted.web.test.requesthelper import DummyRequest
+from twisted.web.vhost import NameVirtualHost
 from zope.interface import implementer
 
 from tests.memory import (
@@ -425,6 +426,22 @@ class TreeTests(MountingTestCase):
         self.assertServedBy("the tree", self.served, "/branch/ws")
         self.assertServedBy("the server", self.served, "/branch")
         self.assertServedBy("the server", self.served, "/branch/twig")
+
+    def test_virtualHost(self) -> None:
+        """
+        One can stand in the tree of a virtual host.
+        """
+        hosts = NameVirtualHost()
+        hosts.addHost(b"example.com", self.root)
+        hosts.default = Resource()
+        self.root.putChild(b"ws", WebSocketResource(named("the tree")))
+        self.served = Served(hosts)
+        self.assertServedBy("the tree", self.served, "/ws")
+        self.server.mount(self.served.site)
+        self.assertServedBy("the tree", self.served, "/ws")
+        self.assertServedBy("the server", self.served, "/")
+        peer = self.served.upgrade("Host: example.org", path="/ws")
+        self.assertEqual(peer.frames(), [text("the server")])
 
     def test_madeOnDemand(self) -> None:
         """

@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorCore
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import Request, Site
+from twisted.web.vhost import NameVirtualHost
 
 from txwebsocket.wire.handshake import isUpgrade
 
@@ -88,11 +89,11 @@ class MountPoint(Resource):
         return (
             self.serve is not None
             and asksForUpgrade(request)
-            and not _hasUpgrading(self.inner, segments)
+            and not _hasUpgrading(self.inner, segments, request)
         )
 
 
-def _hasUpgrading(resource: Any, segments: list[bytes]) -> bool:
+def _hasUpgrading(resource: Any, segments: list[bytes], request: Request) -> bool:
     """
     Is there a WebSocket in the tree on the way to this path?
 
@@ -100,14 +101,27 @@ def _hasUpgrading(resource: Any, segments: list[bytes]) -> bool:
     are not asked for, since that may log somebody in or look something up.
     """
     for segment in [*segments, None]:
-        while isinstance(resource, MountPoint):
-            resource = resource.inner
+        resource = _behind(resource, request)
         if isinstance(resource, Upgrading) and resource.isFor(segment):
             return True
         resource = getattr(resource, "children", {}).get(segment)
         if resource is None:
             return False
     return False
+
+
+def _behind(resource: Any, request: Request) -> Any:
+    """
+    What stands behind mount points and virtual hosts.
+    """
+    while True:
+        if isinstance(resource, MountPoint):
+            resource = resource.inner
+        elif isinstance(resource, NameVirtualHost):
+            host = request.getRequestHostname().lower()
+            resource = resource.hosts.get(host, resource.default)
+        else:
+            return resource
 
 
 class _Upgrade(Resource):

@@ -82,7 +82,9 @@ class WebSocketServer:
         self._links: dict[WebSocketConnection, Link] = {}
         self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
         self._perAddress: Counter[str | None] = Counter()
-        self._handlers: set[Deferred[Any]] = set()
+        self._handlers: dict[WebSocketRequest, Deferred[Any]] = {}
+        # Requests that nobody waits for any more, but whose handlers go on.
+        self._abandoned: set[WebSocketRequest] = set()
         self._isShutDown = False
 
     @property
@@ -275,7 +277,7 @@ class WebSocketServer:
     def _endAll(self) -> None:
         for link in list(self._links.values()):
             link.abort(CloseCause.SHUTDOWN)
-        for handler in list(self._handlers):
+        for handler in list(self._handlers.values()):
             handler.cancel()
 
     # Letting in
@@ -317,7 +319,7 @@ class WebSocketServer:
         counts = {
             "maxConnections": len(self._links) + len(self._pending),
             "maxConnectionsPerAddress": self._perAddress[address] if address else 0,
-            "maxPendingRequests": len(self._pending),
+            "maxPendingRequests": len(self._pending) + len(self._abandoned),
         }
         for option, count in counts.items():
             limit = getattr(config, option)
@@ -351,15 +353,16 @@ class WebSocketServer:
                 self.config.openTimeout, self._tooLate, request
             )
         if waiting is not None:
-            self._handlers.add(waiting)
-            waiting.addBoth(self._handlerEnded, waiting)
+            self._handlers[request] = waiting
+            waiting.addBoth(self._handlerEnded, request)
             waiting.addCallbacks(
                 partial(self._returned, request), partial(self._raised, request)
             )
             waiting.addErrback(partial(self._logFailure, request))
 
-    def _handlerEnded(self, result: Any, handler: Deferred[Any]) -> Any:
-        self._handlers.discard(handler)
+    def _handlerEnded(self, result: Any, request: WebSocketRequest) -> Any:
+        self._handlers.pop(request, None)
+        self._abandoned.discard(request)
         return result
 
     def _returned(self, request: WebSocketRequest, _: object) -> None:
@@ -398,6 +401,7 @@ class WebSocketServer:
             request=repr(request),
             seconds=self.config.openTimeout,
         )
+        self._abandon(request)
         request.reject(503, "The server did not decide in time.")
 
     # Bookkeeping
@@ -412,7 +416,13 @@ class WebSocketServer:
         link.onOpen = partial(self._notify, self._onConnect, connection)
         link.onEnd = partial(self._ended, connection, isCounted)
 
+    def _abandon(self, request: WebSocketRequest) -> None:
+        if request in self._handlers:
+            self._abandoned.add(request)
+
     def _left(self, request: WebSocketRequest) -> None:
+        if not request.isDecided:
+            self._abandon(request)
         self._uncount(request, self._forget(request))
 
     def _ended(self, connection: WebSocketConnection, isCounted: bool) -> None:

@@ -35,7 +35,7 @@ ALL_BITS = range(8, 16)
 OWN_BITS = range(9, 16)
 
 MIB = 2**20
-LIMITS = (1000, 65536, MIB + MIB // 4)
+LIMITS = (1000, 65536, MIB + 1000)
 
 BAD_FLAGS = ("=1", "=true", '="10"', "=none")
 BAD_BITS = (
@@ -963,7 +963,7 @@ class TransformTestsMixin:
         whatever was before it.
         """
         for limit in LIMITS:
-            for message in (bytes(limit), noise(limit), digits(limit)):
+            for message in (bytes(limit), noise(limit)):
                 for bits, parameters in ((15, ""), (9, f"{CLIENT_BITS}=9")):
                     transform = self.make(parameters)
                     deflater = Deflater(bits)
@@ -1010,7 +1010,7 @@ class TransformTestsMixin:
             harmless + last * 100,
             unit * 3 + last * 100,
         ):
-            for limit in (1, 1000, MIB, 8 * MIB, 20 * MIB):
+            for limit in (1, 1000, MIB, 8 * MIB):
                 transform = self.make()
                 self.assertRaises(MessageTooBig, transform.decode, payload, limit)
 
@@ -1260,7 +1260,7 @@ class ConnectionTestsMixin:
         A message may become as large as the limit, compressible or not, in one frame or
         in many; one byte more ends the connection with 1009.
         """
-        for limit in (1000, 65536, MIB):
+        for limit in (1000, 65536, 300_000):
             for message in (bytes(limit + 1), noise(limit + 1)):
                 for parts in (1, 64):
                     talk = self.start(maxReceivedMessageSize=limit)
@@ -1291,7 +1291,7 @@ class ConnectionTestsMixin:
         A message at the limit is not refused because the peer's compressor has made it
         larger, as compressors do with what they can't compress.
         """
-        for limit in (1000, 65536, MIB):
+        for limit in (1000, 65536, 300_000):
             for options in ({"level": 0}, {"level": 1, "memLevel": 1}, {"level": 9}):
                 message = noise(limit)
                 payload = Deflater(15, **options)(message)
