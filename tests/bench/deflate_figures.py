@@ -5,8 +5,8 @@ of each message, and of a message to all.
 
     python tests/bench/deflate_figures.py [memory|speed|broadcast ...]
 
-What it prints are tables for ``docs/howto/compression.rst``. Memory is what a process of
-its own has resident, on Linux; times are the processor's.
+What it prints are tables for ``docs/howto/compression.rst``. Memory is what a process
+of its own has resident, on Linux; times are the processor's.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from multiprocessing import get_context
@@ -176,10 +177,15 @@ def memory() -> str:
 # Speed
 
 
-def _timed(call: Callable[[], object]) -> float:
+def _timed(
+    call: Callable[[bytes], Any], messages: Sequence[bytes]
+) -> tuple[float, list[Any]]:
+    """
+    Seconds to do this to all of these messages, and what comes of it.
+    """
     began = time.process_time()
-    call()
-    return time.process_time() - began
+    found = [call(message) for message in messages]
+    return time.process_time() - began, found
 
 
 def _speedOf(options: dict[str, Any]) -> list[tuple[float, float, float]]:
@@ -190,22 +196,18 @@ def _speedOf(options: dict[str, Any]) -> list[tuple[float, float, float]]:
     found = []
     for size in _SIZES:
         messages = makeMessages(size, max(8, 400 * _KIB // size))
-        best = [float("inf")] * 2
-        payloads: list[bytes] = []
+        compressing = inflating = float("inf")
+        small = 0
         for _ in range(7):
             own, peer = makeTransform(**options), makeTransform(**options)
-            payloads.clear()
-
-            def compress(own: Transform = own, messages: Any = messages) -> None:
-                payloads.extend(own.encode(message) or message for message in messages)
-
-            def inflate(peer: Transform = peer) -> None:
-                for payload in payloads:
-                    peer.decode(payload, _LIMIT)
-
-            best = [min(best[0], _timed(compress)), min(best[1], _timed(inflate))]
-        small = sum(map(len, payloads)) / sum(map(len, messages))
-        found.append((*(seconds / len(messages) * 1e6 for seconds in best), small))
+            seconds, payloads = _timed(own.encode, messages)
+            compressing = min(compressing, seconds)
+            small = sum(map(len, payloads))
+            seconds, _ = _timed(partial(peer.decode, limit=_LIMIT), payloads)
+            inflating = min(inflating, seconds)
+        each = 1e6 / len(messages)
+        ratio = small / sum(map(len, messages))
+        found.append((compressing * each, inflating * each, ratio))
     return found
 
 
@@ -263,7 +265,7 @@ def _broadcast(isFresh: bool | None) -> tuple[float, int]:
             connection.sendShared(Opcode.TEXT, message, shared)
 
     # The first makes the contexts.
-    seconds = [_timed(lambda message=message: send(message)) for message in messages]
+    seconds = [_timed(send, [message])[0] for message in messages]
     size = connections[0].outbox.size
     return min(seconds[1:]) * 1000, size // len(messages)
 
