@@ -3,16 +3,43 @@
 Builds and installs txwebsocket.
 """
 
+import os
+import platform
 import re
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 
-# The optional native twin of the fast path belongs in this list, as one Extension
-# called "txwebsocket.wire._speedups"; everything works without it.
-EXTENSIONS: list[Extension] = []
+# Built for the limited API of Python 3.11 the native twin serves all that follow, too.
+# A Python without the global lock has no limited API.
+LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def extensions() -> list[Extension]:
+    """
+    The native twin of the fast path, which all works without.
+
+    ``TXWEBSOCKET_SPEEDUPS`` decides: ``auto``, the default, does without it where it
+    can't be built, ``yes`` insists on it, ``no`` leaves it out. PyPy is fast as it is.
+    """
+    wish = os.environ.get("TXWEBSOCKET_SPEEDUPS", "auto")
+    if wish not in ("auto", "yes", "no"):
+        raise SystemExit(f"TXWEBSOCKET_SPEEDUPS must be auto, yes or no, not {wish!r}")
+    isPyPy = platform.python_implementation() == "PyPy"
+    if wish == "no" or (wish == "auto" and isPyPy):
+        return []
+    return [
+        Extension(
+            "txwebsocket.wire._speedups",
+            ["txwebsocket/wire/_speedups.c"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
+            py_limited_api=LIMITED_API,
+            optional=wish == "auto",
+        )
+    ]
 
 
 def version() -> str:
@@ -81,6 +108,7 @@ setup(
         "": ["py.typed", "*.pyi"],
         "txwebsocket": ["page/**/*"],
     },
-    ext_modules=EXTENSIONS,
+    ext_modules=extensions(),
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
     zip_safe=False,
 )

@@ -840,6 +840,16 @@ class TransformTestsMixin:
                 for message in messages:
                     payload = deflater(message)
                     self.assertEqual(transform.decode(payload, len(message)), message)
+        # Who was not asked to use less, or could not be, uses all there is.
+        message = farReaching(1 << 15)
+        for transform in (
+            self.make(clientMaxWindowBits=9),
+            self.makeClient(serverMaxWindowBits=9),
+        ):
+            deflater = Deflater(15)
+            for _ in range(2):
+                found = transform.decode(deflater(message), len(message))
+                self.assertEqual(found, message)
         for level, memLevel, strategy in product((1, 9), (1, 9), range(5)):
             message = farReaching(5000)
             deflater = Deflater(15, level=level, memLevel=memLevel, strategy=strategy)

@@ -1,0 +1,239 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Puts ten million frames through the native twin, in all the ways it has, and looks at
+what is left: neither memory nor its blocks nor references may become more.
+"""
+
+import argparse
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from txwebsocket.wire import frames
+from txwebsocket.wire._speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire.codes import CloseCode, Opcode
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
+MASK = b"\x37\xfa\x21\x3d"
+ALLOWED_KIB = 512
+ALLOWED_BLOCKS = 50
+ALLOWED_REFERENCES = 20
+
+
+def makeReader(masked: bool = True, **options: Any) -> FrameReader:
+    """
+    A reader with common limits.
+    """
+    limits = {"maxFrameSize": None, "maxMessageSize": 2**20}
+    return FrameReader(masked=masked, **{**limits, **options})
+
+
+def stream(masked: bool, text: bytes, size: int) -> bytes:
+    """
+    Frames of all kinds.
+    """
+    mask = MASK if masked else b""
+    parts = [
+        (TEXT, text * size, 0x80),
+        (BINARY, b"b" * size, 0x80),
+        (TEXT, b"\xe2", 0),
+        (PING, b"p" * 125, 0x80),
+        (CONTINUATION, b"\x82", 0),
+        (CONTINUATION, b"\xac" + text * size, 0x80),
+        (TEXT, b"\xff" * size, 0xC0),
+        (CLOSE, b"", 0x80),
+        (PONG, b"", 0x80),
+        (BINARY, b"", 0x80),
+    ]
+    return b"".join(
+        encodeFrame(opcode, payload, mask, flags) for opcode, payload, flags in parts
+    )
+
+
+def readWhole() -> int:
+    """
+    Many frames in one chunk.
+    """
+    for masked in (True, False):
+        for whole in (True, False):
+            reader = makeReader(masked, rsv=0x40, whole=whole)
+            for data in STREAMS[masked]:
+                reader.feed(data)
+    return 4 * SMALL * 6 * FRAMES
+
+
+def readPieces() -> int:
+    """
+    Frames that arrive in parts, and readers that go while one is arriving.
+    """
+    for data in PIECES:
+        reader = makeReader(rsv=0x40)
+        for piece in data:
+            reader.feed(piece)
+            reader.wanted()
+        reader.feed(data[0][:-1])
+    return FRAMES * len(PIECES)
+
+
+def readBroken() -> int:
+    """
+    Frames that break each rule.
+    """
+    for masked, data in BROKEN:
+        reader = makeReader(masked, rsv=0x40, maxFrameSize=500, maxMessageSize=400)
+        reader.feed(data)
+        reader.feed(data)
+        reader = makeReader(masked, rsv=0x40, maxFrameSize=500, maxMessageSize=400)
+        for place in range(len(data)):
+            reader.feed(data[place : place + 1])
+    return 2 * len(BROKEN)
+
+
+def makeFrames() -> int:
+    """
+    Frames made of all that is like bytes.
+    """
+    for payload in (b"", b"p" * 20, bytearray(200), memoryview(bytes(70000))):
+        for mask in (b"", MASK, bytearray(MASK)):
+            encodeFrame(BINARY, payload, mask)
+            encodeHead(BINARY, len(payload), mask=mask, flags=0)
+    return 24
+
+
+def misuse() -> int:
+    """
+    Calls that are refused.
+    """
+    reader = makeReader()
+    calls: list[tuple[Callable[..., object], list[object], dict[str, object]]] = [
+        (reader.feed, ["text"], {}),
+        (reader.feed, [memoryview(b"abcd")[::2]], {}),
+        (encodeFrame, [], {}),
+        (encodeFrame, [1, "text"], {}),
+        (encodeFrame, [1, b"", b"key"], {}),
+        (encodeFrame, [1, b"", None], {}),
+        (encodeFrame, [256, b""], {}),
+        (encodeFrame, [1, b"", b"", "flags"], {}),
+        (encodeFrame, [1, b"", b"", 0, 0], {}),
+        (encodeFrame, [1, b""], {"payload": b""}),
+        (encodeFrame, [1, b""], {"colour": b""}),
+        (encodeHead, [1, -1], {}),
+        (encodeHead, [1, 2**64], {}),
+        (encodeHead, ["opcode", 1], {}),
+        (makeReader, [], {"maxFrameSize": "many"}),
+        (makeReader, [], {"slack": -1}),
+        (FrameReader, [], {}),
+    ]
+    for call, args, options in calls:
+        with suppress(TypeError, ValueError, OverflowError, BufferError):
+            call(*args, **options)
+            raise AssertionError(f"{call} took {args}, {options}")
+    return 0
+
+
+FRAMES = 10
+SMALL = 10
+STREAMS = {
+    masked: [
+        stream(masked, text, size) * (1 if size > 100 else SMALL)
+        for text in (b"t", "é€😀".encode())
+        for size in (0, 1, 40, 5000)
+    ]
+    for masked in (True, False)
+}
+PIECES = [
+    [data[at : at + step] for at in range(0, len(data), step)]
+    for data, step in (
+        (stream(True, b"t", 30), 1),
+        (stream(True, "é€😀".encode(), 30), 7),
+        (stream(True, "é€😀".encode(), 5000), 1400),
+    )
+]
+BROKEN = [
+    (False, b"\x91\x00"),
+    (False, b"\x83\x00"),
+    (False, b"\x09\x00"),
+    (False, b"\xc9\x00"),
+    (False, b"\x80\x00"),
+    (False, b"\x01\x00\xc0\x00"),
+    (False, b"\x01\x00\x01\x00"),
+    (True, b"\x81\x00"),
+    (False, b"\x81\x80"),
+    (False, b"\x89\x7e"),
+    (False, b"\x82\x7e\x00\x7d"),
+    (False, b"\x82\x7f" + b"\xff" * 8),
+    (False, b"\x82\x7e\x02\x00"),
+    (False, b"\x82\x7e\x01\x95"),
+    (False, b"\x81\x03a\xffa"),
+    (False, b"\x01\x02\xe2\x82\x80\x01a"),
+    (False, b"\x01\x02\xe2\x82\x80\x00"),
+]
+WORKS = (readWhole, readPieces, readBroken, makeFrames, misuse)
+
+
+def residentKib() -> int:
+    """
+    Memory of this process that is in use.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1])
+
+
+def references() -> dict[str, int]:
+    """
+    How often the objects are referred to that the native twin shares.
+    """
+    shared = [None, True, False, b"", "", frames.Frame, frames.Failed, FrameReader]
+    shared += [CloseCode, *CloseCode, *range(16), 0x40]
+    return {repr(item): sys.getrefcount(item) for item in shared}
+
+
+def rounds(wanted: int, seconds: float) -> Iterator[int]:
+    """
+    Do all kinds of work in turns; tell how many frames that were so far.
+    """
+    done, end = 0, time.monotonic() + seconds
+    while done < wanted and time.monotonic() < end:
+        done += sum(work() for work in WORKS)
+        yield done
+
+
+def main() -> int:
+    """
+    Do what the command line says.
+    """
+    parser = argparse.ArgumentParser(description="Look for leaks.")
+    parser.add_argument("--frames", type=int, default=10_000_000, help="at least")
+    parser.add_argument("--seconds", type=float, default=600, help="at most")
+    options = parser.parse_args()
+    done = 0
+    # The first tenth is there for all that is kept on purpose.
+    for done in rounds(options.frames // 10, options.seconds / 10):  # noqa: B007
+        pass
+    gc.collect()
+    memory, blocks, counts = residentKib(), sys.getallocatedblocks(), references()
+    for done in rounds(options.frames, options.seconds):  # noqa: B007
+        pass
+    gc.collect()
+    newBlocks = sys.getallocatedblocks() - blocks
+    growth = residentKib() - memory
+    moved = {
+        name: count - counts[name]
+        for name, count in references().items()
+        if abs(count - counts[name]) > ALLOWED_REFERENCES
+    }
+    sys.stdout.write(
+        f"{done} frames: {growth} KiB and {newBlocks} blocks more, "
+        f"references {moved or 'kept'}\n"
+    )
+    hasLeak = moved or growth > ALLOWED_KIB or newBlocks > ALLOWED_BLOCKS
+    return 1 if hasLeak else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
