@@ -926,17 +926,23 @@ class TransformTestsMixin:
         Blocks that say that they are the last may be followed by others, in the same
         message and in later ones, which may refer to what came before.
         """
-        final = zlib.compressobj(wbits=-15)
-        first = noise(300)
-        ended = final.compress(first) + final.flush()
-        again = zlib.compressobj(wbits=-15, zdict=first)
-        reference = again.compress(first) + again.flush(zlib.Z_SYNC_FLUSH)
+        first, second = noise(300, 1), noise(300, 2)
+        ended = []
+        for part in (first, second):
+            final = zlib.compressobj(wbits=-15)
+            ended.append(final.compress(part) + final.flush())
+        both = first + second
+        again = zlib.compressobj(wbits=-15, zdict=both)
+        reference = again.compress(both) + again.flush(zlib.Z_SYNC_FLUSH)
+        self.assertLess(len(reference), 30)
         transform = self.make()
-        payload = ended + reference.removesuffix(TAIL)
-        self.assertEqual(transform.decode(payload, 600), first * 2)
-        self.assertEqual(transform.decode(ended + b"\x00", 300), first)
-        self.assertEqual(transform.decode(ended, 300), first)
-        self.assertRaises(MessageTooBig, transform.decode, ended + b"\x00", 299)
+        payload = b"".join(ended) + reference.removesuffix(TAIL)
+        self.assertEqual(transform.decode(payload, 1200), both * 2)
+        self.assertEqual(transform.decode(ended[0] + b"\x00", 300), first)
+        self.assertEqual(transform.decode(ended[0], 300), first)
+        self.assertEqual(transform.decode(Deflater(15)(second), 300), second)
+        payload = ended[0] + b"\x00"
+        self.assertRaises(MessageTooBig, transform.decode, payload, 299)
 
     def test_lastBlocksAnywhere(self) -> None:
         """
