@@ -31,8 +31,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.memory import MemoryTransport, Peer
+from tests.memory import Peer
 from txwebsocket import ClientConfig, WebSocketClient, WebSocketConnection
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.handshake import acceptFor
 
 ADDRESS = "192.0.2.1"

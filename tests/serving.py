@@ -10,9 +10,7 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from tests.memory import (
-    Served,
-)
+from tests.memory import Served
 from txwebsocket import (
     WebSocketProtocol,
     WebSocketRequest,

@@ -15,16 +15,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from tests.memory import (
-    MemoryTransport,
-    Peer,
-    Recorder,
-    Response,
-    Served,
-    close,
-    handshake,
-    text,
-)
+from tests.memory import Peer, Recorder, Response, Served, close, handshake, text
 from txwebsocket import (
     CloseCause,
     HandshakeError,
@@ -35,6 +26,7 @@ from txwebsocket import (
     WebSocketRequest,
     WebSocketServer,
 )
+from txwebsocket.testing import MemoryTransport
 
 PROTOCOL = "Sec-WebSocket-Protocol"
 

@@ -14,11 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
-from tests.memory import (
-    Recorder,
-    Response,
-    Served,
-)
+from tests.memory import Recorder, Response, Served
 from tests.serving import Keeper, OddError, Serving
 from txwebsocket import (
     INSECURE_ANY_ORIGIN,

@@ -20,7 +20,7 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from tests.memory import MemoryTransport, Recorder, close, ping, pong, text
+from tests.memory import Recorder, close, ping, pong, text
 from tests.remote import (
     URL,
     ClientTestCase,
@@ -46,6 +46,7 @@ from txwebsocket import (
     __version__,
 )
 from txwebsocket.client import makeEndpoint
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.url import parseURL
 from txwebsocket.wire.codes import Opcode
 

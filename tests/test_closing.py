@@ -18,8 +18,9 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Ends, MemoryTLSTransport, MemoryTransport, Recorder, close
+from tests.memory import Ends, Recorder, close
 from txwebsocket import CloseCause, CloseReport, ConnectionClosed, Opcode, State
+from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.frames import Frame
 

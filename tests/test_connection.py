@@ -12,16 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import (
-    Ends,
-    MemoryTransport,
-    Recorder,
-    binary,
-    close,
-    ping,
-    pong,
-    text,
-)
+from tests.memory import Ends, Recorder, binary, close, ping, pong, text
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
@@ -34,6 +25,7 @@ from txwebsocket import (
     WebSocketFrame,
 )
 from txwebsocket.connection import asBytes, makeLink
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Frame

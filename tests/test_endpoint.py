@@ -21,7 +21,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.memory import MemoryTransport, Recorder, close, text
+from tests.memory import Recorder, close, text
 from tests.remote import (
     URL,
     ClientTestCase,
@@ -40,6 +40,7 @@ from txwebsocket import (
     WebSocketClientEndpoint,
     WebSocketProtocol,
 )
+from txwebsocket.testing import MemoryTransport
 
 
 class Applications:

@@ -13,13 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
-from tests.memory import (
-    Recorder,
-    Served,
-    close,
-    handshake,
-    text,
-)
+from tests.memory import Peer, Recorder, Served, close, handshake, text
 from tests.serving import Echo, Keeper, OddError, Serving, serverOf
 from txwebsocket import (
     ConnectionClosed,
@@ -381,6 +375,46 @@ class DecisionTests(SynchronousTestCase):
         peer.vanish()
         permission.callback(None)
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_abandonedHandlers(self) -> None:
+        """
+        Handlers that go on although nobody waits for them any more, since the client
+        has left or was answered 503, count as pending requests until they end.
+        """
+        permissions: list[Deferred[None]] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            permissions.append(Deferred())
+            await permissions[-1]
+
+        for leave in (Peer.vanish, lambda peer: peer.wait(10)):
+            served = Served(handler, ServerConfig(maxPendingRequests=1))
+            leave(served.request())
+            self.assertEqual(list(serverOf(served).pendingRequests), [])
+            self.assertEqual(served.request().response().status, 503)
+            permissions[-1].callback(None)
+            self.flushLoggedErrors()
+            peer = served.request()
+            self.assertEqual(peer.received(), b"")
+            peer.vanish()
+
+    def test_forgotten(self) -> None:
+        """
+        When its handler has ended and its client left, nothing is kept of a request:
+        no address, no timer, nothing to shut down.
+        """
+
+        async def handler(request: WebSocketRequest) -> None:
+            await request.accept().whenClosed()
+
+        served = Served(handler)
+        server = serverOf(served)
+        peer = served.upgrade()
+        self.assertIn("192.0.2.1", repr(vars(server)))
+        peer.vanish()
+        self.assertNotIn("192.0.2.1", repr(vars(server)))
+        self.successResultOf(server.shutDown())
+        self.assertEqual(served.clock.getDelayedCalls(), [])
 
 
 class HandlerTests(SynchronousTestCase):

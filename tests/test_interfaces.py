@@ -13,13 +13,14 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 import txwebsocket
-from tests.memory import Ends, MemoryTransport, Peer, Served, binary, close, ping, text
+from tests.memory import Ends, Peer, Served, binary, close, ping, text
 from tests.remote import ClientReactor, upgrade
 from txwebsocket import (
     WebSocketConnection,
     WebSocketProtocol,
     WebSocketTransport,
 )
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Opcode
 
 APPLICATION = Path(__file__).with_name("applications") / "twistedweb.py"

@@ -14,16 +14,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import (
-    Ends,
-    MemoryTransport,
-    Recorder,
-    binary,
-    close,
-    ping,
-    pong,
-    text,
-)
+from tests.memory import Ends, Recorder, binary, close, ping, pong, text
 from tests.splits import everySplit
 from txwebsocket import (
     CloseCause,
@@ -35,6 +26,7 @@ from txwebsocket import (
     State,
     WebSocketProtocol,
 )
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Frame

@@ -24,16 +24,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from twisted.web.vhost import NameVirtualHost
 from zope.interface import implementer
 
-from tests.memory import (
-    MemoryTLSTransport,
-    Peer,
-    Recorder,
-    Response,
-    Served,
-    close,
-    handshake,
-    text,
-)
+from tests.memory import Peer, Recorder, Response, Served, close, handshake, text
 from txwebsocket import (
     CloseCause,
     ServerConfig,
@@ -44,6 +35,7 @@ from txwebsocket import (
     WebSocketServer,
 )
 from txwebsocket.mounting import asksForUpgrade
+from txwebsocket.testing import MemoryTLSTransport
 
 ORDINARY = ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 

@@ -24,7 +24,7 @@ from twisted.internet.ssl import Certificate
 from twisted.web.client import BrowserLikePolicyForHTTPS, readBody
 from zope.interface import implementer
 
-from tests.memory import MemoryTransport, Recorder, close, text
+from tests.memory import Recorder, close, text
 from tests.remote import (
     ADDRESS,
     URL,
@@ -48,6 +48,7 @@ from txwebsocket import (
     WebSocketConnection,
 )
 from txwebsocket.client import makeHandshake, open_
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.url import parseURL
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.http import MAX_BODY_SIZE, MAX_HEAD_SIZE, MAX_HEADERS

@@ -13,8 +13,9 @@ from twisted.web.resource import EncodingResourceWrapper, Resource
 from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 from twisted.web.test.requesthelper import DummyChannel
 
-from tests.memory import MemoryTLSTransport, Peer, Response, Served, handshake
+from tests.memory import Peer, Response, Served, handshake
 from txwebsocket.refusal import refuse
+from txwebsocket.testing import MemoryTLSTransport
 from txwebsocket.wire.handshake import UPGRADE_HEADERS
 
 GET = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"

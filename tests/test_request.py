@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from tests.memory import KEY, MemoryTransport, Peer, Recorder, Served, text
+from tests.memory import KEY, Peer, Recorder, Served, text
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
@@ -27,6 +27,7 @@ from txwebsocket import (
     WebSocketProtocol,
     WebSocketRequest,
 )
+from txwebsocket.testing import MemoryTransport
 
 
 class OddError(Exception):

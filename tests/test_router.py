@@ -16,15 +16,7 @@ from twisted.web.server import Request
 from twisted.web.static import Data
 from zope.interface.verify import verifyObject
 
-from tests.memory import (
-    Peer,
-    Recorder,
-    Response,
-    Served,
-    close,
-    handshake,
-    text,
-)
+from tests.memory import Peer, Recorder, Response, Served, close, handshake, text
 from txwebsocket import (
     Cookie,
     InvalidState,

@@ -10,12 +10,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import (
-    Recorder,
-    Served,
-    close,
-    text,
-)
+from tests.memory import Recorder, Served, close, text
 from tests.serving import Echo, Keeper, OddError, Serving, serverOf
 from txwebsocket import (
     CloseCause,

@@ -19,7 +19,7 @@ from twisted.web.server import Request, Session
 from twisted.web.static import Data
 from zope.interface import implementer
 
-from tests.memory import MemoryTLSTransport, Peer, Recorder, Served, handshake, text
+from tests.memory import Peer, Recorder, Served, handshake, text
 from txwebsocket import (
     Cookie,
     WebSocketProtocol,
@@ -28,6 +28,7 @@ from txwebsocket import (
     WebSocketRouter,
     WebSocketServer,
 )
+from txwebsocket.testing import MemoryTLSTransport
 
 ORDINARY = ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 LOGIN = "Authorization: Basic " + b64encode(b"ada:secret").decode()

@@ -12,15 +12,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface.verify import verifyObject
 
-from tests.memory import (
-    MemoryTLSTransport,
-    MemoryTransport,
-    Recorder,
-    Served,
-    handshake,
-)
+from tests.memory import Recorder, Served, handshake
 from txwebsocket import ServerConfig, WebSocketRequest, WebSocketResource
 from txwebsocket.site import HEAD_TIMEOUT, WebSocketSite
+from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 
 GET = b"GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n"
 

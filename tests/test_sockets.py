@@ -22,15 +22,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer_only
 
-from tests.memory import (
-    MemoryTLSTransport,
-    MemoryTransport,
-    Recorder,
-    Served,
-    handshake,
-)
+from tests.memory import Recorder, Served, handshake
 from txwebsocket import ServerConfig, sockets
 from txwebsocket.sockets import configureSocket, endTransport
+from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 
 IDLE = getattr(socket, "TCP_KEEPIDLE", None)
 

@@ -30,10 +30,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.memory import MemoryTransport, Peer, Recorder, binary, close, handshake, text
+from tests.memory import Peer, Recorder, binary, close, handshake, text
 from tests.remote import certify
 from txwebsocket import INSECURE_ANY_ORIGIN, ServerConfig, tap
 from txwebsocket.tap import DEFAULT_PORT, Echo, Options, makeService
+from txwebsocket.testing import MemoryTransport
 
 
 def parse(*arguments: str) -> Options:

@@ -23,8 +23,6 @@ from twisted.web.test.requesthelper import DummyChannel
 from tests.memory import (
     ACCEPT,
     LoggedSite,
-    MemoryTLSTransport,
-    MemoryTransport,
     Peer,
     Recorder,
     Response,
@@ -43,6 +41,7 @@ from txwebsocket import (
     WebSocketRequest,
     WebSocketResource,
 )
+from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.upgrade import canTakeOver, responseHeaders
 
 KIB = 1024

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.memory import MemoryTransport
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.writer import HIGH_WATER, Writer
 

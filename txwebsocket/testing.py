@@ -63,14 +63,17 @@ class MemoryTransport:
     :ivar isConnected: whether there is a connection still.
     :ivar disconnecting: whether ``loseConnection`` was called.
     :ivar wasAborted: whether ``abortConnection`` was called.
+    :ivar isEndingWriting: whether ``loseWriteConnection`` was called.
     :ivar hasEndedWriting: whether the peer has seen the end of our direction.
     :ivar noDelay: what ``setTcpNoDelay`` was given.
     :ivar producer: who is registered as producer.
+    :ivar isStreaming: whether it is a push producer.
     """
 
     bufferSize = 65536
     protocol: Any
     producer: Any = None
+    isStreaming = False
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -84,7 +87,7 @@ class MemoryTransport:
         self.wasAborted = False
         self.hasEndedWriting = False
         self.noDelay: bool | None = None
-        self._isEndingWriting = False
+        self.isEndingWriting = False
         self._hasPausedProducer = False
         self._peerHasEnded = False
 
@@ -156,7 +159,7 @@ class MemoryTransport:
             self.producer.resumeProducing()
         elif self._mayGo():
             self.lose(ConnectionDone())
-        elif self._isEndingWriting:
+        elif self.isEndingWriting:
             self.hasEndedWriting = True
 
     def _mayGo(self) -> bool:
@@ -199,7 +202,7 @@ class MemoryTransport:
         """
         End our direction when all is written.
         """
-        self._isEndingWriting = True
+        self.isEndingWriting = True
 
     def abortConnection(self) -> None:
         """
@@ -254,7 +257,7 @@ class MemoryTransport:
         if self.producer is not None:
             raise RuntimeError(f"{self.producer} is registered already")
         if self.isConnected:
-            self.producer = producer
+            self.producer, self.isStreaming = producer, streaming
         else:
             producer.stopProducing()
 

@@ -1,0 +1,147 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of :mod:`txwebsocket.testing`.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from tests.memory import Recorder
+from txwebsocket import (
+    CloseCause,
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    WebSocketProtocol,
+    WebSocketRequest,
+    WebSocketResource,
+)
+from txwebsocket.testing import MemorySite
+
+
+class Echo(WebSocketProtocol):
+    """
+    Sends back what it hears.
+    """
+
+    def textMessageReceived(self, message: str) -> None:
+        self.connection.send(message)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        self.connection.send(data)
+
+
+class MemorySiteTests(SynchronousTestCase):
+    """
+    Tests of :class:`MemorySite` and :class:`MemoryWire`.
+    """
+
+    def setUp(self) -> None:
+        self.site = MemorySite(Echo)
+
+    def connect(self) -> WebSocketConnection:
+        """
+        A connected client.
+        """
+        return self.successResultOf(self.site.connect())
+
+    def test_talk(self) -> None:
+        """
+        A client and the site talk over the wire when it is flushed, and not before.
+        """
+        connection = self.connect()
+        connection.send("hello")
+        answer = connection.receive()
+        self.assertNoResult(answer)
+        self.site.flush()
+        self.assertEqual(self.successResultOf(answer), "hello")
+
+    def test_pieces(self) -> None:
+        """
+        Messages arrive whole, be the wire ever so thin.
+        """
+        for size in (1, 2, 7, 1000):
+            connection = self.connect()
+            self.site.wires[-1].pieceSize = size
+            connection.send(b"x" * 3000)
+            self.site.flush()
+            self.assertEqual(self.successResultOf(connection.receive()), b"x" * 3000)
+
+    def test_stalled(self) -> None:
+        """
+        A peer that is stalled reads nothing until it goes on.
+        """
+        connection = self.connect()
+        wire = self.site.wires[0]
+        wire.server.isStalled = True
+        connection.send("a")
+        self.site.flush()
+        answer = connection.receive()
+        self.assertNoResult(answer)
+        wire.server.isStalled = False
+        self.site.flush()
+        self.assertEqual(self.successResultOf(answer), "a")
+
+    def test_cut(self) -> None:
+        """
+        Both ends learn at once that their wire was cut.
+        """
+        recorder = Recorder()
+        self.successResultOf(self.site.connect(application=recorder))
+        self.site.wires[0].cut()
+        self.assertIs(recorder.report.cause, CloseCause.PEER_LOST)
+
+        self.assertEqual(len(self.site.server.connections), 0)
+
+    def test_time(self) -> None:
+        """
+        Hours pass in no time, with all that belongs to them.
+        """
+        connection = self.connect()
+        self.site.advance(3600)
+        self.assertTrue(connection.connected)
+        self.site.wires[0].client.isStalled = True
+        self.site.wires[0].server.isStalled = True
+        self.site.advance(60)
+        failure = self.failureResultOf(connection.receive(), ConnectionClosed)
+        self.assertIs(failure.value.report.cause, CloseCause.KEEPALIVE_TIMEOUT)
+
+    def test_close(self) -> None:
+        """
+        A connection closes cleanly, and nothing waits for later then.
+        """
+        connection = self.connect()
+        closed = connection.close(4000, "bye")
+        self.site.flush()
+        report = self.successResultOf(closed)
+        self.assertTrue(report.wasClean)
+        self.assertEqual((report.code, report.reason), (4000, "bye"))
+        self.assertEqual(self.site.clock.getDelayedCalls(), [])
+
+    def test_refused(self) -> None:
+        """
+        A site may refuse, and is asked as a client asks: with path, subprotocols,
+        origin and headers.
+        """
+        requests: list[WebSocketRequest] = []
+
+        def refuse(request: WebSocketRequest) -> None:
+            requests.append(request)
+            request.reject(401, "log in")
+
+        root = Resource()
+        root.putChild(b"chat", WebSocketResource(refuse))
+        site = MemorySite(root)
+        refused = site.connect(
+            "/chat?x=1", ["v1"], origin="http://example.com", headers={"Cookie": "a=b"}
+        )
+        failure = self.failureResultOf(refused, ConnectionRejected)
+        self.assertEqual(failure.value.response.code, 401)
+        [request] = requests
+        self.assertEqual(request.resource, "/chat?x=1")
+        self.assertEqual(request.requestedProtocols, ("v1",))
+        self.assertEqual(request.origin, "http://example.com")
+        self.assertEqual(request.cookies, {"a": "b"})
+        self.assertIsNone(site.server)
