@@ -13,7 +13,7 @@ from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 
-# Built for the limited API of Python 3.11 the native twin serves all that follow, too.
+# Built for the limited API of Python 3.11, the native twin serves all that follow, too.
 # A Python without the global lock has no limited API.
 LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
 

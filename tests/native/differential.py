@@ -25,12 +25,12 @@ CHARACTERS = "aZ\0\x7f\x80éß\u07ff\u0800€世\ud7ff\ue000\uffff\U00010000😀
 # What begins like a character, and other bytes at which the table has its borders.
 EDGES = bytes.fromhex("7f80 8f90 9fa0 bfc0 c1c2 dfe0 e1ec edee eff0 f1f3 f4f5 ff")
 
-# An array has no byte to spare at its end, so that a sanitizer sees who reads beyond.
+# The copy of an array has no byte to spare, so that a sanitizer sees who reads beyond.
 FORMS: Sequence[Callable[[bytes], Any]] = (
     bytes,
     bytearray,
     lambda data: memoryview(b"<" + data + b">")[1:-1],
-    lambda data: array("B", data),
+    lambda data: array("B", data)[:],
 )
 
 

@@ -40,6 +40,13 @@ def makeReader(**options: Any) -> FrameReader:
     return FrameReader(masked=True, maxFrameSize=None, maxMessageSize=2**20, **options)
 
 
+def inParts(data: bytes) -> list[bytes]:
+    """
+    The bytes in several pieces.
+    """
+    return [data[at : at + 900] for at in range(0, len(data), 900)]
+
+
 def feedAll(*pieces: bytes) -> Callable[[], object]:
     """
     Something that feeds a new reader.
@@ -63,20 +70,13 @@ def feedAll(*pieces: bytes) -> Callable[[], object]:
     return work
 
 
-def pieces(data: bytes) -> list[bytes]:
-    """
-    The data, 900 bytes at a time.
-    """
-    return [data[at : at + 900] for at in range(0, len(data), 900)]
-
-
 WORKS: dict[str, Callable[[], object]] = {
     "a reader": lambda: type(makeReader()),
     "a text": feedAll(TEXT),
     "a long text": feedAll(LONG_TEXT),
-    "a text in parts": feedAll(*pieces(LONG_TEXT)),
+    "a text in parts": feedAll(*inParts(LONG_TEXT)),
     "bytes": feedAll(BYTES),
-    "bytes in parts": feedAll(*pieces(BYTES)),
+    "bytes in parts": feedAll(*inParts(BYTES)),
     "a ping": feedAll(PING),
     "a failure": feedAll(TEXT, b"\x83\x00"),
     "bad text": feedAll(PING, BAD_TEXT),

@@ -8,7 +8,7 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -193,14 +193,15 @@ def references() -> dict[str, int]:
     return {repr(item): sys.getrefcount(item) for item in shared}
 
 
-def rounds(wanted: int, seconds: float) -> Iterator[int]:
+def doAll(wanted: int, seconds: float) -> int:
     """
-    Do all kinds of work in turns; tell how many frames that were so far.
+    Do all kinds of work in turns; return how many frames that were.
     """
     done, end = 0, time.monotonic() + seconds
     while done < wanted and time.monotonic() < end:
         done += sum(work() for work in WORKS)
-        yield done
+    gc.collect()
+    return done
 
 
 def main() -> int:
@@ -211,15 +212,10 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=10_000_000, help="at least")
     parser.add_argument("--seconds", type=float, default=600, help="at most")
     options = parser.parse_args()
-    done = 0
     # The first tenth is there for all that is kept on purpose.
-    for done in rounds(options.frames // 10, options.seconds / 10):  # noqa: B007
-        pass
-    gc.collect()
+    doAll(options.frames // 10, options.seconds / 10)
     memory, blocks, counts = residentKib(), sys.getallocatedblocks(), references()
-    for done in rounds(options.frames, options.seconds):  # noqa: B007
-        pass
-    gc.collect()
+    done = doAll(options.frames, options.seconds)
     newBlocks = sys.getallocatedblocks() - blocks
     growth = residentKib() - memory
     moved = {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MINIMUM(a, b) ((a) < (b) ? (a) : (b))
+#define MAXIMUM(a, b) ((a) > (b) ? (a) : (b))
 
 /* What stands in a frame's first two bytes (RFC 6455, 5.2). */
 enum { FIN = 0x80, RSV = 0x70, OPCODE = 0x0F };
@@ -138,7 +139,7 @@ typedef struct {
 
     int64_t maxFrameSize;
     int64_t maxMessageSize;
-    int64_t slack;
+    int64_t maxMarkedSize;
     uint8_t rsvAllowed;
     bool isMasked;
     bool isWhole;
@@ -286,9 +287,9 @@ static Progress checkSize(FrameReader *reader, Chunk *chunk, int first, int64_t 
     }
     bool isContinuation = (first & OPCODE) == CONTINUATION;
     bool isMarked = isContinuation ? reader->isMarked : first & RSV;
-    int64_t before = isContinuation ? reader->messageSize : 0;
-    /* In differences, since a sum could overflow. */
-    if (length - (isMarked ? reader->slack : 0) > reader->maxMessageSize - before) {
+    int64_t most = isMarked ? reader->maxMarkedSize : reader->maxMessageSize;
+    /* What came before was no more, so that the difference can't overflow. */
+    if (length > most - (isContinuation ? reader->messageSize : 0)) {
         return TOO_BIG("message larger than %lld bytes (maxReceivedMessageSize)",
                        (long long)reader->maxMessageSize);
     }
@@ -430,18 +431,18 @@ static Progress finish(FrameReader *reader, Chunk *chunk)
     return progress;
 }
 
-/* A payload that arrives in parts gets room for a little, then for four times what is
-   there: what is announced costs nothing. It never gets more than its own size, and so
+/* A payload that arrives in parts gets room for a little, then for eight times what is
+   there: what is announced costs nothing. As it never gets more than its own size, it
    fills its room in the end, and is not copied once more. */
 #define LEAST_ROOM 1024
-#define GROWTH 4
+#define GROWTH 8
 
 static bool makeRoom(FrameReader *reader, int64_t arrived, int64_t needed)
 {
     if (reader->payload != NULL && needed <= reader->room) return true;
     int64_t room = reader->length;
     if (room > LEAST_ROOM && room / GROWTH > needed) {
-        room = LEAST_ROOM > needed * GROWTH ? LEAST_ROOM : needed * GROWTH;
+        room = MAXIMUM(LEAST_ROOM, needed * GROWTH);
     }
     PyObject *payload = (Py_ssize_t)room == room
                             ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)
@@ -465,7 +466,9 @@ static Progress takePart(FrameReader *reader, Chunk *chunk, int64_t missing)
     uint8_t *part = octetsOf(reader->payload) + arrived;
     copyMasked(part, chunk->next, size, reader->isMasked ? reader->key : NULL,
                (size_t)arrived);
-    if (reader->isPlainText && !(reader->opcode & CONTROL)) {
+    /* A message that is here at once is decoded, which tells as much. */
+    bool isDecodedNow = reader->missing == 0 && isMessage(reader);
+    if (reader->isPlainText && !(reader->opcode & CONTROL) && !isDecodedNow) {
         reader->text = followText(reader->text, part, size);
         if (reader->text == BAD) return NOT_TEXT();
     }
@@ -564,15 +567,18 @@ static bool readLimit(PyObject *number, int64_t *limit)
 static bool readLimits(FrameReader *reader, PyObject *frameSize, PyObject *messageSize,
                        PyObject *slack)
 {
+    int64_t more = 0;
     if (!readLimit(frameSize, &reader->maxFrameSize) ||
         !readLimit(messageSize, &reader->maxMessageSize) ||
-        (slack != NULL && !readLimit(slack, &reader->slack))) {
+        (slack != NULL && !readLimit(slack, &more))) {
         return false;
     }
-    if (reader->slack < 0) {
+    if (more < 0) {
         PyErr_SetString(PyExc_ValueError, "slack can't be negative");
         return false;
     }
+    more = MINIMUM(more, INT64_MAX - MAXIMUM(reader->maxMessageSize, 0));
+    reader->maxMarkedSize = reader->maxMessageSize + more;
     return true;
 }
 
@@ -669,14 +675,15 @@ static bool placeArguments(const char *const names[], PyObject *const *args,
         Py_ssize_t place =
             i < count ? i : placeOf(names, PyTuple_GetItem(keywords, i - count));
         if (place >= ARGUMENTS || placed[place] != NULL) {
-            PyErr_Format(PyExc_TypeError, "there are opcode, %s, mask and flags, once",
+            PyErr_Format(PyExc_TypeError,
+                         "a framer takes opcode, %s, mask and flags, each once",
                          names[ARG_BODY]);
             return false;
         }
         placed[place] = args[i];
     }
     if (placed[ARG_OPCODE] == NULL || placed[ARG_BODY] == NULL) {
-        PyErr_Format(PyExc_TypeError, "opcode and %s are needed", names[ARG_BODY]);
+        PyErr_Format(PyExc_TypeError, "a framer needs opcode and %s", names[ARG_BODY]);
         return false;
     }
     return true;
