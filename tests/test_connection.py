@@ -299,6 +299,31 @@ class SendingTests(SynchronousTestCase):
                 ends.peer.frames(), [Frame(Opcode.TEXT, b"half", fin=False)]
             )
 
+    def test_fragmentedFrame(self) -> None:
+        """
+        fragmentAndSend sends a frame's payload as a message, in frames as they are
+        configured; only messages can be cut.
+        """
+        ends = Ends(fragmentOutgoingMessages=True, fragmentationThreshold=4)
+        ends.connection.fragmentAndSend(WebSocketFrame(Opcode.TEXT, b"abcdef"))
+        ends.connection.fragmentAndSend(WebSocketFrame(Opcode.BINARY, b"gh"))
+        self.assertEqual(
+            ends.peer.frames(),
+            [
+                Frame(Opcode.TEXT, b"abcd", False),
+                Frame(Opcode.CONTINUATION, b"ef"),
+                binary(b"gh"),
+            ],
+        )
+        for frame in (
+            WebSocketFrame(Opcode.PING),
+            WebSocketFrame(Opcode.CLOSE),
+            WebSocketFrame(Opcode.CONTINUATION),
+            WebSocketFrame(Opcode.TEXT, b"\xff"),
+        ):
+            self.assertRaises(ValueError, ends.connection.fragmentAndSend, frame)
+        self.assertEqual(ends.peer.frames(), [])
+
     def test_compression(self) -> None:
         """
         Messages are compressed if that was agreed on, but for those that must not be.

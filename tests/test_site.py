@@ -81,6 +81,8 @@ class DeadlineTests(SiteTestCase):
         self.assertFalse(peer.transport.isConnected)
         response = peer.response()
         self.assertEqual((response.status, response.phrase), (408, "Request Timeout"))
+        self.assertEqual(response.body, b"408 Request Timeout\n")
+        self.assertEqual(response.header("Content-Length"), [str(len(response.body))])
         self.assertEqual(response.header("Connection"), ["close"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(HEAD_TIMEOUT, 10)
