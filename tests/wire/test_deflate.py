@@ -327,21 +327,23 @@ class OfferTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """
-        A limit on the server's window is a wish: a server that knows none can still
-        agree to compress.
+        Limits are wishes: a server that can't keep to them can still agree to compress.
         """
-        own = f"{CLIENT_BITS}=12"
-        self.assertOffers(Deflate(), f"{own}; {SERVER_BITS}=12", own)
+        limits = f"{CLIENT_BITS}=12; {SERVER_BITS}=12"
+        self.assertOffers(Deflate(), limits, CLIENT_BITS)
 
-    def test_largest(self) -> None:
+    def test_windows(self) -> None:
         """
-        Who has no wish for the server's window offers one form.
+        Each limit alone is a wish as well; without one there is one form.
         """
-        largest = Deflate(serverMaxWindowBits=15, clientMaxWindowBits=15)
-        self.assertOffers(largest, f"{CLIENT_BITS}=15")
-        own = f"{CLIENT_BITS}=9"
-        nine = Deflate(serverMaxWindowBits=9, clientMaxWindowBits=9)
-        self.assertOffers(nine, f"{own}; {SERVER_BITS}=9", own)
+        for client, server, *offers in (
+            (15, 15, f"{CLIENT_BITS}=15"),
+            (9, 15, f"{CLIENT_BITS}=9", CLIENT_BITS),
+            (15, 9, f"{CLIENT_BITS}=15; {SERVER_BITS}=9", CLIENT_BITS),
+            (9, 10, f"{CLIENT_BITS}=9; {SERVER_BITS}=10", CLIENT_BITS),
+        ):
+            deflate = Deflate(clientMaxWindowBits=client, serverMaxWindowBits=server)
+            self.assertOffers(deflate, *offers)
 
     def test_fresh(self) -> None:
         """

@@ -149,22 +149,22 @@ class Deflate:
 
     def offers(self) -> Sequence[Extension]:
         """
-        Our wishes; and then, for servers that can't limit their window, without that.
+        Our wishes; and then, for servers that can't limit their window, or want to hear
+        nothing of ours, without that.
         """
-        parameters: list[tuple[str, str | None]] = [
-            (_CLIENT_BITS, str(self.clientMaxWindowBits))
-        ]
+        fresh: list[tuple[str, str | None]] = []
         if self.serverNoContextTakeover:
-            parameters.append((_SERVER_FRESH, None))
+            fresh.append((_SERVER_FRESH, None))
         if self.clientNoContextTakeover:
-            parameters.append((_CLIENT_FRESH, None))
-        limited = (_SERVER_BITS, str(self.serverMaxWindowBits))
-        if self.serverMaxWindowBits == _MAX_BITS:
-            return [Extension(_NAME, tuple(parameters))]
-        return [
-            Extension(_NAME, (*parameters, limited)),
-            Extension(_NAME, tuple(parameters)),
-        ]
+            fresh.append((_CLIENT_FRESH, None))
+        own, limited = self.clientMaxWindowBits, self.serverMaxWindowBits
+        preferred = [(_CLIENT_BITS, str(own)), *fresh]
+        if limited < _MAX_BITS:
+            preferred.append((_SERVER_BITS, str(limited)))
+        forms = [Extension(_NAME, tuple(preferred))]
+        if min(own, limited) < _MAX_BITS:
+            forms.append(Extension(_NAME, ((_CLIENT_BITS, None), *fresh)))
+        return forms
 
     def agree(self, answer: Extension) -> "DeflateTransform":
         """
