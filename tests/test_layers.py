@@ -38,11 +38,11 @@ ORDER = (
     "txwebsocket.wire.deflate",
     "txwebsocket.wire.states",
     "txwebsocket.wire.frames",
-    "txwebsocket.wire.messages",
     "txwebsocket.wire.speedups",
     "txwebsocket.wire.http",
     "txwebsocket.wire.handshake",
     "txwebsocket.wire.options",
+    "txwebsocket.wire.messages",
     "txwebsocket.wire.connection",
     # An open connection on Twisted.
     "txwebsocket._version",
@@ -54,8 +54,8 @@ ORDER = (
     "txwebsocket.inbox",
     "txwebsocket.keepalive",
     "txwebsocket.pings",
-    "txwebsocket.writer",
     "txwebsocket.sockets",
+    "txwebsocket.writer",
     "txwebsocket.link",
     "txwebsocket.connection",
     # The server.

@@ -28,6 +28,7 @@ What gives its bytes.
 """
 
 _PING_SIZE = 8
+_MESSAGES = (str, bytes)
 
 
 class WebSocketConnection:
@@ -133,10 +134,14 @@ class WebSocketConnection:
         :raises InvalidState: if it is not open yet.
         :raises TypeError: if the message is something else.
         """
-        if isinstance(message, str):
-            self.sendUTF(message, compress=compress)
-        else:
-            self.sendBytes(message, compress=compress)
+        link = self._link
+        try:
+            if not isinstance(message, _MESSAGES):
+                message = asBytes(message)
+            link.wire.send(message, not compress)
+        finally:
+            if not link.isDelivering:
+                link.settle()
 
     def sendUTF(self, text: str, *, compress: bool = True) -> None:
         """
@@ -144,11 +149,7 @@ class WebSocketConnection:
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}")
-        link = self._link
-        if link.wire.outbox.size:
-            link.checkRoom(len(text.encode("utf-8")))
-        link.wire.sendText(text, not compress)
-        link.settle()
+        self.send(text, compress=compress)
 
     def sendBytes(self, data: BytesLike, *, compress: bool = True) -> None:
         """
@@ -156,11 +157,7 @@ class WebSocketConnection:
 
         :param data: ``bytes``, or what gives its bytes through the buffer protocol.
         """
-        octets = asBytes(data)
-        link = self._link
-        link.checkRoom(len(octets))
-        link.wire.sendBytes(octets, not compress)
-        link.settle()
+        self.send(asBytes(data), compress=compress)
 
     def sendFrame(self, frame: WebSocketFrame) -> None:
         """
@@ -168,10 +165,10 @@ class WebSocketConnection:
 
         This is for those who fragment by themselves: the order of frames is theirs.
         """
-        link = self._link
-        link.checkRoom(frame.length)
-        link.wire.sendFrame(frame.toFrame())
-        link.settle()
+        try:
+            self._link.wire.sendFrame(frame.toFrame())
+        finally:
+            self._link.settle()
 
     def fragmentAndSend(self, frame: WebSocketFrame) -> None:
         """
@@ -207,11 +204,11 @@ class WebSocketConnection:
         :raises ValueError: if the payload is too long.
         """
         octets = asBytes(payload) or os.urandom(_PING_SIZE)
-        self._link.checkRoom(len(octets))
-        self._link.wire.ping(octets)
-        answered = self._link.pings.sent(octets)
-        self._link.settle()
-        return answered
+        try:
+            self._link.wire.ping(octets)
+            return self._link.pings.sent(octets)
+        finally:
+            self._link.settle()
 
     def pong(self, payload: BytesLike = b"") -> None:
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from enum import Flag, auto
+from enum import IntFlag, auto
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,7 @@ _QUIET_CAUSES = frozenset(
 )
 
 
-class Hold(Flag):
+class Hold(IntFlag):
     """
     The reasons not to read from the peer for now.
     """
@@ -87,6 +87,8 @@ class Link:
 
     :ivar connection: the face.
     :ivar wire: the protocol core.
+    :ivar isDelivering: whether the application is being told something; what it sends
+        leaves when that is over.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
     :ivar inbox: what waits for ``receive()``.
     :ivar writer: what hands the outbox to the transport.
@@ -124,9 +126,9 @@ class Link:
         self.isPulled = True
         self._takeText: Callable[[str], Any] = self.inbox.put
         self._takeBytes: Callable[[bytes], Any] = self.inbox.put
-        self._held = Hold.NONE
+        self._held: int = Hold.NONE
         self._isReading = True
-        self._isDelivering = False
+        self.isDelivering = False
         self._isEnding = False
         self._lastHeard = clock.seconds()
         self._watches: list[Keepalive | Idleness] = []
@@ -186,7 +188,8 @@ class Link:
         """
         self._lastHeard = self._clock.seconds()
         self.wire.receive(data)
-        self._deliver()
+        if not self.isDelivering:
+            self.whileDelivering(self._deliverEvents)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -241,28 +244,29 @@ class Link:
     # Delivering
 
     def _deliver(self) -> None:
-        if not self._isDelivering:
+        if not self.isDelivering:
             self.whileDelivering(self._deliverEvents)
 
     def whileDelivering(self, deliver: Callable[[], object]) -> None:
         """
         Call something of the application's; all it sends meanwhile leaves in one write.
         """
-        self._isDelivering = True
+        self.isDelivering = True
         self._run(deliver)
-        self._isDelivering = False
+        self.isDelivering = False
         self.settle()
 
     def _deliverEvents(self) -> None:
         nextEvent = self.wire.nextEvent
         while not self._held:
             event = nextEvent()
-            if event is None:
+            kind = type(event)
+            if kind is str:
+                result = self._takeText(event)  # type: ignore[arg-type]
+            elif kind is bytes:
+                result = self._takeBytes(event)  # type: ignore[arg-type]
+            elif event is None:
                 return
-            if isinstance(event, str):
-                result = self._takeText(event)
-            elif isinstance(event, bytes):
-                result = self._takeBytes(event)
             else:
                 result = self._takeOther(event)
             if result is not None:
@@ -329,7 +333,7 @@ class Link:
         """
         Take one of the reasons back; when none is left, go on.
         """
-        if why in self._held:
+        if self._held & why:
             self._held &= ~why
             self._lastHeard = self._clock.seconds()
             self._deliver()
@@ -352,22 +356,15 @@ class Link:
         During a delivery this waits for its end, so that all that is sent meanwhile
         leaves in one write.
         """
-        if self._isDelivering or self.wire.state in _NOTHING_TO_DO:
+        wire = self.wire
+        if self.isDelivering or (
+            wire.state is not State.OPEN and wire.state in _NOTHING_TO_DO
+        ):
             return
         self.writer.flush()
         self._readOrNot()
-        if self.wire.state in _CLOSING:
+        if wire.state is not State.OPEN and wire.state in _CLOSING:
             self._continueClosing()
-
-    def checkRoom(self, size: int) -> None:
-        """
-        Close the connection if this much more can't wait for the peer.
-        """
-        waiting = self.wire.outbox.size
-        if waiting and waiting + size > self.config.maxBufferedBytes:
-            self.fail(
-                CloseCode.POLICY_VIOLATION, "reads too slowly", CloseCause.BUFFER_FULL
-            )
 
     def attachProducer(self, producer: IPushProducer) -> None:
         """

@@ -28,7 +28,7 @@ from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
-from txwebsocket.wire.errors import UpgradeRefused, shown
+from txwebsocket.wire.errors import ConnectionClosed, UpgradeRefused, shown
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
 from txwebsocket.wire.options import ServerConfig
@@ -213,12 +213,13 @@ class WebSocketServer:
             if not connection.connected:
                 continue
             if skipAbove is None or connection.bufferedAmount <= skipAbove:
-                link.checkRoom(len(payload))
-                if connection.connected:
+                try:
                     link.wire.sendShared(opcode, payload, shared)
-                    link.settle()
-                    continue
-            left.append(connection)
+                except ConnectionClosed:
+                    left.append(connection)
+                link.settle()
+            else:
+                left.append(connection)
         return left
 
     # The end

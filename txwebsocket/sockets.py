@@ -7,12 +7,19 @@ What is chosen for a connection and done by its socket.
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.interfaces import ISSLTransport
 
 from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.outbox import Octets
+
+# Pieces that a socket is given as they are. If there are more, they are small, and
+# joining them costs less.
+_FEW = 8
 
 
 def configureSocket(transport: Any, config: ConnectionConfig) -> None:
@@ -46,6 +53,47 @@ def endTransport(transport: Any) -> None:
         transport.loseConnection()
     else:
         endWriting()
+
+
+class Outlet:
+    """
+    A plain TCP socket, to write to past its transport.
+
+    This is for when the transport holds nothing: the reactor would have to wake up for
+    what it is given, and ask the system twice.
+    """
+
+    __slots__ = ("_send", "_sendPieces")
+
+    def __init__(self, handle: socket.socket) -> None:
+        self._send = handle.send
+        # Windows has none.
+        self._sendPieces = getattr(handle, "sendmsg", None)
+
+    def send(self, pieces: Sequence[Octets]) -> int:
+        """
+        Give the system as much as it takes now.
+
+        :return: how many bytes it took. If the connection is lost these are none: its
+            transport will notice by itself.
+        """
+        try:
+            if len(pieces) == 1:
+                return self._send(pieces[0])
+            if len(pieces) <= _FEW and self._sendPieces is not None:
+                return int(self._sendPieces(pieces))
+            return self._send(b"".join(pieces))
+        except OSError:
+            return 0
+
+
+def outletOf(transport: Any) -> Outlet | None:
+    """
+    The way past a transport; None if it is more than a plain TCP connection.
+    """
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        return Outlet(transport.getHandle())
+    return None
 
 
 def _setIdleTime(transport: Any, seconds: float) -> None:

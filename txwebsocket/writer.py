@@ -6,14 +6,20 @@ From the outbox to the transport, no faster than the peer reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+)
 from zope.interface import implementer
 
-from txwebsocket.wire.outbox import Outbox
+from txwebsocket.sockets import Outlet, outletOf
+from txwebsocket.wire.outbox import Octets, Outbox
 
 HIGH_WATER = 64 * 1024
 """
@@ -21,17 +27,24 @@ Bytes that a transport is given at a time. What it has no room for stays with us
 it can be counted.
 """
 
+# Bytes that a socket is given at a time.
+_AT_ONCE = 256 * 1024
 
-@implementer(IPushProducer)
+
+@implementer(IPullProducer, IPushProducer)
 class Writer:
     """
-    Hand what is in an outbox to a transport, as a push producer.
+    Hand what is in an outbox to a transport, as its producer.
 
-    :ivar isFull: whether the transport has asked for a pause. It asks when it holds
-        more than its own mark, and takes that back when it holds nothing.
-    :param writeTimeout: seconds that a pause may last.
+    A plain TCP socket that holds nothing unsent is written to directly; its transport
+    is given only what that leaves over, and asks for more when it has passed that on.
+    Any other transport is given all, until it asks for a pause.
+
+    :ivar isFull: whether the transport holds more than a mark: its own, or ours of
+        64 KiB if we write to the socket. It is full until it holds nothing.
+    :param writeTimeout: seconds that it may be full.
     :param onChange: called when :attr:`isFull` has changed.
-    :param onStall: called when a pause has lasted too long.
+    :param onStall: called when it has been full for too long.
     """
 
     def __init__(
@@ -50,6 +63,10 @@ class Writer:
         self._onChange = onChange
         self._onStall = onStall
         self._transport: Any = None
+        self._outlet: Outlet | None = None
+        # Whether the transport is known to hold nothing, and what it was given since.
+        self._isDrained = False
+        self._given = 0
         self._stallCall: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
         self._error: BaseException | None = None
@@ -58,24 +75,49 @@ class Writer:
         """
         Begin to write to this transport.
         """
+        self._outlet = outletOf(transport)
+        # It may hold something of the opening handshake still. As a pull producer we
+        # are asked at once, and then whenever that has left.
+        transport.registerProducer(self, self._outlet is None)
+        self._isDrained = False
         self._transport = transport
-        transport.registerProducer(self, True)
 
     def flush(self) -> None:
         """
-        Hand over as much as the transport takes.
+        Hand over as much as can be taken.
         """
         outbox = self._outbox
-        while outbox.hasSome() and not self.isFull and self._transport is not None:
-            parts = outbox.take(HIGH_WATER)
-            if len(parts) == 1:
-                self._transport.write(parts[0])
-            else:
-                self._transport.writeSequence(parts)
+        if outbox.hasSome() and self._transport is not None:
+            if self._isDrained:
+                self._sendNow()
+            while outbox.hasSome() and not self.isFull and self._transport is not None:
+                self._handOver(b"".join(outbox.take(HIGH_WATER)))
         if self._waiting and not self.isFull and not outbox.hasSome():
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.callback(None)
+
+    def _sendNow(self) -> None:
+        """
+        Write to the socket, until it is full.
+        """
+        outbox, outlet = self._outbox, self._outlet
+        while outlet is not None and outbox.hasSome():
+            pieces = outbox.take(_AT_ONCE)
+            sent = outlet.send(pieces)
+            if sent < sum(map(len, pieces)):
+                outbox.putBack(_behind(pieces, sent))
+                return
+
+    def _handOver(self, octets: bytes) -> None:
+        """
+        Have the transport write.
+        """
+        self._isDrained = False
+        self._given += len(octets)
+        self._transport.write(octets)
+        if self._outlet is not None and self._given >= HIGH_WATER:
+            self.pauseProducing()
 
     def flushed(self) -> Deferred[None]:
         """
@@ -122,6 +164,8 @@ class Writer:
         """
         The transport has passed everything on.
         """
+        self._isDrained = self._outlet is not None
+        self._given = 0
         if self.isFull:
             self.isFull = False
             self._cancelStall()
@@ -140,3 +184,13 @@ class Writer:
         if self._stallCall is not None:
             self._stallCall.cancel()
             self._stallCall = None
+
+
+def _behind(pieces: Iterable[Octets], sent: int) -> Iterator[Octets]:
+    """
+    The pieces without their first ``sent`` bytes.
+    """
+    for piece in pieces:
+        if sent < len(piece):
+            yield memoryview(piece)[sent:] if sent else piece
+        sent = max(sent - len(piece), 0)

@@ -103,7 +103,7 @@ class ConversationTestCase(SynchronousTestCase):
         for isLate in (True, False):
             self.connection.pong(b"late", isLate)
         self.assertEqual(self.talk.sent(), [])
-        self.assertFalse(self.connection.hasEvents())
+        self.assertIsNone(self.connection.nextEvent())
 
 
 class OpeningTestsMixin:
@@ -139,8 +139,8 @@ class OpeningTestsMixin:
         """
         connection = self.makeClosed()
         for send, argument in (
-            (connection.sendText, "a"),
-            (connection.sendBytes, b"a"),
+            (connection.send, "a"),
+            (connection.send, b"a"),
             (connection.sendFrame, Frame(TEXT, b"a")),
             (connection.ping, b""),
         ):
@@ -182,7 +182,6 @@ class OpeningTestsMixin:
         connection.receive(data[:3])
         connection.open()
         connection.receive(data[3:])
-        self.assertTrue(connection.hasEvents())
         self.assertEqual(connection.nextEvent(), "early")
 
 
@@ -248,11 +247,9 @@ class ReceivingTestsMixin:
         """
         frame = self.talk.frame
         self.connection.receive(frame(TEXT, b"a") + frame(TEXT, b"b"))
-        self.assertTrue(self.connection.hasEvents())
         self.assertEqual(self.connection.nextEvent(), "a")
-        self.assertTrue(self.connection.hasEvents())
         self.assertEqual(self.connection.nextEvent(), "b")
-        self.assertFalse(self.connection.hasEvents())
+        self.assertIsNone(self.connection.nextEvent())
         self.assertIsNone(self.connection.nextEvent())
 
     def test_ping(self) -> None:
@@ -348,10 +345,10 @@ class SendingTestsMixin:
         """
         Texts and bytes are sent in order, empty ones as well.
         """
-        self.connection.sendText("€")
-        self.connection.sendBytes(b"\xff")
-        self.connection.sendText("")
-        self.connection.sendBytes(b"")
+        self.connection.send("€")
+        self.connection.send(b"\xff")
+        self.connection.send("")
+        self.connection.send(b"")
         self.assertEqual(
             self.talk.sent(),
             [Frame(TEXT, EURO), Frame(BINARY, b"\xff"), Frame(TEXT), Frame(BINARY)],
@@ -363,7 +360,7 @@ class SendingTestsMixin:
         """
         for size in (125, 126, 4096, 4097, 65535, 65536, 200000):
             payload = (b"0123456789abcde" * 13334)[:size]
-            self.connection.sendBytes(payload)
+            self.connection.send(payload)
             self.assertEqual(self.connection.outbox.size, size + self.headSize(size))
             self.assertEqual(self.talk.sent(), [Frame(BINARY, payload)])
 
@@ -378,8 +375,8 @@ class SendingTestsMixin:
         """
         Each frame of a client has a mask of its own; a server's have none.
         """
-        self.connection.sendText("a" * 10)
-        self.connection.sendText("b" * 5000)
+        self.connection.send("a" * 10)
+        self.connection.send("b" * 5000)
         self.connection.ping(b"c")
         self.connection.pong(b"d")
         self.connection.sendFrame(Frame(TEXT, b"e"))
@@ -393,9 +390,9 @@ class SendingTestsMixin:
         """
         Text that UTF-8 doesn't have is refused, and nothing of it is sent.
         """
-        self.assertRaises(UnicodeEncodeError, self.connection.sendText, "a\ud800")
+        self.assertRaises(UnicodeEncodeError, self.connection.send, "a\ud800")
         self.assertEqual(self.talk.sent(), [])
-        self.connection.sendText("next")
+        self.connection.send("next")
         self.assertEqual(self.talk.sent(), [Frame(TEXT, b"next")])
 
     def test_fragmented(self) -> None:
@@ -403,10 +400,10 @@ class SendingTestsMixin:
         Where it is asked for, messages above the threshold are sent in fragments.
         """
         self.start(fragmentOutgoingMessages=True, fragmentationThreshold=2)
-        self.connection.sendText("ab")
-        self.connection.sendText("abc")
-        self.connection.sendBytes(b"abcd")
-        self.connection.sendBytes(b"")
+        self.connection.send("ab")
+        self.connection.send("abc")
+        self.connection.send(b"abcd")
+        self.connection.send(b"")
         self.assertEqual(
             self.talk.sent(),
             [
@@ -424,7 +421,7 @@ class SendingTestsMixin:
         A threshold alone fragments nothing.
         """
         self.start(fragmentationThreshold=2)
-        self.connection.sendText("abc")
+        self.connection.send("abc")
         self.assertEqual(self.talk.sent(), [Frame(TEXT, b"abc")])
 
     def test_frames(self) -> None:
@@ -447,7 +444,7 @@ class SendingTestsMixin:
         """
         Each ping is sent, in order with the messages.
         """
-        self.connection.sendText("a")
+        self.connection.send("a")
         self.connection.ping(b"")
         self.connection.ping(b"p" * 125)
         self.assertEqual(
@@ -458,7 +455,7 @@ class SendingTestsMixin:
         """
         A late answer to a ping overtakes what waits.
         """
-        self.connection.sendText("a")
+        self.connection.send("a")
         self.connection.pong(b"p", isLate=True)
         self.assertEqual(self.talk.sent(), [Frame(PONG, b"p"), Frame(TEXT, b"a")])
 
@@ -486,8 +483,8 @@ class SendingTestsMixin:
             end()
             self.talk.taken()
             for send, argument in (
-                (self.connection.sendText, "a"),
-                (self.connection.sendBytes, b"a"),
+                (self.connection.send, "a"),
+                (self.connection.send, b"a"),
                 (self.connection.sendFrame, Frame(TEXT, b"a")),
                 (self.connection.ping, b""),
             ):
@@ -543,8 +540,8 @@ class TrafficTestsMixin:
         """
         Messages are counted when they are sent, and bytes when they have left.
         """
-        self.connection.sendText("a")
-        self.connection.sendBytes(b"b" * 5000)
+        self.connection.send("a")
+        self.connection.send(b"b" * 5000)
         self.connection.ping(b"")
         self.assertTraffic(messagesSent=2, bytesSent=0)
         self.connection.pong(b"late", isLate=True)
@@ -560,7 +557,7 @@ class TrafficTestsMixin:
         self.connection.sendFrame(Frame(CLOSE))
         self.assertTraffic(messagesSent=1)
         self.start(fragmentOutgoingMessages=True, fragmentationThreshold=1)
-        self.connection.sendText("abc")
+        self.connection.send("abc")
         self.assertTraffic(messagesSent=1)
 
 
@@ -577,8 +574,8 @@ class ExtensionTestsMixin:
         """
         A message is sent as its extension has it, with the extension's bit.
         """
-        self.connection.sendText("abc")
-        self.connection.sendBytes(b"x" * 5000 + b"y")
+        self.connection.send("abc")
+        self.connection.send(b"x" * 5000 + b"y")
         self.assertEqual(
             self.talk.sent(),
             [
@@ -592,9 +589,9 @@ class ExtensionTestsMixin:
         It is sent as it is if the extension leaves it alone, or if the application
         wants it so.
         """
-        self.connection.sendText("a")
-        self.connection.sendText("abc", isPlain=True)
-        self.connection.sendBytes(b"abc", isPlain=True)
+        self.connection.send("a")
+        self.connection.send("abc", isPlain=True)
+        self.connection.send(b"abc", isPlain=True)
         self.assertEqual(
             self.talk.sent(),
             [Frame(TEXT, b"a"), Frame(TEXT, b"abc"), Frame(BINARY, b"abc")],
@@ -619,7 +616,7 @@ class ExtensionTestsMixin:
         self.start(
             [self.transform], fragmentOutgoingMessages=True, fragmentationThreshold=2
         )
-        self.connection.sendText("abc")
+        self.connection.send("abc")
         self.assertEqual(
             self.talk.sent(),
             [Frame(TEXT, b"cb", fin=False, rsv=0x20), Frame(CONTINUATION, b"a")],
@@ -652,7 +649,7 @@ class ExtensionTestsMixin:
         each if its bit is set.
         """
         self.start([BackwardsTransform(0x40), Suffix(0x10)])
-        self.connection.sendText("abc")
+        self.connection.send("abc")
         self.assertEqual(self.talk.sent(), [Frame(TEXT, b"cba+", rsv=0x50)])
         frame = self.talk.frame
         self.assertEqual(self.talk.receive(frame(TEXT, b"cba+", rsv=0x50)), ["abc"])
@@ -897,7 +894,7 @@ class ClosingTestsMixin:
             self.talk.closeFrame(1000) + self.talk.frame(TEXT, b"late") + b"\x83"
         )
         self.assertEqual(events, [CloseReceived(1000, "")])
-        self.assertFalse(self.connection.hasEvents())
+        self.assertIsNone(self.connection.nextEvent())
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, b"\x03\xe8")])
         self.assertReport(cause=CloseCause.PEER_CLOSE, wasClean=True)
 
@@ -1043,9 +1040,9 @@ class ClosingTestsMixin:
         is delivered.
         """
         self.talk.wait()
-        self.connection.sendText("first")
+        self.connection.send("first")
         self.connection.fail(1011, "oops", CloseCause.APPLICATION_ERROR)
-        self.assertFalse(self.connection.hasEvents())
+        self.assertIsNone(self.connection.nextEvent())
         self.assertState(State.AWAITING_LOSS)
         self.assertEqual(
             self.talk.sent(), [Frame(TEXT, b"first"), Frame(CLOSE, b"\x03\xf3oops")]
@@ -1073,11 +1070,11 @@ class ClosingTestsMixin:
         for start in (lambda: None, self.close):
             self.start()
             self.talk.wait()
-            self.connection.sendText("unsent")
+            self.connection.send("unsent")
             start()
             waiting = self.connection.outbox.size
             self.connection.drop(CloseCause.KEEPALIVE_TIMEOUT, "no pong")
-            self.assertFalse(self.connection.hasEvents())
+            self.assertIsNone(self.connection.nextEvent())
             self.assertState(State.AWAITING_LOSS)
             self.assertEqual(self.connection.outbox.size, waiting)
             self.assertReport(
@@ -1106,12 +1103,12 @@ class ClosingTestsMixin:
         A connection that just breaks is told as such, with what the transport said.
         """
         self.talk.wait()
-        self.connection.sendText("unsent")
+        self.connection.send("unsent")
         size = self.connection.outbox.size
         self.connection.lose("Connection reset by peer")
         self.assertState(State.CLOSED)
         self.assertEqual(self.talk.events(), [])
-        self.assertFalse(self.connection.hasEvents())
+        self.assertIsNone(self.connection.nextEvent())
         self.assertReport(
             cause=CloseCause.PEER_LOST,
             detail="Connection reset by peer",
@@ -1248,7 +1245,7 @@ class BroadcastTests(ConversationTestCase):
         The payload of a large message leaves as the very object that was given.
         """
         payload = b"x" * 5000
-        self.connection.sendBytes(payload)
+        self.connection.send(payload)
         self.assertIs(self.connection.outbox.take(9000)[1], payload)
 
     def test_joined(self) -> None:
@@ -1256,7 +1253,7 @@ class BroadcastTests(ConversationTestCase):
         Up to a few kilobytes it costs less to join head and payload.
         """
         for size, parts in ((4096, 1), (4097, 2)):
-            self.connection.sendBytes(bytes(size))
+            self.connection.send(bytes(size))
             self.assertEqual(len(self.connection.outbox.take(9000)), parts)
 
     def test_shared(self) -> None:

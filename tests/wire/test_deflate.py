@@ -1222,10 +1222,10 @@ class ConnectionTestsMixin:
             ]
             expected = [message, message, "ü€", "plain", b"", b""]
             self.assertEqual(talk.receive(*arriving), expected)
-            talk.connection.sendBytes(message)
-            talk.connection.sendBytes(message, isPlain=True)
-            talk.connection.sendText("ü€" * 20)
-            talk.connection.sendText("")
+            talk.connection.send(message)
+            talk.connection.send(message, isPlain=True)
+            talk.connection.send("ü€" * 20)
+            talk.connection.send("")
             first, plain, text, empty = talk.sent()
             self.assertEqual(first[0::2], (BINARY, True))
             self.assertEqual(first.rsv, RSV1)
@@ -1245,7 +1245,7 @@ class ConnectionTestsMixin:
         inflater = Inflater(15)
         for size in (150, 170, 3000):
             message = digits(size)
-            talk.connection.sendBytes(message)
+            talk.connection.send(message)
             first, *others = talk.sent()
             self.assertEqual((first.opcode, first.rsv), (BINARY, RSV1))
             for frame in others:
@@ -1254,7 +1254,7 @@ class ConnectionTestsMixin:
             self.assertEqual(fins, [False] * len(others) + [True])
             payload = b"".join(frame.payload for frame in (first, *others))
             self.assertEqual(inflater(payload), message)
-        talk.connection.sendBytes(b"a" * 5000)
+        talk.connection.send(b"a" * 5000)
         [whole] = talk.sent()
         self.assertEqual(inflater(whole.payload), b"a" * 5000)
 

@@ -456,9 +456,9 @@ class TransformTestsMixin:
         What an extension changes has its bit; what it leaves alone has not.
         """
         talk = self.start(Changer())
-        talk.connection.sendText("text")
-        talk.connection.sendBytes(b"")
-        talk.connection.sendBytes(b"\x01\x02")
+        talk.connection.send("text")
+        talk.connection.send(b"")
+        talk.connection.send(b"\x01\x02")
         self.assertEqual(
             talk.sent(),
             [
@@ -474,8 +474,8 @@ class TransformTestsMixin:
         """
         changer = Changer()
         talk = self.start(changer)
-        talk.connection.sendText("text", isPlain=True)
-        talk.connection.sendBytes(b"bytes", isPlain=True)
+        talk.connection.send("text", isPlain=True)
+        talk.connection.send(b"bytes", isPlain=True)
         self.assertEqual(talk.sent(), [Frame(TEXT, b"text"), Frame(BINARY, b"bytes")])
         self.assertEqual(changer.encoded, [])
 
@@ -524,7 +524,7 @@ class TransformTestsMixin:
             ((Brackets(), Changer()), b">cba<"),
         ):
             talk = self.start(*changers)
-            talk.connection.sendBytes(b"abc")
+            talk.connection.send(b"abc")
             frame = Frame(BINARY, changed, rsv=RSV2 | RSV3)
             self.assertEqual(talk.sent(), [frame])
             self.assertEqual(
@@ -546,7 +546,7 @@ class TransformTestsMixin:
         talk = self.start(
             changer, fragmentOutgoingMessages=True, fragmentationThreshold=3
         )
-        talk.connection.sendBytes(b"abcde")
+        talk.connection.send(b"abcde")
         self.assertEqual(
             talk.sent(),
             [

@@ -3,6 +3,8 @@
 Tests of :mod:`txwebsocket.wire.outbox`.
 """
 
+import operator
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.wire.outbox import Octets, Outbox
@@ -45,8 +47,8 @@ class OutboxTests(SynchronousTestCase):
         Frames leave in the order in which they came, with their parts in order.
         """
         self.outbox.put(b"one ")
-        self.outbox.put(b"head ", b"payload ")
-        self.outbox.put(memoryview(b"three"))
+        self.outbox.putParts((b"head ", b"payload "))
+        self.outbox.putParts((b"three",))
         self.assertEqual((self.outbox.size, self.outbox.taken), (22, 0))
         self.assertTrue(self.outbox.hasSome())
         self.assertEqual(joined(self.outbox.take(100)), b"one head payload three")
@@ -58,8 +60,45 @@ class OutboxTests(SynchronousTestCase):
         What isn't cut leaves as the very object that was put in.
         """
         payload = b"p" * 1000
-        self.outbox.put(b"h", payload)
+        self.outbox.putParts((b"h", payload))
         self.assertIs(self.outbox.take(5000)[1], payload)
+
+    def test_allAtOnce(self) -> None:
+        """
+        Small frames that fit leave together, as the very objects that were put in.
+        """
+        frames = [bytes([number]) * 10 for number in range(20)]
+        for frame in frames:
+            self.outbox.put(frame)
+        taken = self.outbox.take(200)
+        self.assertTrue(all(map(operator.is_, taken, frames)))
+        self.assertEqual(
+            (len(taken), self.outbox.size, self.outbox.taken), (20, 0, 200)
+        )
+
+    def test_putBack(self) -> None:
+        """
+        What the transport did not take after all leaves first, and counts as waiting.
+        """
+        self.outbox.put(b"12345")
+        self.outbox.putParts((b"head ", b"payload"))
+        taken = self.outbox.take(100)
+        self.outbox.put(b" next")
+        self.outbox.putBack((memoryview(b"".join(taken))[3:10], b"payload"))
+        self.assertEqual((self.outbox.size, self.outbox.taken), (19, 3))
+        self.assertEqual(self.takeAll(), b"45head payload next")
+        self.assertEqual((self.outbox.size, self.outbox.taken), (0, 22))
+
+    def test_putBackAndPong(self) -> None:
+        """
+        A pong does not go inside the frame that was put back.
+        """
+        self.outbox.put(b"frame ")
+        self.outbox.put(b"next")
+        self.outbox.take(1)
+        self.outbox.putBack([b"f"])
+        self.outbox.owe(b"pong ")
+        self.assertEqual(self.takeAll(), b"frame pong next")
 
     def test_limit(self) -> None:
         """
@@ -88,7 +127,7 @@ class OutboxTests(SynchronousTestCase):
         A part larger than the limit is taken bit by bit.
         """
         payload = bytes(range(256)) * 10
-        self.outbox.put(b"head", payload)
+        self.outbox.putParts((b"head", payload))
         self.outbox.put(b"next")
         taken = b""
         for limit in (10, 100, 2000, 1, 10000):
@@ -104,9 +143,9 @@ class OutboxTests(SynchronousTestCase):
         Whatever the limit, all arrives in order and nothing is left over.
         """
         for limit in range(1, 60):
-            self.outbox.put(b"head ", b"payload " * 5)
+            self.outbox.putParts((b"head ", b"payload " * 5))
             self.outbox.put(b"small ")
-            self.outbox.put(b"head ", memoryview(b"another"))
+            self.outbox.putParts((b"head ", b"another"))
             expected = b"head " + b"payload " * 5 + b"small head another"
             self.assertEqual(self.takeAll(limit), expected)
             self.assertEqual(self.outbox.size, 0)
@@ -147,7 +186,7 @@ class OutboxTests(SynchronousTestCase):
         """
         for taken in range(1, 25):
             outbox = Outbox()
-            outbox.put(b"head ", b"a long payload ")
+            outbox.putParts((b"head ", b"a long payload "))
             outbox.put(b"next")
             start = joined(outbox.take(taken))
             outbox.owe(b"pong ")
@@ -176,7 +215,7 @@ class OutboxTests(SynchronousTestCase):
         """
         What waits can be given up, and is told in bytes.
         """
-        self.outbox.put(b"head", b"payload" * 10)
+        self.outbox.putParts((b"head", b"payload" * 10))
         self.outbox.put(b"next")
         self.outbox.take(10)
         self.outbox.owe(b"pong")

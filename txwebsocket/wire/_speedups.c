@@ -782,17 +782,23 @@ static PyObject *joinFrame(const Head *head, const Py_buffer *payload)
 static PyObject *encodeFrame(PyObject *Py_UNUSED(self), PyObject *const *args,
                              Py_ssize_t count, PyObject *keywords)
 {
-    PyObject *placed[ARGUMENTS] = {NULL};
+    PyObject *placed[ARGUMENTS] = {NULL}, *frame = NULL, *text = NULL;
     Head head;
     Py_buffer payload;
     if (!placeArguments(frameNames, args, count, keywords, placed) ||
         !takeFirst(&head, placed[ARG_OPCODE], placed[ARG_FLAGS]) ||
-        !takeKey(&head, placed[ARG_MASK]) ||
-        PyObject_GetBuffer(placed[ARG_BODY], &payload, PyBUF_SIMPLE) < 0) {
+        !takeKey(&head, placed[ARG_MASK])) {
         return NULL;
     }
-    PyObject *frame = joinFrame(&head, &payload);
-    PyBuffer_Release(&payload);
+    PyObject *body = placed[ARG_BODY];
+    if (PyUnicode_Check(body)) {
+        text = body = PyUnicode_AsUTF8String(body);
+    }
+    if (body != NULL && PyObject_GetBuffer(body, &payload, PyBUF_SIMPLE) == 0) {
+        frame = joinFrame(&head, &payload);
+        PyBuffer_Release(&payload);
+    }
+    Py_XDECREF(text);
     return frame;
 }
 

@@ -24,18 +24,24 @@ from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import MessageTooBig, Transform
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
-from txwebsocket.wire.masking import applyMask
-from txwebsocket.wire.messages import MessageAssembler, fragment
+from txwebsocket.wire.messages import (
+    JOINED_SIZE,
+    MessageAssembler,
+    frameMessage,
+    frameParts,
+    noMask,
+)
 from txwebsocket.wire.options import ConnectionConfig
-from txwebsocket.wire.outbox import Octets, Outbox
+from txwebsocket.wire.outbox import Outbox
 from txwebsocket.wire.report import CloseReport, Traffic
-from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire.speedups import FrameReader, encodeFrame
 from txwebsocket.wire.states import NEXT, State, Step, advance
 
 _CONTROL = 0x8
 
-# Up to here head and payload are joined into one piece; a larger payload is not copied.
-_JOINED_SIZE = 4096
+# On the way of every message names are cheaper than members.
+_OPEN = State.OPEN
+_TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 
 
 class PingReceived(NamedTuple):
@@ -80,27 +86,32 @@ class Connection:
     is to be sent is in :attr:`outbox` after any call.
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
+    :ivar state: where the connection stands.
+    :ivar outbox: what is to be sent.
     """
 
     __slots__ = (
         "_assembler",
+        "_assembles",
         "_cause",
         "_closeReceived",
         "_config",
         "_detail",
         "_discarded",
         "_incoming",
+        "_isSimple",
         "_nextMask",
         "_reader",
         "_received",
+        "_roomy",
         "_sent",
-        "_state",
         "_transforms",
         "bytesReceived",
         "messagesReceived",
         "messagesSent",
         "outbox",
         "role",
+        "state",
     )
 
     def __init__(
@@ -108,10 +119,14 @@ class Connection:
     ) -> None:
         self.role = role
         self.outbox = Outbox()
+        self.state = State.CONNECTING
         self._config = config
-        self._nextMask = nextMask if role is Role.CLIENT else _noMask
-        self._state = State.CONNECTING
+        self._nextMask = nextMask if role is Role.CLIENT else noMask
         self._transforms: tuple[Transform, ...] = ()
+        # Is a message sent in one frame, and nothing done to it?
+        self._isSimple = not config.fragmentOutgoingMessages
+        # Up to here there is room for another small frame.
+        self._roomy = config.maxBufferedBytes - 2 * JOINED_SIZE
         self._reader = self._makeReader()
         self._assembler = MessageAssembler()
         self._incoming: deque[Item] = deque()
@@ -123,13 +138,6 @@ class Connection:
         self._discarded = 0
         self.messagesReceived = self.messagesSent = self.bytesReceived = 0
 
-    @property
-    def state(self) -> State:
-        """
-        Where the connection stands.
-        """
-        return self._state
-
     def open(self, transforms: Iterable[Transform] = ()) -> None:
         """
         The opening handshake succeeded.
@@ -138,6 +146,7 @@ class Connection:
         """
         self._transforms = tuple(transforms)
         if self._transforms:
+            self._isSimple = False
             self._reader = self._makeReader()
         self._move(Step.OPENED)
 
@@ -169,14 +178,8 @@ class Connection:
         Take what the network gave. What comes of it is in :meth:`nextEvent`.
         """
         self.bytesReceived += len(chunk)
-        if self._state not in _DEAF:
+        if self.state is _OPEN or self.state not in _DEAF:
             self._incoming.extend(self._reader.feed(chunk))
-
-    def hasEvents(self) -> bool:
-        """
-        Might :meth:`nextEvent` have something?
-        """
-        return bool(self._incoming)
 
     def nextEvent(self) -> Event | None:
         """
@@ -190,6 +193,9 @@ class Connection:
             item = incoming.popleft()
             kind = type(item)
             if kind is str or kind is bytes:
+                if self.state is _OPEN:
+                    self.messagesReceived += 1
+                    return item
                 event: Event | None = item
             elif kind is Frame:
                 event = self._takeFrame(item)  # type: ignore[arg-type]
@@ -197,7 +203,7 @@ class Connection:
                 event = self._takeFailure(item)  # type: ignore[arg-type]
             if event is None:
                 continue
-            if self._state is State.OPEN:
+            if self.state is State.OPEN:
                 self.messagesReceived += _endsMessage(event)
                 return event
             if type(event) in _ALWAYS_TOLD:
@@ -253,7 +259,7 @@ class Connection:
         self._received = (code, reason)
         self._closeReceived = True
         self._cause = self._cause or CloseCause.PEER_CLOSE
-        if self._state is State.OPEN:
+        if self.state is State.OPEN:
             # RFC 6455, 5.5.1: the answer usually echoes what it answers.
             self._putClose(code, reason)
         self._move(Step.CLOSE_RECEIVED)
@@ -266,31 +272,42 @@ class Connection:
 
     # Sending
 
-    def sendText(self, text: str, isPlain: bool = False) -> None:
+    def send(self, message: str | bytes, isPlain: bool = False) -> None:
         """
-        Send a text message.
+        Send a message: text for ``str``.
 
         :param isPlain: send it without what extensions would do to it.
         :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
+        :raises InvalidState: if the connection is not open yet.
+        :raises ConnectionClosed: if it is not open any more, or ends because more waits
+            than ``maxBufferedBytes``.
         """
-        self._sendMessage(Opcode.TEXT, text.encode("utf-8"), isPlain)
-
-    def sendBytes(self, data: bytes, isPlain: bool = False) -> None:
-        """
-        Send a binary message; see :meth:`sendText`.
-        """
-        self._sendMessage(Opcode.BINARY, data, isPlain)
+        if self.state is not _OPEN:
+            self.checkOpen()
+        opcode = _TEXT if isinstance(message, str) else _BINARY
+        outbox = self.outbox
+        if (
+            self._isSimple
+            and len(message) <= JOINED_SIZE
+            and outbox.size <= self._roomy
+        ):
+            outbox.put(encodeFrame(opcode, message, self._nextMask()))
+            self.messagesSent += 1
+        else:
+            octets = message.encode("utf-8") if isinstance(message, str) else message
+            self._sendMessage(opcode, octets, isPlain)
 
     def sendFrame(self, frame: Frame) -> None:
         """
         Send one frame as it is. Keeping the order of fragments is the caller's part.
         """
         self.checkOpen()
+        self._checkRoom(len(frame.payload))
         self.messagesSent += _endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
     def sendShared(
-        self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[Octets, ...]]]
+        self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[bytes, ...]]]
     ) -> None:
         """
         Send a message to one of several connections of a server.
@@ -298,14 +315,18 @@ class Connection:
         :param shared: what was made of it for the others so far, by what it depends on;
             empty at first. All of them have the same options.
         """
-        self.checkOpen()
-        keys = tuple(transform.sharingKey() for transform in self._transforms)
-        if None in keys:
-            self._sendMessage(opcode, payload)
-            return
+        if self.state is not _OPEN:
+            self.checkOpen()
+        keys: tuple[Any, ...] = ()
+        if self._transforms:
+            keys = tuple(transform.sharingKey() for transform in self._transforms)
+            if None in keys:
+                self._sendMessage(opcode, payload)
+                return
         frames = shared.get(keys)
         if frames is None:
             frames = shared[keys] = self._frameMessage(opcode, payload)
+        self._checkRoom(len(payload))
         self._put(frames)
 
     def ping(self, payload: bytes) -> None:
@@ -313,6 +334,7 @@ class Connection:
         Send a ping.
         """
         self.checkOpen()
+        self._checkRoom(len(payload))
         self._putFrame(Opcode.PING, checkControlPayload(payload), FIN)
 
     def pong(self, payload: bytes, isLate: bool = False) -> None:
@@ -322,7 +344,7 @@ class Connection:
         :param isLate: nothing can be sent for now. Then of several answers only the
             last will be.
         """
-        if self._state is State.OPEN:
+        if self.state is State.OPEN:
             payload = checkControlPayload(payload)
             pong = encodeFrame(Opcode.PONG, payload, self._nextMask())
             if isLate:
@@ -336,7 +358,7 @@ class Connection:
 
         :param code: None sends a close frame without a code.
         """
-        if self._state is State.OPEN:
+        if self.state is State.OPEN:
             self._putClose(code, reason)
             self._cause = cause
             self._move(Step.CLOSE_SENT)
@@ -346,10 +368,10 @@ class Connection:
         End the connection because of a fault (RFC 6455, 7.1.7): our close frame is the
         last thing sent, unless one was before, and nothing more is delivered.
         """
-        if self._state not in (State.OPEN, State.AWAITING_CLOSE):
+        if self.state not in (State.OPEN, State.AWAITING_CLOSE):
             return
         self._cause, self._detail = cause, reason
-        if self._state is State.OPEN:
+        if self.state is State.OPEN:
             self._putClose(code, reason)
         self._move(Step.FAILED)
         self._incoming.clear()
@@ -358,7 +380,7 @@ class Connection:
         """
         Give the connection up without a closing handshake.
         """
-        if (self._state, Step.DROPPED) in NEXT:
+        if (self.state, Step.DROPPED) in NEXT:
             self._cause, self._detail = cause, detail
             self._move(Step.DROPPED)
         self._incoming.clear()
@@ -409,19 +431,31 @@ class Connection:
         :raises InvalidState: not yet.
         :raises ConnectionClosed: not any more.
         """
-        if self._state is not State.OPEN:
-            if self._state is State.CONNECTING:
+        if self.state is not State.OPEN:
+            if self.state is State.CONNECTING:
                 raise InvalidState("the opening handshake is not over yet")
             raise ConnectionClosed(self.report())
 
+    def _checkRoom(self, size: int) -> None:
+        """
+        May this much more wait for the peer? If not, the connection is failed.
+
+        :raises ConnectionClosed: if not.
+        """
+        waiting = self.outbox.size
+        if waiting and waiting + size > self._config.maxBufferedBytes:
+            self.fail(
+                CloseCode.POLICY_VIOLATION, "reads too slowly", CloseCause.BUFFER_FULL
+            )
+            raise ConnectionClosed(self.report())
+
     def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> None:
-        if self._state is not State.OPEN:
-            self.checkOpen()
+        self._checkRoom(len(payload))
         self._put(self._frameMessage(opcode, payload, isPlain))
 
     def _frameMessage(
         self, opcode: int, payload: bytes, isPlain: bool = False
-    ) -> list[tuple[Octets, ...]]:
+    ) -> list[tuple[bytes, ...]]:
         """
         Do to a message what extensions do, and make its frames.
         """
@@ -433,13 +467,13 @@ class Connection:
                     payload, rsv = changed, rsv | transform.rsv
         return frameMessage(opcode, payload, self._config, self._nextMask, rsv)
 
-    def _put(self, frames: Iterable[tuple[Octets, ...]]) -> None:
+    def _put(self, frames: Iterable[tuple[bytes, ...]]) -> None:
         self.messagesSent += 1
         for parts in frames:
-            self.outbox.put(*parts)
+            self.outbox.putParts(parts)
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
-        self.outbox.put(*_frameParts(opcode, payload, self._nextMask(), flags))
+        self.outbox.putParts(frameParts(opcode, payload, self._nextMask(), flags))
 
     def _putClose(self, code: int | None, reason: str) -> None:
         payload = closePayload(code, reason)
@@ -447,15 +481,11 @@ class Connection:
         self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
 
     def _move(self, step: Step) -> None:
-        self._state = advance(self._state, step)
+        self.state = advance(self.state, step)
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
 _DEAF = frozenset((State.AWAITING_LOSS, State.CLOSED))
-
-
-def _noMask() -> bytes:
-    return b""
 
 
 def _endsMessage(event: Event) -> bool:
@@ -465,35 +495,3 @@ def _endsMessage(event: Event) -> bool:
     if isinstance(event, Frame):
         return event.fin and event.opcode < _CONTROL
     return isinstance(event, str | bytes)
-
-
-def frameMessage(
-    opcode: int,
-    payload: bytes,
-    config: ConnectionConfig,
-    nextMask: Callable[[], bytes] = _noMask,
-    rsv: int = 0,
-) -> list[tuple[Octets, ...]]:
-    """
-    Make the frames of a message: one, or several as the options say. Each comes in its
-    parts, so that a large payload is not copied.
-
-    :param rsv: the extension bits that mark the message, in its first frame.
-    """
-    size = config.fragmentationThreshold
-    if not config.fragmentOutgoingMessages or len(payload) <= size:
-        return [_frameParts(opcode, payload, nextMask(), FIN | rsv)]
-    frames = []
-    for piece, part, flags in fragment(opcode, payload, size):
-        frames.append(_frameParts(piece, part, nextMask(), flags | rsv))
-        rsv = 0
-    return frames
-
-
-def _frameParts(
-    opcode: int, payload: bytes, mask: bytes, flags: int
-) -> tuple[Octets, ...]:
-    if len(payload) <= _JOINED_SIZE:
-        return (encodeFrame(opcode, payload, mask, flags),)
-    head = encodeHead(opcode, len(payload), mask, flags)
-    return head, applyMask(payload, mask) if mask else payload

@@ -381,10 +381,15 @@ def encodeHead(opcode: int, length: int, mask: bytes = b"", flags: int = FIN) ->
 
 
 def encodeFrame(
-    opcode: int, payload: bytes, mask: bytes = b"", flags: int = FIN
+    opcode: int, payload: bytes | str, mask: bytes = b"", flags: int = FIN
 ) -> bytes:
     """
-    Make a whole frame; the parameters are those of :func:`encodeHead`.
+    Make a whole frame; the other parameters are those of :func:`encodeHead`.
+
+    :param payload: what it carries; text is sent as UTF-8.
+    :raises UnicodeEncodeError: if text has a lone surrogate, which UTF-8 has not.
     """
+    if isinstance(payload, str):
+        payload = payload.encode("utf-8")
     head = encodeHead(opcode, len(payload), mask, flags)
     return head + (applyMask(payload, mask) if mask else payload)

@@ -4,10 +4,20 @@
 Messages from fragments, and fragments from messages (RFC 6455, 5.4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FIN, Frame
+from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.speedups import encodeFrame, encodeHead
+
+JOINED_SIZE = 4096
+"""
+Bytes of payload that are joined with their head; a larger payload is not copied.
+"""
+
+# A server masks nothing: this gives no bytes.
+noMask = bytes
 
 
 class MessageAssembler:
@@ -54,3 +64,37 @@ def fragment(
             payload[start:end],
             FIN if end >= len(payload) else 0,
         )
+
+
+def frameMessage(
+    opcode: int,
+    payload: bytes,
+    config: ConnectionConfig,
+    nextMask: Callable[[], bytes] = noMask,
+    rsv: int = 0,
+) -> list[tuple[bytes, ...]]:
+    """
+    Make the frames of a message: one, or several as the options say. Each comes in its
+    parts, so that a large payload is not copied.
+
+    :param rsv: the extension bits that mark the message, in its first frame.
+    """
+    size = config.fragmentationThreshold
+    if not config.fragmentOutgoingMessages or len(payload) <= size:
+        return [frameParts(opcode, payload, nextMask(), FIN | rsv)]
+    frames = []
+    for piece, part, flags in fragment(opcode, payload, size):
+        frames.append(frameParts(piece, part, nextMask(), flags | rsv))
+        rsv = 0
+    return frames
+
+
+def frameParts(
+    opcode: int, payload: bytes, mask: bytes, flags: int
+) -> tuple[bytes, ...]:
+    """
+    Make one frame; a large payload that is not masked comes as it is behind its head.
+    """
+    if mask or len(payload) <= JOINED_SIZE:
+        return (encodeFrame(opcode, payload, mask, flags),)
+    return encodeHead(opcode, len(payload), mask, flags), payload

@@ -5,7 +5,8 @@ Frames that wait to be sent.
 """
 
 from collections import deque
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 Octets: TypeAlias = bytes | memoryview
 
@@ -19,10 +20,13 @@ class Outbox:
     out at the next boundary between frames, ahead of what waits.
     """
 
-    __slots__ = ("_frames", "_isClosed", "_owed", "_parts", "size", "taken")
+    __slots__ = ("_divided", "_frames", "_isClosed", "_owed", "_parts", "size", "taken")
 
     def __init__(self) -> None:
-        self._frames: deque[tuple[Octets, ...]] = deque()
+        # A frame is its bytes, or a tuple of its parts.
+        self._frames: deque[bytes | tuple[bytes, ...]] = deque()
+        # How many of them are tuples.
+        self._divided = 0
         # What is left of a frame of which something was taken already.
         self._parts: deque[Octets] = deque()
         self._owed = b""
@@ -36,13 +40,23 @@ class Outbox:
         Bytes that were taken, all in all.
         """
 
-    def put(self, *parts: Octets) -> None:
+    def put(self, frame: bytes) -> None:
         """
-        Add one frame, given as its parts in order.
+        Add one frame.
         """
-        self._frames.append(parts)
-        for part in parts:
-            self.size += len(part)
+        self._frames.append(frame)
+        self.size += len(frame)
+
+    def putParts(self, parts: tuple[bytes, ...]) -> None:
+        """
+        Add one frame, given as its parts in order, so that none is copied.
+        """
+        if len(parts) == 1:
+            self.put(parts[0])
+        else:
+            self._frames.append(parts)
+            self._divided += 1
+            self.size += sum(map(len, parts))
 
     def putLast(self, frame: bytes) -> None:
         """
@@ -65,12 +79,43 @@ class Outbox:
         """
         return bool(self.size or self._owed)
 
-    def take(self, limit: int) -> list[bytes]:
+    def take(self, limit: int) -> list[Octets]:
         """
         Remove and return about ``limit`` bytes, at most: a small frame is not cut, so
         the last one may go beyond.
         """
-        taken: list[bytes] = []
+        if self.size > limit or self._divided or self._parts or self._owed:
+            return self._takeSome(limit)
+        taken: list[Any] = [*self._frames]
+        self._frames.clear()
+        self.taken += self.size
+        self.size = 0
+        return taken
+
+    def putBack(self, parts: Iterable[Octets]) -> None:
+        """
+        Take back what was taken last, or the end of it.
+        """
+        size = 0
+        for part in reversed([*parts]):
+            self._parts.appendleft(part)
+            size += len(part)
+        self.size += size
+        self.taken -= size
+
+    def clear(self) -> int:
+        """
+        Drop everything; return how many bytes that was.
+        """
+        size, self.size = self.size, 0
+        self._frames.clear()
+        self._divided = 0
+        self._parts.clear()
+        self._owed = b""
+        return size
+
+    def _takeSome(self, limit: int) -> list[Octets]:
+        taken: list[Octets] = []
         room = limit
         while room > 0 and self._fillParts():
             part = self._parts.popleft()
@@ -79,21 +124,11 @@ class Outbox:
                 view = memoryview(part)
                 self._parts.appendleft(view[room:])
                 part = view[:room]
-            taken.append(bytes(part))
-            self.size -= len(part)
+            taken.append(part)
             room -= len(part)
+        self.size -= limit - room
         self.taken += limit - room
         return taken
-
-    def clear(self) -> int:
-        """
-        Drop everything; return how many bytes that was.
-        """
-        size, self.size = self.size, 0
-        self._frames.clear()
-        self._parts.clear()
-        self._owed = b""
-        return size
 
     def _fillParts(self) -> bool:
         """
@@ -107,6 +142,11 @@ class Outbox:
             self._parts.append(owed)
             return True
         if self._frames:
-            self._parts.extend(self._frames.popleft())
+            frame = self._frames.popleft()
+            if isinstance(frame, tuple):
+                self._divided -= 1
+                self._parts.extend(frame)
+            else:
+                self._parts.append(frame)
             return True
         return False
