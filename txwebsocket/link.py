@@ -30,7 +30,8 @@ from txwebsocket.keepalive import Idleness, Keepalive
 from txwebsocket.pings import Pings
 from txwebsocket.sockets import endTransport
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
-from txwebsocket.wire.connection import Connection, PingReceived, PongReceived
+from txwebsocket.wire.connection import Connection
+from txwebsocket.wire.control import PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import Frame
@@ -252,7 +253,10 @@ class Link:
         Call something of the application's; all it sends meanwhile leaves in one write.
         """
         self.isDelivering = True
-        self._run(deliver)
+        try:
+            deliver()
+        except Exception:  # noqa: BLE001 - an application may raise anything
+            self.applicationFailed(Failure())
         self.isDelivering = False
         self.settle()
 

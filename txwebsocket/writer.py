@@ -79,7 +79,6 @@ class Writer:
         # It may hold something of the opening handshake still. As a pull producer we
         # are asked at once, and then whenever that has left.
         transport.registerProducer(self, self._outlet is None)
-        self._isDrained = False
         self._transport = transport
 
     def flush(self) -> None:
@@ -87,9 +86,7 @@ class Writer:
         Hand over as much as can be taken.
         """
         outbox = self._outbox
-        if outbox.hasSome() and self._transport is not None:
-            if self._isDrained:
-                self._sendNow()
+        if not (self._isDrained and self._sendNow()):
             while outbox.hasSome() and not self.isFull and self._transport is not None:
                 self._handOver(b"".join(outbox.take(HIGH_WATER)))
         if self._waiting and not self.isFull and not outbox.hasSome():
@@ -97,17 +94,20 @@ class Writer:
             for each in waiting:
                 each.callback(None)
 
-    def _sendNow(self) -> None:
+    def _sendNow(self) -> bool:
         """
-        Write to the socket, until it is full.
+        Write to the socket, until it is full or nothing is left; tell whether nothing
+        is.
         """
         outbox, outlet = self._outbox, self._outlet
-        while outlet is not None and outbox.hasSome():
+        while outbox.hasSome():
+            before = outbox.taken
             pieces = outbox.take(_AT_ONCE)
-            sent = outlet.send(pieces)
-            if sent < sum(map(len, pieces)):
+            sent = outlet.send(pieces)  # type: ignore[union-attr]
+            if sent < outbox.taken - before:
                 outbox.putBack(_behind(pieces, sent))
-                return
+                return False
+        return True
 
     def _handOver(self, octets: bytes) -> None:
         """
@@ -139,12 +139,14 @@ class Writer:
         if self._transport is not None:
             self._transport.unregisterProducer()
             self._transport = None
+            self._isDrained = False
 
     def end(self, error: BaseException) -> None:
         """
         The transport is gone; who waits is told so.
         """
         self._transport = None
+        self._isDrained = False
         self._error = error
         self._cancelStall()
         waiting, self._waiting = self._waiting, []
@@ -164,7 +166,7 @@ class Writer:
         """
         The transport has passed everything on.
         """
-        self._isDrained = self._outlet is not None
+        self._isDrained = self._outlet is not None and self._transport is not None
         self._given = 0
         if self.isFull:
             self.isFull = False

@@ -13,7 +13,8 @@ from tests.properties.strategies import cuts, messages, streams, texts
 from tests.wire.conversation import Conversation
 from tests.wire.raw import MASK
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
-from txwebsocket.wire.connection import CloseReceived, Event, PingReceived
+from txwebsocket.wire.connection import Event
+from txwebsocket.wire.control import CloseReceived, PingReceived
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.frames import Failed
 from txwebsocket.wire.states import State

@@ -16,13 +16,8 @@ from tests.wire.conversation import CONFIGS, Conversation
 from tests.wire.raw import rawFrame, rawHead
 from tests.wire.test_codes import BORDERS, SENDABLE
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
-from txwebsocket.wire.connection import (
-    CloseReceived,
-    Connection,
-    Event,
-    PingReceived,
-    PongReceived,
-)
+from txwebsocket.wire.connection import Connection, Event
+from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Failed, Frame
@@ -1246,7 +1241,7 @@ class BroadcastTests(ConversationTestCase):
         """
         payload = b"x" * 5000
         self.connection.send(payload)
-        self.assertIs(self.connection.outbox.take(9000)[1], payload)
+        self.assertIs(self.connection.outbox.take(9000)[1].obj, payload)
 
     def test_joined(self) -> None:
         """
@@ -1270,7 +1265,7 @@ class BroadcastTests(ConversationTestCase):
         self.assertEqual((head, body), (rawHead(BINARY, 5000), payload))
         for other in parts:
             self.assertIs(other[0], head)
-            self.assertIs(other[1], payload)
+            self.assertIs(other[1].obj, payload)
 
     def test_sharedKeys(self) -> None:
         """

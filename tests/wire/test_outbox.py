@@ -61,7 +61,8 @@ class OutboxTests(SynchronousTestCase):
         """
         payload = b"p" * 1000
         self.outbox.putParts((b"h", payload))
-        self.assertIs(self.outbox.take(5000)[1], payload)
+        _, view = self.outbox.take(5000)
+        self.assertIs(view.obj, payload)
 
     def test_allAtOnce(self) -> None:
         """

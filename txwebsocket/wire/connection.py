@@ -4,9 +4,8 @@
 A WebSocket connection without its transport: bytes and calls in, events and bytes out.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from txwebsocket.wire.codes import (
     CloseCause,
@@ -16,6 +15,9 @@ from txwebsocket.wire.codes import (
     causeOfFailure,
 )
 from txwebsocket.wire.control import (
+    CloseReceived,
+    PingReceived,
+    PongReceived,
     checkControlPayload,
     closePayload,
     parseClosePayload,
@@ -42,31 +44,6 @@ _CONTROL = 0x8
 # On the way of every message names are cheaper than members.
 _OPEN = State.OPEN
 _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
-
-
-class PingReceived(NamedTuple):
-    """
-    The peer wants to know whether we are there; :meth:`Connection.pong` answers.
-    """
-
-    payload: bytes
-
-
-class PongReceived(NamedTuple):
-    """
-    The peer answered a ping, or sent a pong of its own accord.
-    """
-
-    payload: bytes
-
-
-class CloseReceived(NamedTuple):
-    """
-    The peer closes; our close frame is in the outbox.
-    """
-
-    code: int | None
-    reason: str
 
 
 Event: TypeAlias = (
@@ -129,7 +106,8 @@ class Connection:
         self._roomy = config.maxBufferedBytes - 2 * JOINED_SIZE
         self._reader = self._makeReader()
         self._assembler = MessageAssembler()
-        self._incoming: deque[Item] = deque()
+        # What was read and not asked for yet, in reverse order.
+        self._incoming: list[Item] = []
         self._cause: CloseCause | None = None
         self._detail = ""
         self._sent: tuple[int | None, str] = (None, "")
@@ -179,7 +157,11 @@ class Connection:
         """
         self.bytesReceived += len(chunk)
         if self.state is _OPEN or self.state not in _DEAF:
-            self._incoming.extend(self._reader.feed(chunk))
+            items = self._reader.feed(chunk)
+            items.reverse()
+            if self._incoming:
+                items += self._incoming
+            self._incoming = items
 
     def nextEvent(self) -> Event | None:
         """
@@ -190,7 +172,7 @@ class Connection:
         """
         incoming = self._incoming
         while incoming:
-            item = incoming.popleft()
+            item = incoming.pop()
             kind = type(item)
             if kind is str or kind is bytes:
                 if self.state is _OPEN:

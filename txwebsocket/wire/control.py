@@ -4,6 +4,8 @@
 What control frames carry (RFC 6455, 5.5).
 """
 
+from typing import NamedTuple
+
 from txwebsocket.wire.codes import isSendable
 
 MAX_CONTROL_PAYLOAD = 125
@@ -15,6 +17,31 @@ MAX_REASON = MAX_CONTROL_PAYLOAD - 2
 """
 Bytes of a close frame's reason in UTF-8.
 """
+
+
+class PingReceived(NamedTuple):
+    """
+    The peer wants to know whether we are there; a pong answers.
+    """
+
+    payload: bytes
+
+
+class PongReceived(NamedTuple):
+    """
+    The peer answered a ping, or sent a pong of its own accord.
+    """
+
+    payload: bytes
+
+
+class CloseReceived(NamedTuple):
+    """
+    The peer closes; our close frame is in the outbox.
+    """
+
+    code: int | None
+    reason: str
 
 
 def checkControlPayload(payload: bytes) -> bytes:

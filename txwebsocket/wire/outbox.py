@@ -20,15 +20,23 @@ class Outbox:
     out at the next boundary between frames, ahead of what waits.
     """
 
-    __slots__ = ("_divided", "_frames", "_isClosed", "_owed", "_parts", "size", "taken")
+    __slots__ = (
+        "_frames",
+        "_isClosed",
+        "_isDivided",
+        "_owed",
+        "_queue",
+        "size",
+        "taken",
+    )
 
     def __init__(self) -> None:
-        # A frame is its bytes, or a tuple of its parts.
-        self._frames: deque[bytes | tuple[bytes, ...]] = deque()
-        # How many of them are tuples.
-        self._divided = 0
-        # What is left of a frame of which something was taken already.
-        self._parts: deque[Octets] = deque()
+        # What was put since the last turn. A frame is its bytes, or a tuple of parts.
+        self._frames: list[bytes | tuple[bytes, ...]] = []
+        self._isDivided = False
+        # What was put before and could not be taken; a view is the rest of a frame.
+        # Most connections have none, and an empty deque takes 700 bytes.
+        self._queue: deque[Octets | tuple[bytes, ...]] | None = None
         self._owed = b""
         self._isClosed = False
         self.size = 0
@@ -55,7 +63,7 @@ class Outbox:
             self.put(parts[0])
         else:
             self._frames.append(parts)
-            self._divided += 1
+            self._isDivided = True
             self.size += sum(map(len, parts))
 
     def putLast(self, frame: bytes) -> None:
@@ -84,10 +92,10 @@ class Outbox:
         Remove and return about ``limit`` bytes, at most: a small frame is not cut, so
         the last one may go beyond.
         """
-        if self.size > limit or self._divided or self._parts or self._owed:
+        if self.size > limit or self._isDivided or self._owed or self._queue:
             return self._takeSome(limit)
-        taken: list[Any] = [*self._frames]
-        self._frames.clear()
+        taken: list[Any] = self._frames
+        self._frames = []
         self.taken += self.size
         self.size = 0
         return taken
@@ -96,10 +104,11 @@ class Outbox:
         """
         Take back what was taken last, or the end of it.
         """
-        size = 0
-        for part in reversed([*parts]):
-            self._parts.appendleft(part)
-            size += len(part)
+        views = [memoryview(part) for part in parts]
+        size = sum(map(len, views))
+        self._queue = deque([*views, *(self._queue or ()), *self._frames])
+        self._frames = []
+        self._isDivided = False
         self.size += size
         self.taken -= size
 
@@ -108,45 +117,40 @@ class Outbox:
         Drop everything; return how many bytes that was.
         """
         size, self.size = self.size, 0
-        self._frames.clear()
-        self._divided = 0
-        self._parts.clear()
+        self._frames = []
+        self._isDivided = False
+        self._queue = None
         self._owed = b""
         return size
 
     def _takeSome(self, limit: int) -> list[Octets]:
+        queue = self._queue or deque()
+        queue.extend(self._frames)
+        self._frames = []
+        self._isDivided = False
         taken: list[Octets] = []
         room = limit
-        while room > 0 and self._fillParts():
-            part = self._parts.popleft()
+        while room > 0 and (queue or self._owed):
+            part = self._nextPart(queue)
             if len(part) > limit:
                 # A view, so that what is left is not copied each time.
                 view = memoryview(part)
-                self._parts.appendleft(view[room:])
+                queue.appendleft(view[room:])
                 part = view[:room]
             taken.append(part)
             room -= len(part)
+        self._queue = queue or None
         self.size -= limit - room
         self.taken += limit - room
         return taken
 
-    def _fillParts(self) -> bool:
-        """
-        Make sure there is a part to take, if there can be.
-        """
-        if self._parts:
-            return True
-        if self._owed:
+    def _nextPart(self, queue: deque[Octets | tuple[bytes, ...]]) -> Octets:
+        if self._owed and not (queue and isinstance(queue[0], memoryview)):
             owed, self._owed = self._owed, b""
             self.size += len(owed)
-            self._parts.append(owed)
-            return True
-        if self._frames:
-            frame = self._frames.popleft()
-            if isinstance(frame, tuple):
-                self._divided -= 1
-                self._parts.extend(frame)
-            else:
-                self._parts.append(frame)
-            return True
-        return False
+            return owed
+        frame = queue.popleft()
+        if isinstance(frame, tuple):
+            queue.extendleft(memoryview(part) for part in reversed(frame[1:]))
+            return frame[0]
+        return frame
