@@ -22,20 +22,22 @@ class KeepaliveTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.told: list[tuple[str, float]] = []
-        self.lastHeard = self.clock.seconds()
+        self.heard = self.clock.seconds()
+
+    def heardAt(self) -> float:
+        return self.heard
+
+    def askForLife(self) -> None:
+        self.note("ping")
+
+    def giveUp(self) -> None:
+        self.note("gave up")
 
     def watch(self, grace: float | None = 10) -> Keepalive:
         """
         Ping after 20 seconds.
         """
-        return Keepalive(
-            self.clock,
-            interval=20,
-            grace=grace,
-            lastHeard=lambda: self.lastHeard,
-            ping=lambda: self.note("ping"),
-            giveUp=lambda: self.note("gave up"),
-        )
+        return Keepalive(self, self.clock, interval=20, grace=grace)
 
     def note(self, what: str) -> None:
         """
@@ -47,7 +49,7 @@ class KeepaliveTests(SynchronousTestCase):
         """
         The peer shows life.
         """
-        self.lastHeard = self.clock.seconds()
+        self.heard = self.clock.seconds()
 
     def waitUntil(self, second: float) -> None:
         """
@@ -143,14 +145,8 @@ class KeepaliveTests(SynchronousTestCase):
         If sending the ping ends the connection, no timer is left behind.
         """
         keepalive = self.watch()
-        stopped = Keepalive(
-            self.clock,
-            interval=5,
-            grace=10,
-            lastHeard=lambda: self.lastHeard,
-            ping=lambda: keepalive.stop() or stopped.stop(),
-            giveUp=lambda: self.note("gave up"),
-        )
+        self.askForLife = lambda: keepalive.stop() or stopped.stop()  # type: ignore[assignment,method-assign,func-returns-value]
+        stopped = Keepalive(self, self.clock, interval=5, grace=10)
         self.waitUntil(60)
         self.assertEqual(self.told, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -204,8 +200,18 @@ class IdlenessTests(SynchronousTestCase):
         """
         extensions = [Releasing(self.clock, seconds) for seconds in after]
         transforms: Any = extensions
-        self.idleness = Idleness(self.clock, transforms, lambda: self.traffic)
+        self.watches = [
+            Idleness(transform, self.clock, lambda: self.traffic)
+            for transform in transforms
+        ]
         return extensions
+
+    def stop(self) -> None:
+        """
+        Watch no longer.
+        """
+        for watch in self.watches:
+            watch.stop()
 
     def waitUntil(self, second: float) -> None:
         """
@@ -241,7 +247,7 @@ class IdlenessTests(SynchronousTestCase):
             self.waitUntil(115)
             [released] = extension.told
             self.assertTrue(105 <= released <= 115, released)
-            self.idleness.stop()
+            self.stop()
 
     def test_bytesAreNoMessages(self) -> None:
         """
@@ -258,7 +264,7 @@ class IdlenessTests(SynchronousTestCase):
         After stop() no timer is left.
         """
         extensions = self.watch(10, 15)
-        self.idleness.stop()
+        self.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.waitUntil(40)
         self.assertEqual([extension.told for extension in extensions], [[], []])

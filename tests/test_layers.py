@@ -51,6 +51,7 @@ ORDER = (
     "txwebsocket.frame",
     "txwebsocket.interfaces",
     "txwebsocket.hooks",
+    "txwebsocket.holds",
     "txwebsocket.inbox",
     "txwebsocket.keepalive",
     "txwebsocket.pings",

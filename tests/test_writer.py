@@ -44,18 +44,18 @@ class WriterTests(SynchronousTestCase):
         self.clock = Clock()
         self.outbox = Outbox()
         self.told: list[object] = []
-        self.writer = Writer(
-            self.outbox,
-            self.clock,
-            writeTimeout=30,
-            onChange=self.changed,
-            onStall=lambda: self.told.append("stalled"),
-        )
+        self.writer = Writer(self, self.outbox, self.clock, writeTimeout=30)
         self.transport = MemoryTransport(self.clock)
         self.transport.connect(Connected())
         self.transport.isStalled = True
 
-    def changed(self) -> None:
+    def writerStalled(self) -> None:
+        """
+        The peer does not read.
+        """
+        self.told.append("stalled")
+
+    def writerChanged(self) -> None:
         """
         Do what a connection does: write on when there is room.
         """

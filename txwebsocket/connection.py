@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 
 from txwebsocket.frame import WebSocketFrame
-from txwebsocket.link import Hold, Link
+from txwebsocket.holds import Hold
+from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed

@@ -14,22 +14,28 @@ from twisted.internet.defer import Deferred
 
 from txwebsocket.interfaces import WebSocketProtocol
 
+_NAMES = (
+    "bytesMessageReceived",
+    "connectionLost",
+    "frameReceived",
+    "negotiationFinished",
+    "negotiationStarted",
+    "pingReceived",
+    "pongReceived",
+    "textMessageReceived",
+)
+
+# The sets of names that applications have: there are few of them.
+_found: dict[frozenset[str], frozenset[str]] = {}
+
 
 class Hooks:
     """
-    What a connection calls of its application. What the application lacks does nothing.
+    What a connection calls of its application. What the application lacks when it is
+    introduced does nothing.
     """
 
-    __slots__ = (
-        "bytesMessageReceived",
-        "connectionLost",
-        "frameReceived",
-        "negotiationFinished",
-        "negotiationStarted",
-        "pingReceived",
-        "pongReceived",
-        "textMessageReceived",
-    )
+    __slots__ = ("_application", "_names")
 
     bytesMessageReceived: Callable[[bytes], Any]
     connectionLost: Callable[[Any], Any]
@@ -41,8 +47,13 @@ class Hooks:
     textMessageReceived: Callable[[str], Any]
 
     def __init__(self, application: object) -> None:
-        for name in Hooks.__slots__:
-            setattr(self, name, getattr(application, name, _doNothing))
+        names = frozenset(name for name in _NAMES if hasattr(application, name))
+        self._application = application
+        self._names = _found.setdefault(names, names)
+
+    def __getattr__(self, name: str) -> Any:
+        # Bound when it is needed: eight bound methods take more than all else here.
+        return getattr(self._application, name) if name in self._names else _doNothing
 
 
 def _doNothing(*_: object) -> None:

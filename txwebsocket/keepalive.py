@@ -6,12 +6,35 @@ Noticing that a peer is gone, or has nothing to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from txwebsocket.wire.extensions import Transform
+from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import Traffic
+
+
+class Watched(Protocol):
+    """
+    Whose signs of life are watched.
+    """
+
+    def heardAt(self) -> float:
+        """
+        When the last sign of life came, by the same clock.
+        """
+
+    def askForLife(self) -> object:
+        """
+        There was none for long enough to ask for one.
+        """
+
+    def giveUp(self) -> object:
+        """
+        There was none after that, either.
+        """
 
 
 class Keepalive:
@@ -21,40 +44,32 @@ class Keepalive:
     A connection has one timer, which nothing that arrives ever touches: when it fires
     it looks back, and sleeps again for as long as is missing.
 
-    :param interval: seconds of silence before ``ping`` is called.
+    :param interval: seconds of silence before ``askForLife`` is called.
     :param grace: seconds of silence after that before ``giveUp`` is called; None to
-        call ``ping`` again and again.
-    :param lastHeard: tells when the last sign of life came, by the same clock.
+        call ``askForLife`` again and again.
     """
 
     __slots__ = (
         "_call",
         "_clock",
-        "_giveUp",
         "_grace",
         "_interval",
         "_isStopped",
-        "_lastHeard",
-        "_ping",
         "_pinged",
+        "_watched",
     )
 
     def __init__(
         self,
+        watched: Watched,
         clock: IReactorTime,
-        *,
         interval: float,
         grace: float | None,
-        lastHeard: Callable[[], float],
-        ping: Callable[[], object],
-        giveUp: Callable[[], object],
     ) -> None:
+        self._watched = watched
         self._clock = clock
         self._interval = interval
         self._grace = grace
-        self._lastHeard = lastHeard
-        self._ping = ping
-        self._giveUp = giveUp
         self._isStopped = False
         # When a ping was sent that nothing has come after so far.
         self._pinged: float | None = None
@@ -76,7 +91,7 @@ class Keepalive:
         if due > now:
             self._sleep(due - now)
         elif self._pinged is not None:
-            self._giveUp()
+            self._watched.giveUp()
         else:
             self._askForLife(now)
 
@@ -84,7 +99,7 @@ class Keepalive:
         """
         When something is to be done, if nothing is heard until then.
         """
-        heard = self._lastHeard()
+        heard = self._watched.heardAt()
         if self._pinged is not None and self._grace is not None:
             if heard < self._pinged:
                 return self._pinged + self._grace
@@ -92,7 +107,7 @@ class Keepalive:
         return heard + self._interval
 
     def _askForLife(self, now: float) -> None:
-        self._ping()
+        self._watched.askForLife()
         if self._grace is None:
             self._sleep(self._interval)
         else:
@@ -106,7 +121,7 @@ class Keepalive:
 
 class Idleness:
     """
-    Have extensions release what they can make again while no message passes.
+    Have an extension release what it can make again while no message passes.
 
     What passes touches no timer here either. It is noticed when a timer fires, so that
     a release may come up to twice as late as was asked for.
@@ -114,41 +129,60 @@ class Idleness:
     :param traffic: tells what has passed so far.
     """
 
-    __slots__ = ("_clock", "_passed", "_since", "_timers", "_traffic")
+    __slots__ = ("_clock", "_passed", "_since", "_timer", "_traffic", "_transform")
 
     def __init__(
-        self,
-        clock: IReactorTime,
-        transforms: Iterable[Transform],
-        traffic: Callable[[], Traffic],
+        self, transform: Transform, clock: IReactorTime, traffic: Callable[[], Traffic]
     ) -> None:
+        self._transform = transform
         self._clock = clock
         self._traffic = traffic
         self._passed = 0
         self._since = clock.seconds()
-        self._timers = [
-            Keepalive(
-                clock,
-                interval=transform.releaseAfter,
-                grace=None,
-                lastHeard=self._lastPassed,
-                ping=transform.release,
-                giveUp=transform.release,
-            )
-            for transform in transforms
-            if transform.releaseAfter is not None
-        ]
+        self._timer: Keepalive | None = None
+        if transform.releaseAfter is not None:
+            self._timer = Keepalive(self, clock, transform.releaseAfter, None)
 
     def stop(self) -> None:
         """
         Watch no longer.
         """
-        for timer in self._timers:
-            timer.stop()
+        if self._timer is not None:
+            self._timer.stop()
 
-    def _lastPassed(self) -> float:
+    def heardAt(self) -> float:
+        """
+        When the last message passed, as far as was noticed.
+        """
         traffic = self._traffic()
         passed = traffic.messagesReceived + traffic.messagesSent
         if passed != self._passed:
             self._passed, self._since = passed, self._clock.seconds()
         return self._since
+
+    def askForLife(self) -> None:
+        """
+        It has been quiet for long enough.
+        """
+        self._transform.release()
+
+    giveUp = askForLife
+
+
+Watch: TypeAlias = Keepalive | Idleness
+"""
+What has to be stopped when a connection ends.
+"""
+
+
+def startKeepalive(
+    connection: Watched, clock: IReactorTime, config: ConnectionConfig
+) -> Keepalive | None:
+    """
+    Watch for life as the options say.
+    """
+    if not config.keepalive or config.useNativeKeepalive:
+        return None
+    isDropping = config.dropConnectionOnKeepaliveTimeout
+    grace = config.keepaliveGracePeriod if isDropping else None
+    return Keepalive(connection, clock, config.keepaliveInterval, grace)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from enum import IntFlag, auto
 from functools import partial
 from typing import Any
 
@@ -24,11 +23,12 @@ from twisted.python.failure import Failure
 
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
+from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
 from txwebsocket.inbox import Inbox
-from txwebsocket.keepalive import Idleness, Keepalive
+from txwebsocket.keepalive import Idleness, Watch, startKeepalive
 from txwebsocket.pings import Pings
-from txwebsocket.sockets import endTransport
+from txwebsocket.sockets import endTransport, readMore
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
@@ -59,24 +59,6 @@ _QUIET_CAUSES = frozenset(
 )
 
 
-class Hold(IntFlag):
-    """
-    The reasons not to read from the peer for now.
-    """
-
-    NONE = 0
-    #: The application asked for a pause.
-    PAUSED = auto()
-    #: The application has not dealt with the last message yet.
-    HOOK = auto()
-    #: Messages wait that nobody receives.
-    INBOX = auto()
-    #: The peer does not read what we send.
-    WRITER = auto()
-    #: Whoever accepted the connection shall have it before the first message.
-    START = auto()
-
-
 class Link:
     """
     One connection's machinery, which :class:`WebSocketConnection` is the face of.
@@ -91,7 +73,6 @@ class Link:
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
-    :ivar inbox: what waits for ``receive()``.
     :ivar writer: what hands the outbox to the transport.
     :ivar pings: what waits for a pong.
     :ivar report: how the connection ended, once it has.
@@ -109,30 +90,23 @@ class Link:
         self.config = config
         self.wire = Connection(role, config, _nextMask)
         self.pings = Pings(clock)
-        self.inbox = Inbox(
-            config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
-        )
-        self.writer = Writer(
-            self.wire.outbox,
-            clock,
-            writeTimeout=config.writeTimeout,
-            onChange=self._writerChanged,
-            onStall=partial(self.abort, CloseCause.WRITE_TIMEOUT),
-        )
+        self.writer = Writer(self, self.wire.outbox, clock, config.writeTimeout)
         self.report: CloseReport | None = None
         self.onOpen: Callable[[], object] = lambda: None
         self.onEnd: Callable[[], object] = lambda: None
         self._clock = clock
         self._hooks = NO_HOOKS
         self.isPulled = True
-        self._takeText: Callable[[str], Any] = self.inbox.put
-        self._takeBytes: Callable[[bytes], Any] = self.inbox.put
+        self._inbox: Inbox | None = None
+        self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
+        self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
         self._held: int = Hold.NONE
         self._isReading = True
         self.isDelivering = False
         self._isEnding = False
         self._lastHeard = clock.seconds()
-        self._watches: list[Keepalive | Idleness] = []
+        self._readSize = 0
+        self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None
         self._closed: list[Deferred[CloseReport]] = []
         self._producer: IPushProducer | None = None
@@ -150,11 +124,25 @@ class Link:
         self._takeBytes = self._hooks.bytesMessageReceived
         self._hooks.negotiationStarted(self.connection)
 
+    @property
+    def inbox(self) -> Inbox:
+        """
+        What waits for ``receive()``; made when it is needed.
+        """
+        if self._inbox is None:
+            self._inbox = Inbox(
+                self.config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
+            )
+            if self.report is not None:
+                self._inbox.end(closedError(self.report))
+        return self._inbox
+
     def makeConnection(self, transport: Any) -> None:
         """
         There is a transport.
         """
         self.transport = transport
+        self._readSize = getattr(transport, "bufferSize", 0)
 
     def opened(self, early: bytes = b"", agreed: Sequence[Agreement] = ()) -> None:
         """
@@ -168,9 +156,12 @@ class Link:
         self.wire.open(transforms)
         self._lastHeard = self._clock.seconds()
         self.writer.start(self.transport)
-        self._startKeepalive()
-        if transforms:
-            self._watches.append(Idleness(self._clock, transforms, self.wire.traffic))
+        if self.isPulled:
+            self._takeText = self._takeBytes = self.inbox.put
+        keepalive = startKeepalive(self, self._clock, self.config)
+        traffic = self.wire.traffic
+        idle = [Idleness(each, self._clock, traffic) for each in transforms]
+        self._watches = [keepalive, *idle] if keepalive is not None else idle
         if early:
             self.wire.receive(early)
             self._held |= Hold.START
@@ -187,6 +178,8 @@ class Link:
         """
         The transport has read something.
         """
+        if len(data) == self._readSize:
+            self._readSize = readMore(self.transport)
         self._lastHeard = self._clock.seconds()
         self.wire.receive(data)
         if not self.isDelivering:
@@ -205,7 +198,8 @@ class Link:
         self._stopTimers()
         error = closedError(report)
         self.writer.end(error)
-        self.inbox.end(error)
+        if self._inbox is not None:
+            self._inbox.end(error)
         self.pings.end(error)
         self._sayGoodbye(report, error)
         closed, self._closed = self._closed, []
@@ -389,7 +383,10 @@ class Link:
         """
         self._producer = None
 
-    def _writerChanged(self) -> None:
+    def writerChanged(self) -> None:
+        """
+        The transport has no room, or has room again.
+        """
         isFull = self.writer.isFull
         producer = self._producer
         if producer is not None:
@@ -401,6 +398,12 @@ class Link:
             (self.hold if isFull else self.release)(Hold.WRITER)
         if not isFull:
             self.settle()
+
+    def writerStalled(self) -> None:
+        """
+        The peer has not read for too long.
+        """
+        self.abort(CloseCause.WRITE_TIMEOUT)
 
     # Closing
 
@@ -468,32 +471,30 @@ class Link:
 
     # Time
 
-    def _startKeepalive(self) -> None:
-        config = self.config
-        if config.keepalive and not config.useNativeKeepalive:
-            isDropping = config.dropConnectionOnKeepaliveTimeout
-            keepalive = Keepalive(
-                self._clock,
-                interval=config.keepaliveInterval,
-                grace=config.keepaliveGracePeriod if isDropping else None,
-                lastHeard=self._heardAt,
-                ping=self._pingForLife,
-                giveUp=partial(self.abort, CloseCause.KEEPALIVE_TIMEOUT),
-            )
-            self._watches.append(keepalive)
-
-    def _heardAt(self) -> float:
+    def heardAt(self) -> float:
+        """
+        When the peer last showed that it is there.
+        """
         # While we don't read, the silence is ours.
         return self._clock.seconds() if self._held else self._lastHeard
 
-    def _pingForLife(self) -> None:
+    def askForLife(self) -> None:
+        """
+        The peer has been silent.
+        """
         self.wire.ping(os.urandom(_PING_SIZE))
         self.settle()
+
+    def giveUp(self) -> None:
+        """
+        The peer has been silent for too long.
+        """
+        self.abort(CloseCause.KEEPALIVE_TIMEOUT)
 
     def _stopTimers(self) -> None:
         for watch in self._watches:
             watch.stop()
-        self._watches.clear()
+        self._watches = ()
         if self._closeCall is not None:
             self._closeCall.cancel()
             self._closeCall = None

@@ -21,6 +21,12 @@ from txwebsocket.wire.outbox import Octets
 # joining them costs less.
 _FEW = 8
 
+# Bytes to read at a time, however much there is: as many connections may be served by
+# turns, and as much may be held back by one that pauses.
+_MOST_READ = 256 * 1024
+
+_CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
+
 
 def configureSocket(transport: Any, config: ConnectionConfig) -> None:
     """
@@ -63,12 +69,10 @@ class Outlet:
     what it is given, and ask the system twice.
     """
 
-    __slots__ = ("_send", "_sendPieces")
+    __slots__ = ("_socket",)
 
     def __init__(self, handle: socket.socket) -> None:
-        self._send = handle.send
-        # Windows has none.
-        self._sendPieces = getattr(handle, "sendmsg", None)
+        self._socket = handle
 
     def send(self, pieces: Sequence[Octets]) -> int:
         """
@@ -79,12 +83,25 @@ class Outlet:
         """
         try:
             if len(pieces) == 1:
-                return self._send(pieces[0])
-            if len(pieces) <= _FEW and self._sendPieces is not None:
-                return int(self._sendPieces(pieces))
-            return self._send(b"".join(pieces))
+                return self._socket.send(pieces[0])
+            if len(pieces) <= _FEW and _CAN_SEND_PIECES:
+                return self._socket.sendmsg(pieces)
+            return self._socket.send(b"".join(pieces))
         except OSError:
             return 0
+
+
+def readMore(transport: Any) -> int:
+    """
+    Have a transport read more at a time, where it can and may: what it was asked for
+    last time was all there.
+
+    :return: how many bytes it reads now; 0 if it will never be asked for more.
+    """
+    size = 0
+    if isinstance(transport, tcp.Connection):
+        size = transport.bufferSize = min(transport.bufferSize * 2, _MOST_READ)
+    return size if size < _MOST_READ else 0
 
 
 def outletOf(transport: Any) -> Outlet | None:

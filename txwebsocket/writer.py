@@ -6,8 +6,8 @@ From the outbox to the transport, no faster than the peer reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import (
@@ -31,6 +31,22 @@ it can be counted.
 _AT_ONCE = 256 * 1024
 
 
+class Writes(Protocol):
+    """
+    Whose writer it is.
+    """
+
+    def writerChanged(self) -> None:
+        """
+        The writer has become full, or is full no longer.
+        """
+
+    def writerStalled(self) -> None:
+        """
+        The writer has been full for too long.
+        """
+
+
 @implementer(IPullProducer, IPushProducer)
 class Writer:
     """
@@ -43,25 +59,35 @@ class Writer:
     :ivar isFull: whether the transport holds more than a mark: its own, or ours of
         64 KiB if we write to the socket. It is full until it holds nothing.
     :param writeTimeout: seconds that it may be full.
-    :param onChange: called when :attr:`isFull` has changed.
-    :param onStall: called when it has been full for too long.
     """
+
+    __slots__ = (
+        "_clock",
+        "_error",
+        "_given",
+        "_isDrained",
+        "_outbox",
+        "_outlet",
+        "_owner",
+        "_stallCall",
+        "_transport",
+        "_waiting",
+        "_writeTimeout",
+        "isFull",
+    )
 
     def __init__(
         self,
+        owner: Writes,
         outbox: Outbox,
         clock: IReactorTime,
-        *,
         writeTimeout: float,
-        onChange: Callable[[], object],
-        onStall: Callable[[], object],
     ) -> None:
         self.isFull = False
+        self._owner = owner
         self._outbox = outbox
         self._clock = clock
         self._writeTimeout = writeTimeout
-        self._onChange = onChange
-        self._onStall = onStall
         self._transport: Any = None
         self._outlet: Outlet | None = None
         # Whether the transport is known to hold nothing, and what it was given since.
@@ -160,7 +186,7 @@ class Writer:
         if not self.isFull:
             self.isFull = True
             self._stallCall = self._clock.callLater(self._writeTimeout, self._stalled)
-            self._onChange()
+            self._owner.writerChanged()
 
     def resumeProducing(self) -> None:
         """
@@ -171,7 +197,7 @@ class Writer:
         if self.isFull:
             self.isFull = False
             self._cancelStall()
-            self._onChange()
+            self._owner.writerChanged()
 
     def stopProducing(self) -> None:
         """
@@ -180,7 +206,7 @@ class Writer:
 
     def _stalled(self) -> None:
         self._stallCall = None
-        self._onStall()
+        self._owner.writerStalled()
 
     def _cancelStall(self) -> None:
         if self._stallCall is not None:

@@ -31,7 +31,7 @@ class MessageAssembler:
     __slots__ = ("_buffer", "_opcode", "_rsv")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer: bytearray | None = None
         self._opcode = self._rsv = 0
 
     def add(self, frame: Frame) -> Frame | None:
@@ -42,10 +42,11 @@ class MessageAssembler:
             if frame.fin:
                 return frame
             self._opcode, self._rsv = frame.opcode, frame.rsv
-        self._buffer += frame.payload
+        buffer = bytearray() if self._buffer is None else self._buffer
+        buffer += frame.payload
+        self._buffer = None if frame.fin else buffer
         if not frame.fin:
             return None
-        buffer, self._buffer = self._buffer, bytearray()
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 

@@ -1,0 +1,25 @@
+# -*- test-case-name: tests.test_flow -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Why a peer is not read from for now.
+"""
+
+from enum import IntFlag, auto
+
+
+class Hold(IntFlag):
+    """
+    The reasons not to read from the peer for now.
+    """
+
+    NONE = 0
+    #: The application asked for a pause.
+    PAUSED = auto()
+    #: The application has not dealt with the last message yet.
+    HOOK = auto()
+    #: Messages wait that nobody receives.
+    INBOX = auto()
+    #: The peer does not read what we send.
+    WRITER = auto()
+    #: Whoever accepted the connection shall have it before the first message.
+    START = auto()
