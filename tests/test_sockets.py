@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,7 +25,7 @@ from zope.interface import implementer_only
 
 from tests.memory import Recorder, Served, handshake
 from txwebsocket import ServerConfig, sockets
-from txwebsocket.sockets import configureSocket, endTransport
+from txwebsocket.sockets import configureSocket, endTransport, readMore
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 
 IDLE = getattr(socket, "TCP_KEEPIDLE", None)
@@ -214,6 +215,30 @@ class EndTransportTests(SynchronousTestCase):
         transport = StringTransport()
         endTransport(transport)
         self.assertTrue(transport.disconnecting)
+
+
+class ReadMoreTests(SynchronousTestCase):
+    """
+    Tests of how much is read at a time.
+    """
+
+    def test_doubled(self) -> None:
+        """
+        Who has more than is read at a time is read twice as much, up to 256 KiB.
+        """
+        transport = Connection(socket.socket(), Protocol(), None)
+        self.addCleanup(transport.socket.close)
+        self.assertEqual(transport.bufferSize, 65536)
+        self.assertEqual([readMore(transport) for _ in range(3)], [131072, 0, 0])
+        self.assertEqual(transport.bufferSize, 262144)
+
+    def test_others(self) -> None:
+        """
+        Another kind of transport reads as it will.
+        """
+        transport = MemoryTransport(Clock())
+        self.assertEqual(readMore(transport), 0)
+        self.assertEqual(transport.bufferSize, 65536)
 
 
 class ServedTests(SynchronousTestCase):

@@ -5,14 +5,22 @@ Tests of how frames go to the transport.
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from typing import Any
+
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from txwebsocket.sockets import outletOf
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.writer import HIGH_WATER, Writer
@@ -335,3 +343,187 @@ class WriterTests(SynchronousTestCase):
         self.writer.end(ConnectionDone())
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertNotIn("stalled", self.told)
+
+
+class Readiness:
+    """
+    What a socket's transport asks a reactor for.
+
+    :ivar isWriting: whether the transport waits until the socket takes more.
+    """
+
+    def __init__(self) -> None:
+        self.isWriting = False
+
+    def addReader(self, reader: object) -> None:
+        """
+        The transport reads; nobody here has anything for it.
+        """
+
+    removeReader = addReader
+
+    def addWriter(self, writer: object) -> None:
+        self.isWriting = True
+
+    def removeWriter(self, writer: object) -> None:
+        self.isWriting = False
+
+
+class SocketTests(SynchronousTestCase):
+    """
+    Tests of writing to a plain TCP socket, past its transport.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect a writer and a peer, with a transport that holds nothing any more.
+        """
+        self.clock = Clock()
+        self.outbox = Outbox()
+        self.told: list[object] = []
+        self.writer = Writer(self, self.outbox, self.clock, writeTimeout=30)
+        ours, self.peer = socket.socketpair()
+        self.addCleanup(self.peer.close)
+        self.addCleanup(ours.close)
+        self.peer.setblocking(False)
+        self.reactor: Any = Readiness()
+        self.transport = Connection(ours, Protocol(), self.reactor)
+        self.transport.connected = True
+        self.transport.write(b"response ")
+        self.writer.start(self.transport)
+
+    def writerChanged(self) -> None:
+        self.told.append(self.writer.isFull)
+        if not self.writer.isFull:
+            self.writer.flush()
+
+    def writerStalled(self) -> None:
+        self.told.append("stalled")
+
+    def send(self, *frames: bytes) -> None:
+        """
+        Send these at once.
+        """
+        for frame in frames:
+            self.outbox.put(frame)
+        self.writer.flush()
+
+    def turn(self) -> None:
+        """
+        Let the reactor write if the transport asks for it.
+        """
+        if self.reactor.isWriting:
+            self.transport.doWrite()
+
+    def received(self) -> bytes:
+        """
+        All that has reached the peer so far.
+        """
+        received = b""
+        with contextlib.suppress(BlockingIOError):
+            while part := self.peer.recv(2**20):
+                received += part
+        return received
+
+    def test_pullProducer(self) -> None:
+        """
+        The writer asks such a transport to say when it has passed everything on.
+        """
+        self.assertTrue(verifyObject(IPullProducer, self.writer))
+        self.assertIs(self.transport.producer, self.writer)
+        self.assertFalse(self.transport.streamingProducer)
+
+    def test_behindResponse(self) -> None:
+        """
+        What the transport holds already, the response of the handshake, goes first.
+        """
+        self.send(b"frame")
+        self.assertEqual(self.received(), b"")
+        self.turn()
+        self.assertEqual(self.received(), b"response frame")
+
+    def test_atOnce(self) -> None:
+        """
+        When the transport holds nothing, frames reach the system without the reactor.
+        """
+        self.turn()
+        for frames in ([b"one"], [b"one", b"two"], [b"few "] * 8, [b"many "] * 99):
+            self.received()
+            self.send(*frames)
+            self.assertEqual(self.received(), b"".join(frames))
+            self.assertFalse(self.reactor.isWriting)
+        self.assertEqual(self.told, [])
+
+    def test_parts(self) -> None:
+        """
+        A large payload goes beside its head.
+        """
+        self.turn()
+        self.received()
+        self.outbox.putParts((b"head ", b"payload"))
+        self.writer.flush()
+        self.assertEqual(self.received(), b"head payload")
+
+    def test_fullSocket(self) -> None:
+        """
+        What the system does not take is the transport's to write, one mark of it; the
+        rest stays here, and all of it arrives in order.
+        """
+        self.turn()
+        self.received()
+        frames = [bytes([number]) * 100 * KIB for number in range(30)]
+        self.send(*frames)
+        self.assertEqual(self.told, [True])
+        held = len(self.transport.dataBuffer) + self.transport._tempDataLen
+        self.assertTrue(HIGH_WATER <= held <= 2 * HIGH_WATER, held)
+        self.assertGreater(self.outbox.size, 1000 * KIB)
+        self.assertEqual(self.outbox.size + self.outbox.taken, 3000 * KIB)
+        self.send(b"last")
+        received = b""
+        while part := self.received():
+            received += part
+            self.turn()
+        self.assertEqual(received, b"".join(frames) + b"last")
+        self.assertEqual((self.outbox.size, self.told[-1]), (0, False))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stall(self) -> None:
+        """
+        A peer that reads nothing for writeTimeout is noticed.
+        """
+        self.turn()
+        self.send(bytes(3000 * KIB))
+        self.clock.advance(29.9)
+        self.assertEqual(self.told, [True])
+        self.clock.advance(0.1)
+        self.assertEqual(self.told, [True, "stalled"])
+
+    def test_brokenSocket(self) -> None:
+        """
+        That the connection is broken is left to the transport to notice.
+        """
+        self.turn()
+        self.peer.close()
+        self.send(b"frame")
+        self.assertTrue(self.reactor.isWriting)
+        self.assertIs(self.transport.doWrite(), CONNECTION_LOST)
+
+    def test_stop(self) -> None:
+        """
+        After stop() the socket is left alone, and the transport can close.
+        """
+        self.turn()
+        self.received()
+        self.writer.stop()
+        self.send(b"frame")
+        self.assertEqual(self.received(), b"")
+        self.assertIsNone(self.transport.producer)
+
+    def test_onlyPlain(self) -> None:
+        """
+        Where TLS, or anything else, stands between, nothing passes it.
+        """
+        self.assertIsNotNone(outletOf(self.transport))
+        self.transport.TLS = True
+        self.assertIsNone(outletOf(self.transport))
+        self.assertIsNone(outletOf(MemoryTransport(self.clock)))
