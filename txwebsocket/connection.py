@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
@@ -19,17 +19,12 @@ from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.states import State
 
-BytesLike: TypeAlias = bytes | bytearray | memoryview
-"""
-What gives its bytes.
-"""
-
 _PING_SIZE = 8
-_MESSAGES = (str, bytes)
 
 
 class WebSocketConnection:
@@ -137,8 +132,6 @@ class WebSocketConnection:
         """
         link = self._link
         try:
-            if not isinstance(message, _MESSAGES):
-                message = asBytes(message)
             link.wire.send(message, not compress)
         finally:
             if not link.isDelivering:
@@ -343,19 +336,3 @@ def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:
     link = Link(role, config, clock)
     WebSocketConnection(link)
     return link
-
-
-def asBytes(data: object) -> bytes:
-    """
-    The bytes of what is like ``bytes``.
-
-    :raises TypeError: if it is not.
-    """
-    if isinstance(data, bytes):
-        return data
-    try:
-        return bytes(memoryview(data))  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"binary data must be like bytes, not {type(data).__name__}"
-        ) from None

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from txwebsocket.connection import BytesLike, WebSocketConnection, asBytes
+from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
 from txwebsocket.link import Link
@@ -31,6 +31,7 @@ from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, UpgradeRefused, shown
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
+from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.origins import OriginPolicy
 

@@ -28,7 +28,9 @@ from txwebsocket.wire.frames import FIN, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
     JOINED_SIZE,
+    BytesLike,
     MessageAssembler,
+    asBytes,
     frameMessage,
     frameParts,
     noMask,
@@ -254,25 +256,27 @@ class Connection:
 
     # Sending
 
-    def send(self, message: str | bytes, isPlain: bool = False) -> None:
+    def send(self, message: str | BytesLike, isPlain: bool = False) -> None:
         """
-        Send a message: text for ``str``.
+        Send a message: text for ``str``, binary for what is like ``bytes``.
 
         :param isPlain: send it without what extensions would do to it.
+        :raises TypeError: if it is neither.
         :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
         :raises InvalidState: if the connection is not open yet.
         :raises ConnectionClosed: if it is not open any more, or ends because more waits
             than ``maxBufferedBytes``.
         """
+        if isinstance(message, str):
+            opcode = _TEXT
+        else:
+            opcode = _BINARY
+            if not isinstance(message, bytes):
+                message = asBytes(message)
         if self.state is not _OPEN:
             self.checkOpen()
-        opcode = _TEXT if isinstance(message, str) else _BINARY
         outbox = self.outbox
-        if (
-            self._isSimple
-            and len(message) <= JOINED_SIZE
-            and outbox.size <= self._roomy
-        ):
+        if self._isSimple and len(message) <= JOINED_SIZE and outbox.size < self._roomy:
             outbox.put(encodeFrame(opcode, message, self._nextMask()))
             self.messagesSent += 1
         else:

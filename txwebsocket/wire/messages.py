@@ -5,11 +5,17 @@ Messages from fragments, and fragments from messages (RFC 6455, 5.4).
 """
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FIN, Frame
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
+
+BytesLike: TypeAlias = bytes | bytearray | memoryview
+"""
+What gives its bytes.
+"""
 
 JOINED_SIZE = 4096
 """
@@ -99,3 +105,19 @@ def frameParts(
     if mask or len(payload) <= JOINED_SIZE:
         return (encodeFrame(opcode, payload, mask, flags),)
     return encodeHead(opcode, len(payload), mask, flags), payload
+
+
+def asBytes(data: object) -> bytes:
+    """
+    The bytes of what is like ``bytes``.
+
+    :raises TypeError: if it is not.
+    """
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"binary data must be like bytes, not {type(data).__name__}"
+        ) from None
