@@ -24,7 +24,13 @@ from twisted.web.static import Data
 
 from tests.memory import Peer, Recorder, Served, close, handshake, text
 from tests.remote import ClientReactor, Outcome, TLSServer, certify
-from txwebsocket import OpeningFailed, OpeningStep, ServerConfig, WebSocketConnection
+from txwebsocket import (
+    ConnectionRejected,
+    OpeningFailed,
+    OpeningStep,
+    ServerConfig,
+    WebSocketConnection,
+)
 from txwebsocket.testing import MemorySite
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
@@ -528,6 +534,155 @@ class ReportTests(ExampleTestCase):
         Of a good end there is nothing to say.
         """
         self.assertEqual(self.explained(lambda peer: peer.sendClose()), "")
+
+
+class ResendingTests(ExampleTestCase):
+    """
+    Tests of messages that are confirmed.
+    """
+
+    example = "resending.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.heard: list[list[Any]] = []
+        self.confirms = True
+        self.site = MemorySite(self.hear)
+        self.sender = self.module.Sender(self.site.clock, self.site.connect)
+
+    async def hear(self, request: Any) -> None:
+        """
+        Answer each message, unless the test won't.
+        """
+        heard: list[Any] = []
+        self.heard.append(heard)
+        connection = request.accept()
+        async for message in connection:
+            heard.append(message)
+            if self.confirms:
+                connection.send("got it")
+
+    def send(self, *messages: str) -> None:
+        """
+        Send messages.
+        """
+        for message in messages:
+            self.sender.send(message)
+        self.site.flush()
+
+    def test_confirmed(self) -> None:
+        """
+        What is confirmed is sent once.
+        """
+        self.sender.service.startService()
+        self.send("one", "two")
+        self.site.wires[-1].cut()
+        self.site.advance(1)
+        self.assertEqual(self.heard, [["one", "two"], []])
+        self.assertFalse(self.sender.unconfirmed)
+
+    def test_unconfirmed(self) -> None:
+        """
+        What is not is sent again, in order, with what was said meanwhile.
+        """
+        self.send("before")
+        self.sender.service.startService()
+        self.send("one")
+        self.confirms = False
+        self.send("two", "three")
+        self.site.wires[-1].cut()
+        self.confirms = True
+        self.send("four")
+        self.site.advance(1)
+        self.assertEqual(
+            self.heard, [["before", "one", "two", "three"], ["two", "three", "four"]]
+        )
+        self.assertFalse(self.sender.unconfirmed)
+
+
+class StayingTests(ExampleTestCase):
+    """
+    Tests of following a feed.
+    """
+
+    example = "staying.py"
+
+    def test_follow(self) -> None:
+        """
+        What each connection brings is printed, until it is of no use to go on.
+        """
+        reactor = ClientReactor()
+        printed = self.capture()
+        following = self.runScript("ws://example.com/feed")(reactor)
+        for message in ("one", "two"):
+            server = reactor.accept()
+            server.upgrade()
+            server.sendText(message)
+            server.vanish()
+            reactor.advance(2)
+        self.assertEqual(printed.getvalue(), "one\ntwo\n")
+        server = reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+        self.failureResultOf(following, ConnectionRejected)
+
+
+class StayingServiceTests(ExampleTestCase):
+    """
+    Tests of a service that stays connected.
+    """
+
+    example = "staying_service.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = ClientReactor()
+        self.tokens: list[Deferred[str]] = []
+        self.printed = self.capture()
+        self.service = self.module.makeService(
+            self.reactor, "ws://example.com/feed", self.fetchToken
+        )
+        self.service.startService()
+
+    def fetchToken(self) -> Deferred[str]:
+        """
+        Wait for the test to tell a token.
+        """
+        self.tokens.append(Deferred())
+        return self.tokens[-1]
+
+    def test_tokens(self) -> None:
+        """
+        Each attempt has a token of its own, and each connection prints what it hears.
+        """
+        for token in ("a", "b"):
+            self.tokens[-1].callback(token)
+            server = self.reactor.accept()
+            server.upgrade()
+            self.assertEqual(server.asked.header("Authorization"), [f"Bearer {token}"])
+            server.sendText(token)
+            server.vanish()
+            self.reactor.advance(2)
+        self.assertEqual(self.printed.getvalue(), "a\nb\n")
+
+    def test_noToken(self) -> None:
+        """
+        Without a token it is tried again.
+        """
+        self.tokens[-1].errback(OSError("odd"))
+        self.reactor.advance(1)
+        self.assertEqual(len(self.tokens), 2)
+
+    def test_refused(self) -> None:
+        """
+        Who is refused is told, and nothing more happens.
+        """
+        self.tokens[-1].callback("a")
+        server = self.reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        self.assertIn("no use: the server answered 403", self.printed.getvalue())
+        self.assertTrue(self.reactor.isIdle)
 
 
 class RoomsTests(ExampleTestCase):

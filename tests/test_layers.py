@@ -74,6 +74,9 @@ ORDER = (
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",
+    "txwebsocket.retrying",
+    "txwebsocket.reconnecting",
+    "txwebsocket.service",
     # Both, in memory, for tests of applications.
     "txwebsocket.testing",
     # The only public door.

@@ -50,10 +50,13 @@ if sys.platform != "emscripten":
         WebSocketServerFactory,
         WebSocketTransport,
     )
+    from txwebsocket.reconnecting import WebSocketConnections
     from txwebsocket.request import WebSocketRequest
     from txwebsocket.resource import WebSocketResource
+    from txwebsocket.retrying import ReconnectConfig
     from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
+    from txwebsocket.service import WebSocketClientService
 
 __all__ = [
     "INSECURE_ANY_ORIGIN",
@@ -77,6 +80,7 @@ __all__ = [
     "OpeningFailed",
     "OpeningStep",
     "OpeningTimedOut",
+    "ReconnectConfig",
     "ServerConfig",
     "State",
     "Traffic",
@@ -85,7 +89,9 @@ __all__ = [
     "WebSocketClient",
     "WebSocketClientEndpoint",
     "WebSocketClientFactory",
+    "WebSocketClientService",
     "WebSocketConnection",
+    "WebSocketConnections",
     "WebSocketError",
     "WebSocketFrame",
     "WebSocketProtocol",

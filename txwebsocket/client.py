@@ -102,7 +102,8 @@ class WebSocketClient:
     def abort(self) -> None:
         """
         Give up the openings in progress; their Deferreds fail with ``CancelledError``.
-        Open connections are not touched.
+        Open connections are not touched. To a :class:`WebSocketClientService` this is
+        a failed attempt like others, so stop the service to end its attempts.
         """
         for opening in list(self._openings):
             opening.cancel()

@@ -33,12 +33,15 @@ from txwebsocket import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
+    ReconnectConfig,
     ServerConfig,
     State,
     WebSocketClient,
     WebSocketClientEndpoint,
     WebSocketClientFactory,
+    WebSocketClientService,
     WebSocketConnection,
+    WebSocketConnections,
     WebSocketFrame,
     WebSocketProtocol,
     WebSocketRequest,
@@ -303,6 +306,34 @@ async def connect(reactor: Any, policy: IPolicyForHTTPS) -> None:
     )
     await client.connect("ws://example.com/", ("a",), headers=[("X-A", "b")])
     client.abort()
+
+
+async def stayConnected(reactor: Any, client: WebSocketClient) -> None:
+    """
+    One connection after the other, in both forms.
+    """
+
+    async def connect() -> WebSocketConnection:
+        return await client.connect("ws://example.com/", application=Everything())
+
+    def failed(error: Exception, delay: float | None) -> None:
+        show(error, "never" if delay is None else delay)
+
+    config = ReconnectConfig(maxDelay=10, jitter=lambda: 0.5)
+    service = WebSocketClientService(reactor, connect, None, config, onFailure=failed)
+    WebSocketClientService(reactor, connect, talk, onAttempt=show, onConnect=show)
+    service.startService()
+    connection = await service.whenConnected(failAfterFailures=3)
+    assert_type(connection, WebSocketConnection)
+    assert_type(service.connection, WebSocketConnection | None)
+    await service.stopService()
+    connections = WebSocketConnections(
+        reactor, lambda: client.connect("ws://example.com/"), config, onFailure=failed
+    )
+    async with connections:
+        async for each in connections:
+            assert_type(each, WebSocketConnection)
+            show(connections.attempts, connections.failures)
 
 
 async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
