@@ -21,6 +21,7 @@ from results import Place, Results
 from sections.chromium import tryChromium
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
+from sections.staying import tryStaying
 from sections.trust import tryTrust
 from sections.twistd import tryTwistd
 from setting import CHROMIUM, HERE, Setting
@@ -34,6 +35,7 @@ _SECTIONS = {
     "curl": (tryCurl, ("program curl",)),
     "twistd": (tryTwistd, ("python websockets", "program curl")),
     "trust": (tryTrust, ("python websockets",)),
+    "staying": (tryStaying, ("python websockets", "node ws")),
     "embedding": (
         tryEmbedding,
         ("python websockets", "python h2", "program curl"),

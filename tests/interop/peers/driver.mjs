@@ -73,7 +73,7 @@ export function startServer() {
   const server = certificate
     ? createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) })
     : createServer();
-  return server.listen(0, "127.0.0.1", () =>
+  return server.listen(options.port ?? 0, "127.0.0.1", () =>
     report("listening", { url: `${certificate ? "wss" : "ws"}://127.0.0.1:${server.address().port}/` }));
 }
 

@@ -5,8 +5,8 @@ What the drivers in Python share; ``driver.mjs`` is the same for those on Node.
 A driver is a process around one WebSocket library. Its argument is a JSON object:
 ``role`` (``server`` or ``client``), ``limit`` (how many bytes a message may have), and
 for TLS a server's ``certificate`` and ``key`` and a client's ``authority``, which are
-paths. It ends with its standard input, and tells what happens on standard output, an
-object a line:
+paths. A server can be given a ``port``, if it has that option. It ends with its
+standard input, and tells what happens on standard output, an object a line:
 
     {"event": "listening", "url": …}
     {"event": "open", "protocol": …, "isCompressed": whether messages can be}

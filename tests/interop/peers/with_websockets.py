@@ -45,7 +45,9 @@ async def takeDown(message: str | bytes) -> None:
     driver.received(message)
 
 
-async def runServer(limit: int, certificate: str = "", key: str = "") -> None:
+async def runServer(
+    limit: int, certificate: str = "", key: str = "", port: int = 0
+) -> None:
     async def converse(socket: Socket) -> None:
         connection = Connection(socket)
         await connection.converse(partial(driver.answer, connection))
@@ -57,7 +59,7 @@ async def runServer(limit: int, certificate: str = "", key: str = "") -> None:
     server = await serve(
         converse,
         "127.0.0.1",
-        0,
+        port,
         ssl=context,
         max_size=limit,
         subprotocols=[driver.PROTOCOL],
