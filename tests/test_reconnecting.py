@@ -181,6 +181,7 @@ class LoopTests(ConnectionsTestCase):
         self.trying.wait(20)
         self.assertEqual(len(self.trying.made), 1)
         done.callback(None)
+        self.assertEqual(self.told[-1][1], 0)
         self.trying.wait(0)
         self.assertEqual(len(self.trying.made), 2)
 

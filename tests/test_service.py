@@ -136,7 +136,9 @@ class StayTests(ServiceTestCase):
         """
         To start a service that runs changes nothing.
         """
-        self.start()
+        self.service.startService()
+        self.service.startService()
+        self.trying.succeed()
         self.service.startService()
         self.trying.wait(100)
         self.assertEqual(len(self.trying.made), 1)
@@ -319,6 +321,21 @@ class StopTests(ServiceTestCase):
             self.trying.wait(100)
             self.assertIdle()
         self.assertEqual([each.attempts for each in services], [1, 1, 1])
+
+    def test_fromAttempt(self) -> None:
+        """
+        What makes the attempts may stop the service, and then begin one: it is given
+        up.
+        """
+
+        def connect() -> Deferred[WebSocketConnection]:
+            service.stopService()
+            return self.trying()
+
+        service = WebSocketClientService(self.trying.clock, connect)
+        service.startService()
+        self.assertEqual(self.trying.cancelled, self.trying.made)
+        self.assertIdle()
 
     def test_fromConnect(self) -> None:
         """
@@ -652,8 +669,24 @@ class HandlerTests(ServiceTestCase):
         self.start(handler)
         self.trying.cut()
         self.trying.wait(0)
+        self.assertEqual(self.heard, ["stopped"])
         self.assertEqual(len(self.trying.made), 1)
         self.assertIdle()
+
+    def test_stopsAndStays(self) -> None:
+        """
+        One that goes on after it has stopped the service is cancelled like others.
+        """
+
+        async def handler(connection: WebSocketConnection) -> None:
+            await connection.whenClosed()
+            self.service.stopService()
+            await self.waitFor(connection)
+
+        self.start(handler)
+        self.trying.cut()
+        self.trying.wait(0)
+        self.assertEqual(self.heard, ["cancelled"])
 
     def test_restart(self) -> None:
         """
