@@ -322,6 +322,28 @@ class StopTests(ServiceTestCase):
             self.assertIdle()
         self.assertEqual([each.attempts for each in services], [1, 1, 1])
 
+    def test_whenLost(self) -> None:
+        """
+        Also when they are told of the end of a connection; or start it anew.
+        """
+        restarts = [False, True]
+
+        def stop(*_: object) -> None:
+            service.stopService()
+            if restarts.pop():
+                service.startService()
+
+        service = WebSocketClientService(
+            self.trying.clock, self.trying, None, DELAYS, onFailure=stop
+        )
+        service.startService()
+        for _ in range(2):
+            self.trying.succeed()
+            self.trying.cut()
+            self.trying.wait(100)
+        self.assertEqual(len(self.trying.made), 2)
+        self.assertIdle()
+
     def test_fromAttempt(self) -> None:
         """
         What makes the attempts may stop the service, and then begin one: it is given

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
@@ -22,6 +22,7 @@ from txwebsocket.hooks import asDeferred
 from txwebsocket.retrying import ReconnectConfig, isFatal
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, WebSocketError, shown
+from txwebsocket.wire.report import CloseReport
 
 Connect: TypeAlias = Callable[
     [], Deferred[WebSocketConnection] | Coroutine[Any, Any, WebSocketConnection]
@@ -106,17 +107,15 @@ class Reconnector:
         :return: a Deferred of the open connection. It fails with the error to give up
             for, if there is one.
         """
+        self._pursuit = pursuit = _Pursuit(self)
         if self._isFresh:
-            self._pursuit = _Pursuit(self)
-            return self._pursuit.start()
-        now = self.clock.seconds()
-        endedAt = now if self._endedAt is None else self._endedAt
-        error = self._lastEnd(endedAt - self._openedAt)
-        delay = self.failed(Failure(error), now - endedAt)
-        if delay is None:
-            return fail(error)
-        self._pursuit = _Pursuit(self)
-        return self._pursuit.startLater(delay)
+            pursuit.start()
+        else:
+            now = self.clock.seconds()
+            endedAt = now if self._endedAt is None else self._endedAt
+            failure = Failure(self._lastEnd(endedAt - self._openedAt))
+            pursuit.goOn(failure, self.failed(failure, now - endedAt))
+        return pursuit.opened
 
     def stop(self, code: int) -> Deferred[Any]:
         """
@@ -137,7 +136,8 @@ class Reconnector:
         """
         How the last connection ended; if it has lasted, the delays begin anew.
         """
-        report: Any = getattr(self.connection, "closeReport", None)
+        connection: Any = self.connection
+        report: CloseReport = connection.closeReport
         isBusy = report.code == CloseCode.TRY_AGAIN_LATER
         if lasted >= self._config.resetAfter and not isBusy:
             self._inRow = 0
@@ -228,21 +228,10 @@ class _Pursuit:
         self._call: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
 
-    def start(self) -> Deferred[WebSocketConnection]:
+    def start(self) -> None:
         """
-        Try at once.
+        Make the next attempt.
         """
-        self._attempt()
-        return self.opened
-
-    def startLater(self, delay: float) -> Deferred[WebSocketConnection]:
-        """
-        Wait first.
-        """
-        self._call = self._reconnector.clock.callLater(delay, self._attempt)
-        return self.opened
-
-    def _attempt(self) -> None:
         self._call = None
         self._reconnector.trying()
         if not self._isOver:
@@ -273,18 +262,20 @@ class _Pursuit:
 
     def _failed(self, failure: Failure) -> None:
         if not self._isOver:
-            delay = self._reconnector.failed(failure)
-            self._goOn(failure, delay)
+            self.goOn(failure, self._reconnector.failed(failure))
 
-    def _goOn(self, failure: Failure, delay: float | None) -> None:
+    def goOn(self, failure: Failure, delay: float | None) -> None:
+        """
+        Make the next attempt after a delay, or none; or nothing at all, if whoever was
+        told of the failure has had enough.
+        """
         if self._isOver:
-            # Whoever was told of the failure has had enough.
             return
         if delay is None:
             self._isOver = True
             self.opened.errback(failure)
         else:
-            self.startLater(delay)
+            self._call = self._reconnector.clock.callLater(delay, self.start)
 
     def _cancelled(self, _: object) -> None:
         self._isOver = True
