@@ -129,6 +129,6 @@ class InstructionTests(SynchronousTestCase):
         """
         small, large = (
             self.perMessage(Role.SERVER, b"x" * size, Opcode.BINARY)
-            for size in (100, 800)
+            for size in (200, 800)
         )
         self.assertLess(abs(large - small), 1)
