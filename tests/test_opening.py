@@ -688,7 +688,7 @@ class TimeTests(OpeningTestCase):
         A name server that does not answer is not waited for.
         """
         self.reactor.nameResolver.isSilent = True
-        self.assertTimedOut(self.connect(), OpeningStep.CONNECT)
+        self.assertTimedOut(self.connect(), OpeningStep.LOOKUP)
         self.assertEqual(self.reactor.attempts, [])
 
     def test_connecting(self) -> None:

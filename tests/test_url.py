@@ -88,7 +88,7 @@ class SchemeTests(URLTestCase):
         """
         Whoever passes the address of the page is told what to pass instead.
         """
-        self.assertRefused("https://example.com/", "ws:// or wss://")
+        self.assertRefused("https://example.com/", "ws://, wss:// or ws+unix:/")
 
     def test_fragment(self) -> None:
         """

@@ -37,11 +37,14 @@ if sys.platform != "emscripten":
     from txwebsocket.connection import WebSocketConnection
     from txwebsocket.deprecation import Deprecation
     from txwebsocket.endpoint import WebSocketClientEndpoint
+    from txwebsocket.environment import PROXY_FROM_ENVIRONMENT
     from txwebsocket.errors import (
         ConnectionRejected,
         OpeningFailed,
         OpeningStep,
         OpeningTimedOut,
+        ProxyFailed,
+        ProxyRejected,
     )
     from txwebsocket.frame import WebSocketFrame
     from txwebsocket.interfaces import (
@@ -51,15 +54,18 @@ if sys.platform != "emscripten":
         WebSocketTransport,
     )
     from txwebsocket.reconnecting import WebSocketConnections
+    from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
     from txwebsocket.request import WebSocketRequest
     from txwebsocket.resource import WebSocketResource
     from txwebsocket.retrying import ReconnectConfig
     from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
     from txwebsocket.service import WebSocketClientService
+    from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
 
 __all__ = [
     "INSECURE_ANY_ORIGIN",
+    "PROXY_FROM_ENVIRONMENT",
     "SPEEDUPS",
     "Agreement",
     "ClientConfig",
@@ -73,7 +79,9 @@ __all__ = [
     "Deprecation",
     "Extension",
     "ExtensionFactory",
+    "HTTPProxyEndpoint",
     "HandshakeError",
+    "InsecureTLSPolicy",
     "InvalidState",
     "MessageTooBig",
     "Opcode",
@@ -81,8 +89,12 @@ __all__ = [
     "OpeningStep",
     "OpeningTimedOut",
     "ReconnectConfig",
+    "ProxyFailed",
+    "ProxyRejected",
+    "SOCKSProxyEndpoint",
     "ServerConfig",
     "State",
+    "TLSPolicy",
     "Traffic",
     "Transform",
     "UpgradeRefused",

@@ -13,21 +13,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import (
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.web.client import BrowserLikePolicyForHTTPS
-from twisted.web.iweb import IPolicyForHTTPS
-from zope.interface import implementer
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from txwebsocket._version import __version__
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.opening import Opening
+from txwebsocket.route import BindAddress, ProxyChoice, Route
+from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.handshake import ClientHandshake, checkHeaders, checkProtocols
@@ -48,8 +40,15 @@ class WebSocketClient:
 
     :param reactor: makes the connections and keeps the time.
     :param config: what can be chosen; the defaults if None.
-    :param tlsPolicy: how ``wss:`` servers prove who they are. Unless it is given, their
-        certificate must be valid, trusted by the platform, and for the URL's host.
+    :param tlsPolicy: how ``wss:`` servers prove who they are: a :class:`TLSPolicy` or
+        another ``IPolicyForHTTPS``, or what ``optionsForClientTLS`` returns. Unless it
+        is given, their certificate must be valid, trusted by the platform, and for the
+        URL's host.
+    :param proxy: what to go through: the URL of a proxy, ``PROXY_FROM_ENVIRONMENT``, an
+        ``IAgentEndpointFactory``, or one endpoint for all URLs. TLS is spoken over it.
+    :param bindAddress: the local address to connect from, or a pair of that and a port.
+    :raises ValueError: if the proxy's URL is none.
+    :raises TypeError: if ``tlsPolicy`` or ``proxy`` is something else.
     """
 
     def __init__(
@@ -57,11 +56,13 @@ class WebSocketClient:
         reactor: Any,
         config: ClientConfig | None = None,
         *,
-        tlsPolicy: IPolicyForHTTPS | None = None,
+        tlsPolicy: TLSChoice | None = None,
+        proxy: ProxyChoice | None = None,
+        bindAddress: BindAddress | None = None,
     ) -> None:
         self.config = ClientConfig() if config is None else config
         self._reactor = reactor
-        self._tlsPolicy = tlsPolicy
+        self._route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
         self._openings: set[Deferred[WebSocketConnection]] = set()
 
     def connect(
@@ -76,8 +77,8 @@ class WebSocketClient:
         """
         Open a connection.
 
-        :param url: a ``ws:`` or ``wss:`` URL; user and password in it are sent as Basic
-            authentication.
+        :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL; user and password in it are
+            sent as Basic authentication.
         :param protocols: subprotocols to offer, the preferred one first. The server
             must choose one of them.
         :param origin: where to say we come from, as a browser does.
@@ -91,7 +92,7 @@ class WebSocketClient:
         :raises ValueError: if an argument can't be part of a request.
         """
         target = parseURL(url)
-        endpoint = makeEndpoint(self._reactor, target, self._tlsPolicy)
+        endpoint = self._route.endpointFor(target)
         handshake = makeHandshake(target, self.config, protocols, origin, headers)
         opened = open_(
             self._reactor, self.config, target, handshake, endpoint, application
@@ -176,50 +177,3 @@ def _pairs(headers: HeaderPairs | None) -> list[tuple[str, str]]:
     if isinstance(headers, Mapping):
         return list(headers.items())
     return list(headers)
-
-
-def makeEndpoint(
-    reactor: Any,
-    target: Target,
-    tlsPolicy: IPolicyForHTTPS | None = None,
-    connectTimeout: float | None = None,
-    bindAddress: bytes | None = None,
-) -> IStreamClientEndpoint:
-    """
-    The way to a URL's host: TCP by name or address, and TLS for ``wss:``.
-    """
-    options: dict[str, Any] = {}
-    if bindAddress is not None:
-        # As a pair, since Twisted before 25 takes nothing else.
-        options["bindAddress"] = (bindAddress.decode("ascii"), 0)
-    if connectTimeout is not None:
-        options["timeout"] = connectTimeout
-    endpoint = HostnameEndpoint(reactor, target.host, target.port, **options)
-    if not target.isSecure:
-        return endpoint
-    policy = BrowserLikePolicyForHTTPS() if tlsPolicy is None else tlsPolicy
-    creator = policy.creatorForNetloc(target.host.encode("ascii"), target.port)
-    return _TLSEndpoint(reactor, creator, endpoint)
-
-
-@implementer(IStreamClientEndpoint)
-class _TLSEndpoint:
-    """
-    TLS over another endpoint.
-
-    Twisted's own ``wrapClientTLS`` joins small writes by the time of the installed
-    reactor, whichever reactor the endpoint is for.
-    """
-
-    def __init__(
-        self, reactor: Any, creator: Any, endpoint: IStreamClientEndpoint
-    ) -> None:
-        self._reactor = reactor
-        self._creator = creator
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        factory = TLSMemoryBIOFactory(
-            self._creator, True, protocolFactory, clock=self._reactor
-        )
-        return self._endpoint.connect(factory)

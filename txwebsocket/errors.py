@@ -20,6 +20,7 @@ from zope.interface import implementer
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.tunnel import Refusal
 
 
 class _ClosedCleanly(ConnectionClosed, ConnectionDone):
@@ -48,6 +49,7 @@ class OpeningStep(Enum):
 
     LOOKUP = "looking up the name of the host"
     CONNECT = "connecting to the host"
+    PROXY = "going through the proxy"
     TLS = "starting TLS"
     HANDSHAKE = "waiting for the answer to the opening handshake"
 
@@ -75,6 +77,23 @@ class OpeningTimedOut(OpeningFailed):
     :ivar step: what the client was waiting for.
     :ivar url: where it was to connect to, without a password.
     """
+
+
+class ProxyFailed(HandshakeError):
+    """
+    A proxy could not be reached, or did not lead on to the host.
+
+    Where a client fails for this, it is the ``cause`` of :exc:`OpeningFailed`.
+
+    :ivar cause: what went wrong, if the proxy has not refused; also the ``__cause__``
+        of this exception.
+    """
+
+    cause: BaseException | None = None
+
+    def __init__(self, proxy: str, cause: BaseException) -> None:
+        super().__init__(f"{proxy}: {shown(str(cause) or type(cause).__name__)}")
+        self.cause = self.__cause__ = cause
 
 
 @implementer(IResponse)
@@ -129,3 +148,22 @@ class ConnectionRejected(HandshakeError):
         phrase = shown(response.phrase.decode("latin-1"))
         super().__init__(f"the server answered {response.code} {phrase}".rstrip())
         self.response = response
+
+
+class ProxyRejected(ProxyFailed):
+    """
+    A proxy says that it does not lead on to the host.
+
+    :ivar code: the HTTP status, or the number of the SOCKS reply (RFC 1928, 6). None if
+        a SOCKS proxy does not accept who we are.
+    :ivar response: an HTTP proxy's response, with ``code``, ``headers`` and ``body``.
+    """
+
+    def __init__(self, proxy: str, refusal: Refusal) -> None:
+        number = "" if refusal.code is None else f"{refusal.code} "
+        refused = f"{proxy} refused: {number}{shown(refusal.phrase)}".rstrip()
+        HandshakeError.__init__(self, refused)
+        self.code = refusal.code
+        self.response: RefusalResponse | None = None
+        if refusal.head is not None:
+            self.response = RefusalResponse(refusal.head, refusal.body)

@@ -26,6 +26,8 @@ from txwebsocket.errors import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
+    ProxyFailed,
+    ProxyRejected,
     RefusalResponse,
 )
 from txwebsocket.link import Link
@@ -66,6 +68,7 @@ class Opening:
         self._application = application
         self._step = OpeningStep.CONNECT
         self._isOver = False
+        self._isLate = False
         self._timer: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
         self._protocol: _OpeningProtocol | None = None
@@ -152,12 +155,19 @@ class Opening:
     def _notConnected(self, failure: Failure) -> None:
         if failure.check(DNSLookupError):
             self._step = OpeningStep.LOOKUP
-        self.broken(failure)
+        elif failure.check(ProxyFailed):
+            self._step = OpeningStep.PROXY
+        if not self._isLate or failure.check(ProxyRejected):
+            self.broken(failure)
 
     def _timedOut(self) -> None:
         self._timer = None
         if self._protocol is not None and self._protocol.rejectedSoFar():
             return
+        if self._protocol is None and self._connecting is not None:
+            # What it fails with tells how far it was.
+            self._isLate = True
+            self._connecting.cancel()
         seconds = self.link.config.openTimeout
         cause = TimeoutError(f"openTimeout is {seconds} seconds")
         self._end(Failure(OpeningTimedOut(self._target.url, self._step, cause)))

@@ -1,12 +1,14 @@
 # -*- test-case-name: tests.test_url -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-WebSocket URLs (RFC 6455, 3).
+The URLs of WebSockets (RFC 6455, 3) and of proxies.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -14,6 +16,10 @@ from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
+_PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+# What is no control character, and no space, in any of which URLs could hide.
+_PRINTABLE = re.compile(r"[!-~\xa1-\U0010ffff]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class Target:
     :ivar isSecure: whether to speak TLS.
     :ivar host: a name in ASCII, or an address without brackets.
     :ivar port: a port number.
+    :ivar socketPath: the UNIX socket to connect to in place of the host.
     :ivar netloc: host and port as the ``Host`` header has them.
     :ivar resource: path and query, as the request line has them.
     :ivar authorization: the ``Authorization`` header that user and password make, if
@@ -38,14 +45,38 @@ class Target:
     netloc: str
     resource: str
     authorization: str | None = field(repr=False)
+    socketPath: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """
+    A proxy, as its URL tells.
+
+    :ivar url: the URL without user and password, for errors.
+    :ivar scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
+    :ivar host: a name in ASCII, or an address without brackets.
+    :ivar port: a port number.
+    :ivar username: who we are, for a proxy that wants to know.
+    :ivar password: what belongs to that.
+    """
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    username: str | None = field(repr=False)
+    password: str = field(repr=False)
 
 
 def parseURL(text: str) -> Target:
     """
-    Read a ``ws:`` or ``wss:`` URL.
+    Read a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
 
     :raises ValueError: if it is none, or has a fragment.
     """
+    if _UNIX.match(text):
+        return _parseUnix(text)
     try:
         url = URL.from_text(text)
     except ValueError:
@@ -54,14 +85,12 @@ def parseURL(text: str) -> Target:
     scheme = url.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not url.host:
         raise ValueError(
-            f"a WebSocket URL starts with ws:// or wss://: {_shown(text)!r}"
+            f"a WebSocket URL starts with ws://, wss:// or ws+unix:/: {_shown(text)!r}"
         )
     if url.fragment or text.endswith("#"):
         # RFC 6455, 3: a fragment would mean nothing here.
         raise ValueError(f"a WebSocket URL has no fragment: {_shown(text)!r}")
-    port = _DEFAULT_PORTS[scheme] if url.port is None else url.port
-    if not 0 < port < 65536:
-        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+    port = _portOf(url, _DEFAULT_PORTS, text)
     host = _asciiHost(url, text)
     named = f"[{host}]" if isIPv6Address(host) else host
     netloc = named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}"
@@ -78,11 +107,90 @@ def parseURL(text: str) -> Target:
     )
 
 
+def parseProxy(text: str) -> Proxy:
+    """
+    Read the URL of a proxy; one without a scheme is ``http:``.
+
+    :raises ValueError: if it is none.
+    """
+    whole = text if "://" in text else f"http://{text}"
+    try:
+        url = URL.from_text(whole)
+    except ValueError:
+        raise ValueError(f"{_shown(text)!r} is not the URL of a proxy") from None
+    scheme = url.scheme.lower()
+    isMore = any(url.path) or url.query or url.fragment
+    if scheme not in _PROXY_PORTS or not url.host or isMore:
+        raise ValueError(
+            "the URL of a proxy is http://, https://, socks5:// or socks5h://, with a "
+            f"host and perhaps a port and nothing more: {_shown(text)!r}"
+        )
+    port = _portOf(url, _PROXY_PORTS, text)
+    host = _asciiHost(url, text)
+    named = f"[{host}]" if isIPv6Address(host) else host
+    user, _, password = url.userinfo.partition(":")
+    return Proxy(
+        url=f"{scheme}://{named}:{port}",
+        scheme=scheme,
+        host=host,
+        port=port,
+        username=unquote(user) if url.userinfo else None,
+        password=unquote(password),
+    )
+
+
+def _parseUnix(text: str) -> Target:
+    """
+    Read ``ws+unix:/path/of/socket:/path?query``, as the package ``ws`` has it.
+
+    The first colon ends the socket's path, in which one is written ``%3A``.
+    """
+    _, _, rest = text.partition(":")
+    path, _, resource = rest.partition(":")
+    if path.startswith("///"):
+        # An empty host may be there, as in file URLs.
+        path = path[2:]
+    if not path.startswith("/") or path.startswith("//") or path == "/":
+        raise ValueError(
+            f"a ws+unix URL is ws+unix:/path/of/socket:/path?query, not {text!r}"
+        )
+    if "#" in text or not _PRINTABLE.fullmatch(text) or "?" in path:
+        raise ValueError(
+            "a ws+unix URL has no fragment, no space and no query before the colon: "
+            f"{text!r}"
+        )
+    socketPath = unquote(path)
+    if "\0" in socketPath:
+        raise ValueError(f"the path of a socket has no zero byte: {text!r}")
+    slash = "" if resource.startswith("/") else "/"
+    resource = _resource(URL.from_text(f"ws://h{slash}{resource}"))
+    return Target(
+        url=f"ws+unix:{quote(socketPath)}:{resource}",
+        isSecure=False,
+        host="localhost",
+        port=_DEFAULT_PORTS["ws"],
+        netloc="localhost",
+        resource=resource,
+        authorization=None,
+        socketPath=socketPath,
+    )
+
+
+def _portOf(url: URL, defaults: Mapping[str, int], text: str) -> int:
+    port = defaults[url.scheme.lower()] if url.port is None else int(url.port)
+    if not 0 < port < 65536:
+        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+    return port
+
+
 def _asciiHost(url: URL, text: str) -> str:
     if isIPAddress(url.host) or isIPv6Address(url.host):
         return str(url.host)
+    # IDNA knows no underscore, but name servers do.
+    stand = url.host.replace("_", "x") if url.host.isascii() else url.host
     try:
-        return str(URL(host=url.host, scheme="http").to_uri().host)
+        found = str(URL(host=stand, scheme="http").to_uri().host)
+        return found if stand == url.host else str(url.host).lower()
     except ValueError:
         raise ValueError(f"the host of {_shown(text)!r} has no such name") from None
 
