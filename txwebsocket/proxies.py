@@ -187,13 +187,16 @@ class _Tunnel(Protocol):
             inner = self._factory.buildProtocol(transport.getPeer())
             if inner is None:
                 raise NoProtocol
-        except Exception:  # noqa: BLE001 - a factory may raise anything
+            self._inner = inner
+            self._factory.doStart()
+            inner.makeConnection(transport)
+        except Exception:  # noqa: BLE001 - factories and protocols may raise anything
             self._end(Failure())
             return
+        if self._isOver:
+            # Given up by the protocol itself.
+            return
         self._isOver = True
-        self._inner = inner
-        self._factory.doStart()
-        inner.makeConnection(transport)
         self._reached.callback(inner)
         rest = self._dialogue.takeRest()
         if rest:

@@ -99,7 +99,10 @@ class Route:
         if proxy is PROXY_FROM_ENVIRONMENT:
             return lambda target: self._through(proxyFor(target, os.environ), target)
         if isinstance(proxy, str):
-            return partial(self._through, parseProxy(proxy))
+            parsed = parseProxy(proxy)
+            # What can't be said to the proxy is noticed now.
+            self._behind(parsed, "localhost", 80)
+            return partial(self._through, parsed)
         if IAgentEndpointFactory.providedBy(proxy):
             # Without TLS, which is spoken over what it makes.
             return lambda target: proxy.endpointForURI(asURI(target, b"ws"))
@@ -116,22 +119,25 @@ class Route:
     def _through(self, proxy: Proxy | None, target: Target) -> IStreamClientEndpoint:
         if proxy is None:
             return self._directly(target)
+        lead = partial(self._behind, proxy, port=target.port)
+        if proxy.scheme == "socks5" and not isAddress(target.host):
+            return LookingUpEndpoint(self._reactor, target.host, lead)
+        return lead(target.host)
+
+    def _behind(self, proxy: Proxy, host: str, port: int) -> IStreamClientEndpoint:
         isSOCKS = proxy.scheme.startswith("socks")
         kind = SOCKSProxyEndpoint if isSOCKS else HTTPProxyEndpoint
-        lead = partial(
-            kind,
+        return kind(
             self._reactor,
             self._to(proxy),
-            port=target.port,
+            host,
+            port,
             username=proxy.username,
             password=proxy.password,
             # There is a limit for the whole of an opening.
             timeout=None,
             name=proxy.url,
         )
-        if proxy.scheme == "socks5" and not isAddress(target.host):
-            return LookingUpEndpoint(self._reactor, target.host, lead)
-        return lead(target.host)
 
     def _to(self, proxy: Proxy) -> IStreamClientEndpoint:
         endpoint = self._connecting(proxy.host, proxy.port)
