@@ -22,6 +22,7 @@ from sections.chromium import tryChromium
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
 from sections.staying import tryStaying
+from sections.proxies import tryProxies
 from sections.trust import tryTrust
 from sections.twistd import tryTwistd
 from setting import CHROMIUM, HERE, Setting
@@ -36,6 +37,15 @@ _SECTIONS = {
     "twistd": (tryTwistd, ("python websockets", "program curl")),
     "trust": (tryTrust, ("python websockets",)),
     "staying": (tryStaying, ("python websockets", "node ws")),
+    "proxies": (
+        tryProxies,
+        (
+            "python websockets",
+            "program tinyproxy",
+            "program stunnel4",
+            "program microsocks",
+        ),
+    ),
     "embedding": (
         tryEmbedding,
         ("python websockets", "python h2", "program curl"),

@@ -6,7 +6,8 @@
 #   bash tests/interop/setup.sh DIR
 #
 # DIR/venv holds the checkout and the peers in Python, DIR/node_modules those on Node.
-# Chromium and curl are Debian's packages of these names; whoever calls installs them.
+# Chromium, curl, microsocks and stunnel4 are Debian's packages of these names, tinyproxy
+# is in tinyproxy-bin; whoever calls installs them.
 set -euo pipefail
 
 if [[ $# != 1 ]]; then

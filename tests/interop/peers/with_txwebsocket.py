@@ -11,12 +11,10 @@ from typing import Any
 
 import driver
 from twisted.internet.defer import Deferred
-from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.internet.ssl import Certificate
 from twisted.internet.task import react
 from twisted.python import log
 from twisted.python.failure import Failure
-from twisted.web.iweb import IPolicyForHTTPS
-from zope.interface import implementer
 
 from txwebsocket import (
     ClientConfig,
@@ -24,6 +22,7 @@ from txwebsocket import (
     Deflate,
     Opcode,
     OpeningFailed,
+    TLSPolicy,
     WebSocketClient,
     WebSocketFrame,
     WebSocketProtocol,
@@ -96,27 +95,22 @@ async def pull(request: WebSocketRequest) -> None:
         await connection.flushed()
 
 
-@implementer(IPolicyForHTTPS)
-class TrustOnly:
-    """
-    Servers must have a certificate of this authority, for their own name.
-    """
-
-    def __init__(self, authority: str) -> None:
-        self._root = Certificate.loadPEM(Path(authority).read_bytes())
-
-    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
-        return optionsForClientTLS(hostname.decode("ascii"), trustRoot=self._root)
-
-
 def main(
-    reactor: Any, role: str, limit: int, authority: str = "", compress: bool = False
+    reactor: Any,
+    role: str,
+    limit: int,
+    authority: str = "",
+    compress: bool = False,
+    proxy: str | None = None,
 ) -> Deferred[None]:
     log.startLogging(sys.__stderr__, setStdout=False)
     extensions = [Deflate()] if compress else []
     config = ClientConfig(maxReceivedMessageSize=limit, extensions=extensions)
-    policy = TrustOnly(authority) if authority else None
-    client = WebSocketClient(reactor, config, tlsPolicy=policy)
+    policy = None
+    if authority:
+        root = Certificate.loadPEM(Path(authority).read_bytes())
+        policy = TLSPolicy(trustRoot=root)
+    client = WebSocketClient(reactor, config, tlsPolicy=policy, proxy=proxy)
 
     def refused(failure: Failure) -> None:
         step = failure.value.step.name if failure.check(OpeningFailed) else "ANSWER"
