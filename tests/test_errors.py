@@ -16,6 +16,8 @@ from txwebsocket.errors import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
+    ProxyFailed,
+    ProxyRejected,
     RefusalResponse,
     closedError,
 )
@@ -23,6 +25,7 @@ from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, WebSocketError
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.tunnel import Refusal
 
 CLEAN = CloseReport(cause=CloseCause.PEER_CLOSE, wasClean=True, receivedCode=1000)
 UNCLEAN = CloseReport(cause=CloseCause.PEER_LOST, wasClean=False, detail="no route")
@@ -109,7 +112,7 @@ class OpeningFailedTests(SynchronousTestCase):
         self.assertEqual(len(words), len(OpeningStep))
         self.assertEqual(
             [step.name for step in OpeningStep],
-            ["LOOKUP", "CONNECT", "TLS", "HANDSHAKE"],
+            ["LOOKUP", "CONNECT", "PROXY", "TLS", "HANDSHAKE"],
         )
 
     def test_tree(self) -> None:
@@ -120,6 +123,8 @@ class OpeningFailedTests(SynchronousTestCase):
         self.assertTrue(issubclass(OpeningTimedOut, OpeningFailed))
         self.assertTrue(issubclass(OpeningFailed, HandshakeError))
         self.assertTrue(issubclass(ConnectionRejected, HandshakeError))
+        self.assertTrue(issubclass(ProxyFailed, HandshakeError))
+        self.assertTrue(issubclass(ProxyRejected, ProxyFailed))
         self.assertTrue(issubclass(HandshakeError, WebSocketError))
 
 
@@ -224,3 +229,50 @@ class RefusalResponseTests(SynchronousTestCase):
             words = str(ConnectionRejected(RefusalResponse(head, b"")))
             self.assertTrue(words.isprintable(), ascii(phrase[:10]))
             self.assertLess(len(words), 300)
+
+
+class ProxyFailedTests(SynchronousTestCase):
+    """
+    Tests of :class:`ProxyFailed` and :class:`ProxyRejected`.
+    """
+
+    def test_failed(self) -> None:
+        """
+        The text names the proxy and what went wrong, which is also the error's cause.
+        """
+        cause = DNSLookupError("no such name")
+        error = ProxyFailed("http://p:80", cause)
+        self.assertTrue(str(error).startswith("http://p:80: "))
+        self.assertIn("no such name", str(error))
+        self.assertIs(error.cause, cause)
+        self.assertIs(error.__cause__, cause)
+
+    def test_silentCause(self) -> None:
+        """
+        What says nothing is named.
+        """
+        self.assertEqual(str(ProxyFailed("p", LookupError())), "p: LookupError")
+
+    def test_rejected(self) -> None:
+        """
+        A refusal's text is one line with its number and words; the response is kept.
+        """
+        error = ProxyRejected("http://p:80", Refusal(403, "Forbidden", HEAD, b"no"))
+        self.assertEqual(str(error), "http://p:80 refused: 403 Forbidden")
+        self.assertEqual(error.code, 403)
+        self.assertIsNone(error.cause)
+        assert error.response is not None
+        self.assertEqual(
+            error.response.headers.getRawHeaders("Set-Cookie"), ["a=1", "b=2"]
+        )
+        self.assertEqual(error.response.body, b"no")
+        self.assertTrue(str(ProxyRejected("p", Refusal(403, "\x85"))).isprintable())
+
+    def test_rejectedWithoutResponse(self) -> None:
+        """
+        SOCKS has no response, and a number for some refusals only.
+        """
+        error = ProxyRejected("p", Refusal(None, "wrong password"))
+        self.assertEqual(str(error), "p refused: wrong password")
+        self.assertEqual((error.code, error.response), (None, None))
+        self.assertEqual(str(ProxyRejected("p", Refusal(502, ""))), "p refused: 502")

@@ -5,6 +5,7 @@ Tests of the examples in the manual: each does what it says.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from io import StringIO
@@ -213,6 +214,87 @@ class ClientTests(ExampleTestCase):
         done = start(reactor)
         reactor.refuse(ConnectionRefusedError())
         self.failureResultOf(done, OpeningFailed)
+
+
+class ProxyTests(ExampleTestCase):
+    """
+    Tests of the proxy that the environment names.
+    """
+
+    example = "proxy.py"
+
+    def talk(self, *answers: bytes) -> tuple[str, list[str]]:
+        """
+        Run it behind a proxy that answers this; return what the proxy was asked, and
+        what is printed.
+        """
+        self.patch(os, "environ", {"http_proxy": "http://proxy.example:3128"})
+        start = self.runScript("ws://example.com/", "hello")
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = start(reactor)
+        server = reactor.accept()
+        server.turn()
+        asked = server.received().decode("ascii")
+        for answer in answers:
+            server.send(answer)
+        if not self.isOver(done):
+            server.upgrade()
+            server.sendText("good morning")
+            server.sendClose()
+            server.end()
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(reactor.nameResolver.asked, ["proxy.example"])
+        return asked, printed.getvalue().splitlines()
+
+    def isOver(self, done: Deferred[Any]) -> bool:
+        """
+        Has the script ended?
+        """
+        return bool(done.called)
+
+    def test_through(self) -> None:
+        """
+        The proxy is asked for the server.
+        """
+        asked, printed = self.talk(b"HTTP/1.1 200 OK\r\n\r\n")
+        self.assertTrue(asked.startswith("CONNECT example.com:80 "))
+        self.assertEqual(printed, ["good morning"])
+
+    def test_refused(self) -> None:
+        """
+        If it refuses, what it says is printed.
+        """
+        _, printed = self.talk(
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 8\r\n\r\nnot this"
+        )
+        self.assertIn("http://proxy.example:3128 refused: 403", printed[0])
+        self.assertEqual(printed[1:], ["not this"])
+
+
+class ChainTests(ExampleTestCase):
+    """
+    Tests of two proxies, one behind the other.
+    """
+
+    example = "chain.py"
+
+    def test_chain(self) -> None:
+        """
+        The first is asked for the second, the second for the server.
+        """
+        reactor = ClientReactor()
+        outcome = Outcome(self.module.makeClient(reactor).connect("ws://h.example/"))
+        server = reactor.accept()
+        server.turn()
+        self.assertTrue(server.received().startswith(b"CONNECT inner.example:1080 "))
+        server.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        self.assertEqual(server.received(), b"\x05\x01\x00")
+        server.send(b"\x05\x00")
+        self.assertIn(b"\x09h.example\x00\x50", server.received())
+        server.send(b"\x05\x00\x00\x01" + bytes(6))
+        server.upgrade()
+        self.assertTrue(outcome.results[0].connected)
 
 
 class CompressionTests(ExampleTestCase):

@@ -8,7 +8,7 @@ from base64 import b64decode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.url import Target, parseURL
+from txwebsocket.url import Target, parseProxy, parseURL
 
 # Everything that may stand in a request's target without being encoded (RFC 3986, 3.3).
 ORIGIN_FORM = re.compile(r"/[!#-;=?-Z\[\]_a-z|~]*")
@@ -396,3 +396,147 @@ class ShownTests(URLTestCase):
         header = target.authorization or "?"
         self.assertNotIn(SECRET, repr(target))
         self.assertNotIn(header.removeprefix("Basic "), repr(target))
+
+
+class UnderscoreTests(URLTestCase):
+    """
+    Tests of names that IDNA does not know.
+    """
+
+    def test_names(self) -> None:
+        """
+        A name with an underscore is taken, in lower case, if it is a name but for that.
+        """
+        target = parseURL("ws://My_Host.Example:81/")
+        self.assertEqual(target.host, "my_host.example")
+        self.assertEqual(target.netloc, "my_host.example:81")
+        self.assertEqual(parseURL("ws://_srv._tcp.a/").host, "_srv._tcp.a")
+
+    def test_others(self) -> None:
+        """
+        It excuses nothing else.
+        """
+        for host in ("-a_b", "a_ b", "a_b!", "a_b..c", "b\xfc_cher", "a_" + "b" * 63):
+            self.assertRefused(f"ws://{host}/", "")
+
+
+class UnixTests(URLTestCase):
+    """
+    Tests of ``ws+unix:`` URLs.
+    """
+
+    def test_parts(self) -> None:
+        """
+        The first colon ends the path of the socket; what follows is asked for there.
+        """
+        for url, path, resource in (
+            ("ws+unix:/run/app.sock:/chat?room=1", "/run/app.sock", "/chat?room=1"),
+            ("WS+UNIX:/run/app.sock:/", "/run/app.sock", "/"),
+            ("ws+unix:///run/app.sock:/chat", "/run/app.sock", "/chat"),
+            ("ws+unix:/run/app.sock", "/run/app.sock", "/"),
+            ("ws+unix:/run/app.sock:?q", "/run/app.sock", "/?q"),
+            ("ws+unix:/a:/b:c?d:e", "/a", "/b:c?d:e"),
+            ("ws+unix:/a%20b%3Ac%3Fd:/%20", "/a b:c?d", "/%20"),
+            ("ws+unix:/\xf6:/\xfc", "/\xf6", "/%C3%BC"),
+        ):
+            target = parseURL(url)
+            self.assertEqual((target.socketPath, target.resource), (path, resource))
+            self.assertEqual((target.host, target.netloc), ("localhost", "localhost"))
+            self.assertFalse(target.isSecure)
+            self.assertIsNone(target.authorization)
+
+    def test_url(self) -> None:
+        """
+        Its URL to show is one that leads to the same place.
+        """
+        for url in ("ws+unix:/a%20b%3A:/c?d=\xe9", "ws+unix:///a", "ws+unix:/a:b"):
+            target = parseURL(url)
+            self.assertTrue(target.url.isascii())
+            self.assertEqual(parseURL(target.url), target)
+
+    def test_others(self) -> None:
+        """
+        Others have no path of a socket, or more than can be meant.
+        """
+        for url in (
+            "ws+unix:",
+            "ws+unix:/",
+            "ws+unix:/:/chat",
+            "ws+unix:app.sock:/chat",
+            "ws+unix://host/app.sock:/chat",
+            "ws+unix:////app.sock",
+            "ws+unix:/a:/b#c",
+            "ws+unix:/a#:/b",
+            "ws+unix:/a?b:/c",
+            "ws+unix:/a b:/",
+            "ws+unix:/a:/b\r\nX: y",
+            "ws+unix:/a%00:/",
+            "wss+unix:/a:/",
+        ):
+            self.assertRefused(url, "unix")
+
+    def test_network(self) -> None:
+        """
+        Other URLs have no socket.
+        """
+        self.assertIsNone(parseURL("ws://example.com/").socketPath)
+
+
+class ProxyTests(SynchronousTestCase):
+    """
+    Tests of :func:`parseProxy`.
+    """
+
+    def test_parts(self) -> None:
+        """
+        A proxy has a scheme, a host, a port, and perhaps a user with a password.
+        """
+        for url, scheme, host, port, user, password in (
+            ("http://p", "http", "p", 80, None, ""),
+            ("p:3128", "http", "p", 3128, None, ""),
+            ("ada:x@p:3128", "http", "p", 3128, "ada", "x"),
+            ("HTTPS://P.Example/", "https", "p.example", 443, None, ""),
+            ("socks5://[::1]:9050", "socks5", "::1", 9050, None, ""),
+            ("socks5h://127.0.0.1", "socks5h", "127.0.0.1", 1080, None, ""),
+            ("http://ada@p", "http", "p", 80, "ada", ""),
+            ("http://a%40b:c%3Ad%2F%25@p", "http", "p", 80, "a@b", "c:d/%"),
+            ("http://a_b", "http", "a_b", 80, None, ""),
+        ):
+            proxy = parseProxy(url)
+            self.assertEqual(
+                (proxy.scheme, proxy.host, proxy.port), (scheme, host, port)
+            )
+            self.assertEqual((proxy.username, proxy.password), (user, password))
+
+    def test_shown(self) -> None:
+        """
+        What is shown of it has neither user nor password.
+        """
+        proxy = parseProxy(f"http://ada:{SECRET}@[::1]:3128")
+        self.assertEqual(proxy.url, "http://[::1]:3128")
+        self.assertNotIn(SECRET, repr(proxy))
+
+    def test_others(self) -> None:
+        """
+        All else is refused, without showing what may be a password.
+        """
+        for url in (
+            "",
+            "http://",
+            "ftp://p",
+            "socks://p",
+            "socks4://p",
+            "http://p/x",
+            "http://p?x",
+            "http://p#x",
+            "http://p:0",
+            "http://p:65536",
+            "http://p:x",
+            "http://a b",
+            f"ftp://ada:{SECRET}@p",
+            f"http://ada:{SECRET}/x@p",
+            f"http://ada:1/{SECRET}@p",
+            f"http://ada:{SECRET}#x@p",
+        ):
+            error = self.assertRaises(ValueError, parseProxy, url)
+            self.assertNotIn(SECRET, str(error))

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal, TypeAlias
 
 from txwebsocket.url import Proxy, Target, parseProxy
 
 
-class ProxySource(Enum):
-    """
-    Where a proxy's URL can come from.
-    """
-
+class _Source(Enum):
     ENVIRONMENT = "PROXY_FROM_ENVIRONMENT"
 
 
-PROXY_FROM_ENVIRONMENT = ProxySource.ENVIRONMENT
+ProxySource: TypeAlias = Literal[_Source.ENVIRONMENT]
+"""
+Where else a proxy's URL can come from.
+"""
+
+PROXY_FROM_ENVIRONMENT: ProxySource = _Source.ENVIRONMENT
 """
 Has a client go through the proxy that the environment's variables name, if they name
 one for the URL.

@@ -9,7 +9,10 @@ from dataclasses import replace
 from typing import Any, assert_type
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import readBody
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IRequest
@@ -18,6 +21,7 @@ from twisted.web.server import Site
 
 from txwebsocket import (
     INSECURE_ANY_ORIGIN,
+    PROXY_FROM_ENVIRONMENT,
     SPEEDUPS,
     ClientConfig,
     CloseCause,
@@ -28,14 +32,20 @@ from txwebsocket import (
     Cookie,
     Deflate,
     HandshakeError,
+    HTTPProxyEndpoint,
+    InsecureTLSPolicy,
     InvalidState,
     Opcode,
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
     ReconnectConfig,
+    ProxyFailed,
+    ProxyRejected,
     ServerConfig,
+    SOCKSProxyEndpoint,
     State,
+    TLSPolicy,
     WebSocketClient,
     WebSocketClientEndpoint,
     WebSocketClientFactory,
@@ -334,6 +344,33 @@ async def stayConnected(reactor: Any, client: WebSocketClient) -> None:
         async for each in connections:
             assert_type(each, WebSocketConnection)
             show(connections.attempts, connections.failures)
+async def connectElsewhere(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
+    """
+    The client's way to a host.
+    """
+    creator = optionsForClientTLS("example.com")
+    WebSocketClient(
+        reactor, tlsPolicy=TLSPolicy(extraCertificateOptions={}), proxy=tunnel
+    )
+    WebSocketClient(reactor, tlsPolicy=creator, proxy="socks5h://127.0.0.1:9050")
+    WebSocketClient(reactor, tlsPolicy=InsecureTLSPolicy(), bindAddress="192.0.2.1")
+    client = WebSocketClient(
+        reactor, proxy=PROXY_FROM_ENVIRONMENT, bindAddress=("", 4000)
+    )
+    try:
+        await client.connect("ws+unix:/run/app.sock:/chat")
+    except OpeningFailed as error:
+        if isinstance(error.cause, ProxyRejected):
+            assert_type(error.cause.code, int | None)
+            show(error.cause.response and error.cause.response.headers)
+        elif isinstance(error.cause, ProxyFailed):
+            assert_type(error.cause.cause, BaseException | None)
+    proxy = HostnameEndpoint(reactor, "proxy.example", 3128)
+    way = HTTPProxyEndpoint(
+        reactor, proxy, "example.com", 80, username="a", password="b"
+    )
+    assert_type(way.connect(Factory()), Deferred[IProtocol])
+    WebSocketClient(reactor, proxy=SOCKSProxyEndpoint(reactor, way, "h", 80))
 
 
 async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
