@@ -15,6 +15,7 @@ from twisted.internet.error import (
     DNSLookupError,
 )
 from twisted.internet.interfaces import (
+    IHostnameResolver,
     IReactorPluggableNameResolver,
     IResolutionReceiver,
     IStreamClientEndpoint,
@@ -110,7 +111,8 @@ class HostEndpointTests(ClientTestCase):
         """
         endpoint: Any = hostEndpoint(self.reactor, HOST, 80)
         reactor = endpoint._endpoint._reactor
-        self.assertTrue(verifyObject(IReactorPluggableNameResolver, reactor))
+        self.assertTrue(IReactorPluggableNameResolver.providedBy(reactor))
+        self.assertTrue(verifyObject(IHostnameResolver, reactor.nameResolver))
         self.assertEqual(reactor.seconds(), self.reactor.seconds())
 
     def test_underscoreCancelled(self) -> None:

@@ -477,6 +477,8 @@ class CancelTests(ProxyTestCase):
                 connecting.cancel()
                 self.failed(outcome, ProxyFailed)
                 self.assertGone(server)
+                # TLS may have some more in store.
+                server.transport.protocol.dataReceived(said[end:])
         self.assertEqual(self.users.made, [])
 
     def test_late(self) -> None:

@@ -205,8 +205,12 @@ class HTTPTests(RouteTestCase):
         """
         A proxy with another's certificate is told nothing, whatever the host's policy.
         """
-        creator = optionsForClientTLS("other.example")
-        for policy, name in ((self.trusting(), "example.com"), (creator, "proxy")):
+        root = Certificate(X509.from_cryptography(self.authority.certificate))
+        creator = optionsForClientTLS("other.example", trustRoot=root)
+        for policy, name in (
+            (self.trusting(), "example.com"),
+            (creator, "other.example"),
+        ):
             outcome, server = self.begin("https://ada:pw@proxy", tlsPolicy=policy)
             tls = TLSServer(server, self.identity(name).context())
             self.assertEqual(tls.plain, b"")

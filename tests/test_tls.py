@@ -177,11 +177,11 @@ class TLSPolicyTests(TLSTestCase):
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
         outcome, _ = self.talk(policy, context)
         self.assertIs(self.failed(outcome, OpeningFailed).step, OpeningStep.TLS)
-        kept: dict[str, Any] = {}
+        kept = {"raiseMinimumTo": TLSVersion.TLSv1_3}
         ours = privateCertificateOf(certify("ada", issuer=self.authority))
         policy = TLSPolicy(clientCertificate=ours, extraCertificateOptions=kept)
         policy.creatorForNetloc(b"h", 443)
-        self.assertEqual(kept, {})
+        self.assertEqual(kept, {"raiseMinimumTo": TLSVersion.TLSv1_3})
 
 
 class InsecureTLSPolicyTests(TLSTestCase):

@@ -89,7 +89,8 @@ class WebSocketClient:
             ``openTimeout``, and fails with :exc:`ConnectionRejected`,
             :exc:`OpeningTimedOut` or :exc:`OpeningFailed`. Cancelling it closes the
             socket.
-        :raises ValueError: if an argument can't be part of a request.
+        :raises ValueError: if an argument can't be part of a request, or the
+            environment is to name a proxy and names none that can be.
         """
         target = parseURL(url)
         endpoint = self._route.endpointFor(target)

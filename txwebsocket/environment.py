@@ -101,7 +101,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
     if address is not None:
         return _addressOf(name) == address
     name = name.removeprefix("*").removeprefix(".").rstrip(".")
-    return bool(name) and (host == name or host.endswith(f".{name}"))
+    return host == name or host.endswith(f".{name}")
 
 
 def _addressOf(host: str) -> IPv4Address | IPv6Address | None:

@@ -57,7 +57,7 @@ class TLSPolicy:
     ) -> None:
         self._trustRoot = trustRoot
         self._clientCertificate = clientCertificate
-        self._extra = dict(extraCertificateOptions or {})
+        self._extra = extraCertificateOptions or {}
 
     def creatorForNetloc(
         self, hostname: bytes, port: int
