@@ -153,6 +153,7 @@ class ExceptionTests(SynchronousTestCase):
             "[::1]:443,192.0.2.1:443", "wss://[::1]/", "wss://192.0.2.1/"
         )
         self.assertNotExcepted("[::1]:443", "ws://[::1]/")
+        self.assertNotExcepted("a:²,a:x", "ws://a/")
 
     def test_addresses(self) -> None:
         """

@@ -94,7 +94,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
         except ValueError:
             return False
     name, colon, number = entry.rpartition(":")
-    isPort = colon and number.isdigit() and (":" not in name or name.endswith("]"))
+    isPort = colon and number.isdecimal() and (":" not in name or name.endswith("]"))
     if isPort and int(number) != port:
         return False
     name = (name if isPort else entry).strip("[]")
