@@ -53,8 +53,8 @@ if sys.platform != "emscripten":
         WebSocketServerFactory,
         WebSocketTransport,
     )
-    from txwebsocket.reconnecting import WebSocketConnections
     from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
+    from txwebsocket.reconnecting import WebSocketConnections
     from txwebsocket.request import WebSocketRequest
     from txwebsocket.resource import WebSocketResource
     from txwebsocket.retrying import ReconnectConfig
@@ -88,9 +88,9 @@ __all__ = [
     "OpeningFailed",
     "OpeningStep",
     "OpeningTimedOut",
-    "ReconnectConfig",
     "ProxyFailed",
     "ProxyRejected",
+    "ReconnectConfig",
     "SOCKSProxyEndpoint",
     "ServerConfig",
     "State",

@@ -21,8 +21,8 @@ from results import Place, Results
 from sections.chromium import tryChromium
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
-from sections.staying import tryStaying
 from sections.proxies import tryProxies
+from sections.staying import tryStaying
 from sections.trust import tryTrust
 from sections.twistd import tryTwistd
 from setting import CHROMIUM, HERE, Setting

@@ -39,9 +39,9 @@ from txwebsocket import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
-    ReconnectConfig,
     ProxyFailed,
     ProxyRejected,
+    ReconnectConfig,
     ServerConfig,
     SOCKSProxyEndpoint,
     State,
@@ -344,6 +344,8 @@ async def stayConnected(reactor: Any, client: WebSocketClient) -> None:
         async for each in connections:
             assert_type(each, WebSocketConnection)
             show(connections.attempts, connections.failures)
+
+
 async def connectElsewhere(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
     """
     The client's way to a host.
