@@ -92,6 +92,20 @@ ORDER = (
     "txwebsocket.pages",
     "txwebsocket.site",
     "txwebsocket.tap",
+    # python -m txwebsocket.
+    "txwebsocket.command",
+    "txwebsocket.command.display",
+    "txwebsocket.command.keys",
+    "txwebsocket.command.editor",
+    "txwebsocket.command.streams",
+    "txwebsocket.command.terminal",
+    "txwebsocket.command.consoles",
+    "txwebsocket.command.commands",
+    "txwebsocket.command.session",
+    "txwebsocket.command.trust",
+    "txwebsocket.command.options",
+    "txwebsocket.command.main",
+    "txwebsocket.__main__",
 )
 
 # What comes from elsewhere: what setup.py requires, and what comes with that.
@@ -109,6 +123,7 @@ LATE = {
     "txwebsocket.wire.speedups": "the native twin is optional",
     "txwebsocket.wire.deflate": "zlib-ng is optional",
     "txwebsocket.tap": "--app names what is to be served",
+    "txwebsocket.command.terminal": "Windows has no termios",
     "txwebsocket": "a browser's Python has no Twisted",
 }
 
