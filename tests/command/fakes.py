@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredQueue, succeed
 
 
 class Source:
@@ -161,3 +161,68 @@ class Screen:
         "\x1b[?2004h": _nothing,
         "\x1b[?2004l": _nothing,
     }
+
+
+class Console:
+    """
+    What a session talks through.
+
+    :ivar shown: the messages it was to show.
+    :ivar notes: what else it was to say.
+    :ivar calls: what it was told of the beginning and the end.
+    :ivar isSlow: whether showing takes its time.
+    """
+
+    def __init__(self, *, isInteractive: bool = False, isTyped: bool = False) -> None:
+        self.isInteractive = isInteractive
+        self.isTyped = isTyped
+        self.shown: list[str | bytes] = []
+        self.notes: list[str] = []
+        self.calls: list[str] = []
+        self.isSlow = False
+        self.lines: DeferredQueue[Any] = DeferredQueue()
+        self._waiting: list[Deferred[None]] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def nextInput(self) -> Deferred[Any]:
+        return self.lines.get()
+
+    def give(self, *lines: str | bytes | None) -> None:
+        """
+        Have these lines, or the end, as input.
+        """
+        for line in lines:
+            self.lines.put(line)
+
+    def fail(self, error: Exception) -> None:
+        """
+        Have an input that can't be read.
+        """
+        waiting = self.lines.waiting.pop(0)
+        waiting.errback(error)
+
+    def show(self, message: str | bytes) -> Deferred[None] | None:
+        self.shown.append(message)
+        return self._wait() if self.isSlow else None
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def finish(self) -> Deferred[None]:
+        self.calls.append("finish")
+        return self._wait() if self.isSlow else succeed(None)
+
+    def take(self) -> None:
+        """
+        Have shown what was to be shown.
+        """
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def _wait(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from OpenSSL import SSL, crypto
 from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.error import VerifyError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
     Certificate,
@@ -129,11 +130,9 @@ def _shown(cert: str, key: str) -> _Shown:
     certificates = _read("--cert", cert, "a certificate in PEM", _parseCertificates)
     pair = _read("--key", key, "a private key in PEM", _parseKey)
     try:
-        shown = _Shown(certificates, pair)
-        shown.own.options().getContext()
-    except (crypto.Error, SSL.Error, ValueError):
+        return _Shown(certificates, pair)
+    except VerifyError:
         raise UsageError(f"--key: {key!r} is not the key of {cert!r}") from None
-    return shown
 
 
 def _parseCertificates(pem: bytes) -> list[Certificate]:
