@@ -50,7 +50,11 @@ def main(arguments: Sequence[str]) -> None:
 class Program:
     """
     A conversation with standard input and output.
+
+    :ivar session: the conversation, once it has begun.
     """
+
+    session: Session
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -68,7 +72,7 @@ class Program:
         options = self._options
         sink = OutputStream(reactor, _descriptor(sys.stdout, os.O_WRONLY))
         console = self._console(reactor, sink)
-        session = Session(reactor, options["plan"], console)
+        self.session = session = Session(reactor, options["plan"], console)
         sink.onLost = session.outputLost
         reactor.callWhenRunning(self._handleSignals, reactor, session, console)
         if isinstance(console, Terminal):

@@ -7,7 +7,6 @@ A terminal's own settings, which line editing changes for a while.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ except ImportError:  # Windows
 _LOCAL_MODES = 3
 _CHARACTERS = 6
 _DISABLED = b"\0"
+_FALLBACK = 80
 
 
 class TerminalMode:
@@ -76,6 +76,3 @@ class TerminalMode:
         except termios.error:
             # The terminal is gone.
             return
-
-
-_FALLBACK = shutil.get_terminal_size((80, 24)).columns
