@@ -299,6 +299,15 @@ class OptionsTests(SynchronousTestCase):
         ):
             self.assertIn(words, shown)
 
+    def test_manual(self) -> None:
+        """
+        The manual shows it as it is.
+        """
+        self.patch(os, "environ", {"COLUMNS": "80"})
+        shown = [line.rstrip() for line in str(Options()).splitlines()]
+        page = Path(__file__).parents[2] / "docs" / "howto" / "command.txt"
+        self.assertEqual(page.read_text("utf-8").rstrip("\n").splitlines(), shown)
+
 
 class PasswordTests(SynchronousTestCase):
     """

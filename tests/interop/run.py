@@ -19,6 +19,7 @@ from children import OutOfStep
 from matrix import PEERS, tryPeers
 from results import Place, Results
 from sections.chromium import tryChromium
+from sections.command import tryCommand
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
 from sections.proxies import tryProxies
@@ -33,6 +34,7 @@ _WHOLE = 240.0
 # Besides the peers: what to run, and what has to be installed for it.
 _SECTIONS = {
     "chromium": (tryChromium, (f"program {CHROMIUM}", "node playwright-core")),
+    "command": (tryCommand, ("python websockets", "node ws")),
     "curl": (tryCurl, ("program curl",)),
     "twistd": (tryTwistd, ("python websockets", "program curl")),
     "trust": (tryTrust, ("python websockets",)),

@@ -265,6 +265,5 @@ def _named(problem: str) -> str:
     What is wrong with a setting, by the name of the option that sets it.
     """
     for option, setting in _CONFIG.items():
-        if problem.startswith(setting):
-            return f"--{option}:{problem.removeprefix(setting)}"
+        problem = problem.replace(setting, f"--{option}")
     return problem
