@@ -79,10 +79,22 @@ class InsecureTLSPolicy:
     """
     Any certificate will do, so that anybody on the way to the server can read and
     change everything. Only for tests, and where something else proves who is there.
+
+    :param clientCertificate: the ``PrivateCertificate`` with which we prove who we are
+        to servers that ask.
+    :param extraCertificateOptions: more arguments for Twisted's ``CertificateOptions``.
     """
 
-    def __init__(self) -> None:
-        self._options = CertificateOptions()
+    def __init__(
+        self,
+        clientCertificate: PrivateCertificate | None = None,
+        extraCertificateOptions: Mapping[str, Any] | None = None,
+    ) -> None:
+        options = dict(extraCertificateOptions or {})
+        if clientCertificate is not None:
+            options["privateKey"] = clientCertificate.privateKey.original
+            options["certificate"] = clientCertificate.original
+        self._options = CertificateOptions(**options)
 
     def creatorForNetloc(
         self, hostname: bytes, port: int

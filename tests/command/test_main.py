@@ -236,6 +236,19 @@ class PipeTests(ProgramTestCase):
         self.assertCloses(server, 1000)
         self.assertStatus(0)
 
+    def test_proxy(self) -> None:
+        """
+        It goes through a proxy if it is told to.
+        """
+        self.begin("--proxy=http://proxy.example:3128")
+        server = self.reactor.accept()
+        self.assertEqual(self.reactor.attempts[-1].port, 3128)
+        server.turn()
+        self.assertIn(b"CONNECT example.com:80 HTTP/1.1", server.received())
+        self.program.session.interrupt()
+        server.turn()
+        self.assertStatus(1)
+
     def test_refused(self) -> None:
         """
         What keeps it from connecting is told on standard error, and the status is 1.

@@ -18,7 +18,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.remote import certify
-from txwebsocket import ClientConfig, __version__
+from txwebsocket import PROXY_FROM_ENVIRONMENT, ClientConfig, __version__
 from txwebsocket.command.options import Options, readPasswordUnseen
 from txwebsocket.command.session import Plan
 from txwebsocket.wire.control import checkClose
@@ -194,6 +194,24 @@ class OptionsTests(SynchronousTestCase):
         self.assertWrong("--ca", arguments=["--ca=/missing"])
         self.assertWrong("--cert", arguments=["--cert=/missing", "--key=/missing"])
 
+    def test_proxy(self) -> None:
+        """
+        ``--proxy`` names a proxy; without it the environment may, and an
+        empty one goes directly, whatever the environment says.
+        """
+        self.assertIs(parse()["proxy"], PROXY_FROM_ENVIRONMENT)
+        self.assertEqual(parse("--proxy=socks5://h")["proxy"], "socks5://h")
+        self.assertIsNone(parse("--proxy=")["proxy"])
+        self.assertWrong("--proxy", "ftp://h", arguments=["--proxy=ftp://h"])
+
+    def test_secretProxy(self) -> None:
+        """
+        A password in the URL of a proxy is not repeated in the error.
+        """
+        with self.assertRaises(UsageError) as raised:
+            parse("--proxy=ftp://us:s3cret@h")
+        self.assertNotIn("s3cret", str(raised.exception))
+
     def test_config(self) -> None:
         """
         Limits and times are those of the client.
@@ -275,6 +293,7 @@ class OptionsTests(SynchronousTestCase):
             "-o, --origin=",
             "-u, --auth=",
             "$TXWEBSOCKET_PASSWORD",
+            "--proxy=",
             "--ca=",
             "--cert=",
             "--key=",

@@ -404,6 +404,20 @@ class EndTests(SessionTestCase):
         self.begin(application=lambda request: request.reject(403, "x" * 5000))
         self.assertEqual(len(self.console.notes[1]), 1000)
 
+    def test_noWay(self) -> None:
+        """
+        If no way leads to the server, because the environment names a proxy that is
+        none, for example, that is told as well.
+        """
+        self.site = MemorySite(Echo)
+
+        def connect(session: Session) -> Deferred[Any]:
+            raise ValueError("$https_proxy is none")
+
+        self.converse(connect)
+        self.assertEqual(self.console.notes, ["$https_proxy is none"])
+        self.assertEnds(ExitStatus.NOT_OPENED)
+
     def test_bug(self) -> None:
         """
         Whatever goes wrong, the terminal is left as it was.

@@ -78,7 +78,10 @@ class Program:
         if isinstance(console, Terminal):
             console.onInterrupt = session.interrupt
         client = WebSocketClient(
-            reactor, options["config"], tlsPolicy=options["tlsPolicy"]
+            reactor,
+            options["config"],
+            tlsPolicy=options["tlsPolicy"],
+            proxy=options["proxy"],
         )
 
         def connect(application: Session) -> Deferred[WebSocketConnection]:

@@ -21,7 +21,8 @@ from txwebsocket._version import __version__
 from txwebsocket.client import makeHandshake
 from txwebsocket.command.session import Plan
 from txwebsocket.command.trust import makePolicy
-from txwebsocket.url import parseURL
+from txwebsocket.environment import PROXY_FROM_ENVIRONMENT, ProxySource
+from txwebsocket.url import parseProxy, parseURL
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.deflate import Deflate
@@ -42,6 +43,10 @@ _CONFIG = {
 _AUTH_HELP = (
     "USER or USER:PASSWORD to log in with (Basic). A password that is not here is "
     f"taken from ${PASSWORD}, or asked for."
+)
+_PROXY_HELP = (
+    "The URL of a proxy to go through: http://, https://, socks5:// or socks5h://; '' "
+    "for none. [default: what the environment says, such as $https_proxy]"
 )
 _CONNECT_TIMEOUT_HELP = "Seconds that opening the connection may take. [default: 10]"
 _MAX_SIZE_HELP = "The largest message to take, in bytes. [default: 8388608]"
@@ -96,6 +101,7 @@ class Options(UsageOptions):
     optParameters = [
         ["origin", "o", None, "The Origin header, where to say we come from."],
         ["auth", "u", None, _AUTH_HELP],
+        ["proxy", None, None, _PROXY_HELP],
         ["ca", None, None, "A file with the certificates to trust, and no others."],
         ["cert", None, None, "A file with our own certificate, to show the server."],
         ["key", None, None, "A file with its key, if that is another file."],
@@ -177,6 +183,7 @@ class Options(UsageOptions):
         self["tlsPolicy"] = makePolicy(
             self["ca"], self["cert"], self["key"], bool(self["insecure"])
         )
+        self["proxy"] = self._proxy()
         self._checkRequest()
         if self["auth"] is not None:
             self["headers"].append(("Authorization", self._authorization()))
@@ -196,6 +203,17 @@ class Options(UsageOptions):
         names = {name.lower() for name, _ in self["headers"]}
         if self["auth"] is not None and "authorization" in names:
             raise UsageError("--auth: there is an Authorization among the headers")
+
+    def _proxy(self) -> str | ProxySource | None:
+        given: str | None = self["proxy"]
+        if given is None:
+            return PROXY_FROM_ENVIRONMENT
+        try:
+            if given:
+                parseProxy(given)
+        except ValueError as error:
+            raise UsageError(f"--proxy: {error}") from None
+        return given or None
 
     def _authorization(self) -> str:
         user, colon, password = self["auth"].partition(":")

@@ -118,10 +118,10 @@ class Session(WebSocketProtocol):
     async def _converse(
         self, connect: Callable[[Session], Deferred[WebSocketConnection]]
     ) -> ExitStatus:
-        self._opening = connect(self)
         try:
+            self._opening = connect(self)
             connection = await self._opening
-        except (HandshakeError, CancelledError) as error:
+        except (HandshakeError, CancelledError, ValueError) as error:
             self._explain(error)
             return ExitStatus.NOT_OPENED
         finally:

@@ -11,21 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from OpenSSL import SSL, crypto
-from twisted.internet.abstract import isIPAddress, isIPv6Address
+from OpenSSL import crypto
 from twisted.internet.error import VerifyError
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
     Certificate,
-    CertificateOptions,
     KeyPair,
     PrivateCertificate,
-    optionsForClientTLS,
     trustRootFromCertificates,
 )
 from twisted.python.usage import UsageError
 from twisted.web.iweb import IPolicyForHTTPS
-from zope.interface import implementer
+
+from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
 
 _T = TypeVar("_T")
 
@@ -49,90 +46,28 @@ def makePolicy(
         raise UsageError("--insecure: it believes everybody, whatever --ca says")
     if ca is None and cert is None and not insecure:
         return None
-    return _Policy(
-        trustRoot=None if ca is None else trustRootFromCertificates(_certificates(ca)),
-        shown=None if cert is None else _shown(cert, key or cert),
-        isVerified=not insecure,
-    )
-
-
-class _Shown:
-    """
-    Our own certificate, its key and those between it and an authority.
-    """
-
-    def __init__(self, certificates: list[Certificate], key: KeyPair) -> None:
-        self.own = PrivateCertificate.fromCertificateAndKeyPair(certificates[0], key)
-        self.chain = [each.original for each in certificates[1:]]
-
-
-@implementer(IPolicyForHTTPS)
-class _Policy:
-    """
-    The same for every server.
-    """
-
-    def __init__(
-        self, *, trustRoot: Any, shown: _Shown | None, isVerified: bool
-    ) -> None:
-        self._trustRoot = trustRoot
-        self._shown = shown
-        self._isVerified = isVerified
-
-    def creatorForNetloc(
-        self, hostname: bytes, port: int
-    ) -> IOpenSSLClientConnectionCreator:
-        name = hostname.decode("ascii")
-        shown = self._shown
-        if not self._isVerified:
-            return _UnverifiedCreator(name, self._unverified())
-        options: dict[str, Any] = {"trustRoot": self._trustRoot}
-        if shown is not None:
-            options["clientCertificate"] = shown.own
-            options["extraCertificateOptions"] = {"extraCertChain": shown.chain}
-        return optionsForClientTLS(name, **options)
-
-    def _unverified(self) -> SSL.Context:
-        shown = self._shown
-        if shown is None:
-            return CertificateOptions().getContext()
-        return CertificateOptions(
-            privateKey=shown.own.privateKey.original,
-            certificate=shown.own.original,
-            extraCertChain=shown.chain,
-        ).getContext()
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _UnverifiedCreator:
-    """
-    Believe whoever answers.
-    """
-
-    def __init__(self, name: str, context: SSL.Context) -> None:
-        self._name = name
-        self._context = context
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
-        connection.set_app_data(tlsProtocol)
-        if not isIPAddress(self._name) and not isIPv6Address(self._name):
-            # The server may have to choose among its certificates all the same.
-            connection.set_tlsext_host_name(self._name.encode("ascii"))
-        return connection
+    own, extra = (None, None) if cert is None else _shown(cert, key or cert)
+    if insecure:
+        return InsecureTLSPolicy(own, extra)
+    root = None if ca is None else trustRootFromCertificates(_certificates(ca))
+    return TLSPolicy(root, own, extra)
 
 
 def _certificates(path: str) -> list[Certificate]:
     return _read("--ca", path, "a certificate in PEM", _parseCertificates)
 
 
-def _shown(cert: str, key: str) -> _Shown:
-    certificates = _read("--cert", cert, "a certificate in PEM", _parseCertificates)
+def _shown(cert: str, key: str) -> tuple[PrivateCertificate, dict[str, Any]]:
+    """
+    Our own certificate with its key, and those between it and an authority.
+    """
+    first, *chain = _read("--cert", cert, "a certificate in PEM", _parseCertificates)
     pair = _read("--key", key, "a private key in PEM", _parseKey)
     try:
-        return _Shown(certificates, pair)
+        own = PrivateCertificate.fromCertificateAndKeyPair(first, pair)
     except VerifyError:
         raise UsageError(f"--key: {key!r} is not the key of {cert!r}") from None
+    return own, {"extraCertChain": [each.original for each in chain]}
 
 
 def _parseCertificates(pem: bytes) -> list[Certificate]:
