@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Ends, Recorder, binary, close
-from txwebsocket import CloseCause, ConnectionClosed
+from txwebsocket import CloseCause, ConnectionClosed, WebSocketConnection
 from txwebsocket.wire.codes import Role
 
 KIB = 1024
@@ -181,6 +181,27 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual(application.messages, [])
         self.assertEqual(producer.told[-1], "pause")
 
+    def test_largePortions(self) -> None:
+        """
+        A producer that writes more at a time than the mark is resumed only when what it
+        wrote before is gone, so that a slow peer can't have it pile up.
+        """
+        for role in Role:
+            ends = Ends(role=role)
+            producer = Portions(ends.connection)
+            ends.connection.attachProducer(producer)
+            ends.peer.stall()
+            producer.resumeProducing()
+            for _ in range(50):
+                ends.transport.isStalled = False
+                ends.transport.turn()
+                ends.peer.stall()
+                self.assertLessEqual(ends.connection.bufferedAmount, 201 * KIB)
+            self.assertGreater(len(ends.peer.received()), 2000 * KIB)
+            self.assertEqual(
+                producer.told.count("pause"), producer.told.count("resume")
+            )
+
     def test_producerAttachedLate(self) -> None:
         """
         A producer that is attached while the peer does not read is paused at once.
@@ -318,3 +339,20 @@ class Producer:
         Write it down.
         """
         self.told.append("stop")
+
+
+class Portions(Producer):
+    """
+    A producer that writes a large portion whenever it is resumed.
+    """
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def resumeProducing(self) -> None:
+        """
+        Write it down, and a portion.
+        """
+        super().resumeProducing()
+        self._connection.send(bytes(200 * KIB))

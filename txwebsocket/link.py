@@ -13,11 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IPushProducer,
-    IReactorTime,
-)
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -69,6 +65,7 @@ class Link:
     opening handshake is over, :meth:`opened`.
 
     :ivar connection: the face.
+    :ivar clock: keeps the time.
     :ivar wire: the protocol core.
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
@@ -94,7 +91,7 @@ class Link:
         self.report: CloseReport | None = None
         self.onOpen: Callable[[], object] = lambda: None
         self.onEnd: Callable[[], object] = lambda: None
-        self._clock = clock
+        self.clock = clock
         self._hooks = NO_HOOKS
         self.isPulled = True
         self._inbox: Inbox | None = None
@@ -154,18 +151,18 @@ class Link:
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
         transforms = [transform for _, transform in agreed]
         self.wire.open(transforms)
-        self._lastHeard = self._clock.seconds()
+        self._lastHeard = self.clock.seconds()
         self.writer.start(self.transport)
         if self.isPulled:
             self._takeText = self._takeBytes = self.inbox.put
-        keepalive = startKeepalive(self, self._clock, self.config)
+        keepalive = startKeepalive(self, self.clock, self.config)
         traffic = self.wire.traffic
-        idle = [Idleness(each, self._clock, traffic) for each in transforms]
+        idle = [Idleness(each, self.clock, traffic) for each in transforms]
         self._watches = [keepalive, *idle] if keepalive is not None else idle
         if early:
             self.wire.receive(early)
             self._held |= Hold.START
-            self._clock.callLater(0, self.release, Hold.START)
+            self.clock.callLater(0, self.release, Hold.START)
         self.whileDelivering(self._tellOpened)
         self.onOpen()
 
@@ -180,7 +177,7 @@ class Link:
         """
         if len(data) == self._readSize:
             self._readSize = readMore(self.transport)
-        self._lastHeard = self._clock.seconds()
+        self._lastHeard = self.clock.seconds()
         self.wire.receive(data)
         if not self.isDelivering:
             self.whileDelivering(self._deliverEvents)
@@ -333,7 +330,7 @@ class Link:
         """
         if self._held & why:
             self._held &= ~why
-            self._lastHeard = self._clock.seconds()
+            self._lastHeard = self.clock.seconds()
             self._deliver()
 
     def _readOrNot(self) -> None:
@@ -443,7 +440,7 @@ class Link:
             self._stopTimers()
             self._held = Hold.NONE
             self._readOrNot()
-            self._closeCall = self._clock.callLater(
+            self._closeCall = self.clock.callLater(
                 self.config.closeTimeout, self._closeTimedOut
             )
             # What waits to be delivered might hide the peer's close frame.
@@ -476,7 +473,7 @@ class Link:
         When the peer last showed that it is there.
         """
         # While we don't read, the silence is ours.
-        return self._clock.seconds() if self._held else self._lastHeard
+        return self.clock.seconds() if self._held else self._lastHeard
 
     def askForLife(self) -> None:
         """

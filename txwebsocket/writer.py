@@ -72,6 +72,7 @@ class Writer:
         "_stallCall",
         "_transport",
         "_waiting",
+        "_wasFull",
         "_writeTimeout",
         "isFull",
     )
@@ -88,6 +89,8 @@ class Writer:
         self._outbox = outbox
         self._clock = clock
         self._writeTimeout = writeTimeout
+        # What the owner was told last.
+        self._wasFull = False
         self._transport: Any = None
         self._outlet: Outlet | None = None
         # Whether the transport is known to hold nothing, and what it was given since.
@@ -186,7 +189,7 @@ class Writer:
         if not self.isFull:
             self.isFull = True
             self._stallCall = self._clock.callLater(self._writeTimeout, self._stalled)
-            self._owner.writerChanged()
+            self._tell()
 
     def resumeProducing(self) -> None:
         """
@@ -197,12 +200,19 @@ class Writer:
         if self.isFull:
             self.isFull = False
             self._cancelStall()
-            self._owner.writerChanged()
+            # What waits goes before what others add, or it would pile up.
+            self.flush()
+            self._tell()
 
     def stopProducing(self) -> None:
         """
         The transport is going away; who lost it will tell.
         """
+
+    def _tell(self) -> None:
+        if self._wasFull is not self.isFull:
+            self._wasFull = self.isFull
+            self._owner.writerChanged()
 
     def _stalled(self) -> None:
         self._stallCall = None
