@@ -71,6 +71,7 @@ ORDER = (
     "txwebsocket.server",
     "txwebsocket.resource",
     "txwebsocket.router",
+    "txwebsocket.site",
     # The client.
     "txwebsocket.url",
     "txwebsocket.environment",
@@ -84,13 +85,16 @@ ORDER = (
     "txwebsocket.retrying",
     "txwebsocket.reconnecting",
     "txwebsocket.service",
+    # Any protocol over its messages.
+    "txwebsocket.tunnel",
+    "txwebsocket.streams",
+    "txwebsocket.descriptions",
     # Both, in memory, for tests of applications.
     "txwebsocket.testing",
     # The only public door.
     "txwebsocket",
     # twistd websocket.
     "txwebsocket.pages",
-    "txwebsocket.site",
     "txwebsocket.tap",
     # python -m txwebsocket.
     "txwebsocket.command",
@@ -370,7 +374,9 @@ class PluginTests(SynchronousTestCase):
         found = [each.module for node in ast.walk(tree) for each in importsIn(node)]
         top = [each.module for node in tree.body for each in importsIn(node)]
         self.assertEqual(found, top)
-        self.assertEqual({name.partition(".")[0] for name in found}, {"twisted"})
+        self.assertEqual(
+            {name.partition(".")[0] for name in found}, {"twisted", "typing", "zope"}
+        )
 
     def test_noPackage(self) -> None:
         """

@@ -61,6 +61,12 @@ if sys.platform != "emscripten":
     from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
     from txwebsocket.service import WebSocketClientService
+    from txwebsocket.streams import (
+        WebSocketStreamClientEndpoint,
+        WebSocketStreamFactory,
+        WebSocketStreamServerEndpoint,
+        clientFromURL,
+    )
     from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
 
 __all__ = [
@@ -113,8 +119,12 @@ __all__ = [
     "WebSocketRouterRequest",
     "WebSocketServer",
     "WebSocketServerFactory",
+    "WebSocketStreamClientEndpoint",
+    "WebSocketStreamFactory",
+    "WebSocketStreamServerEndpoint",
     "WebSocketTransport",
     "__version__",
+    "clientFromURL",
     "version",
 ]
 

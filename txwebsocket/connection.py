@@ -336,3 +336,10 @@ def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:
     link = Link(role, config, clock)
     WebSocketConnection(link)
     return link
+
+
+def linkOf(connection: WebSocketConnection) -> Link:
+    """
+    The machinery that a connection is the face of.
+    """
+    return connection._link

@@ -17,6 +17,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
+from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
@@ -40,6 +41,23 @@ def closedError(report: CloseReport) -> ConnectionClosed:
     The error that tells of an ended connection, in Twisted's terms as well.
     """
     return (_ClosedCleanly if report.wasClean else _ClosedUncleanly)(report)
+
+
+_ORDINARY_ENDS = (None, CloseCode.NORMAL, CloseCode.GOING_AWAY)
+
+
+def streamEnd(reason: Failure) -> Failure:
+    """
+    Why a stream of bytes has ended, if its connection has ended for this reason.
+
+    A closing handshake alone does not make it complete: the codes of both sides must
+    not tell of a fault either.
+    """
+    report: CloseReport = reason.value.report  # type: ignore[union-attr]
+    codes = (report.sentCode, report.receivedCode)
+    if report.wasClean and not all(code in _ORDINARY_ENDS for code in codes):
+        return Failure(_ClosedUncleanly(report))
+    return reason
 
 
 class OpeningStep(Enum):

@@ -37,14 +37,16 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from txwebsocket.client import HeaderPairs, makeHandshake, open_
+from txwebsocket.client import HeaderPairs, WebSocketClient, makeHandshake, open_
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
+from txwebsocket.streams import WebSocketStreamClientEndpoint
 from txwebsocket.url import parseURL
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 _READ_SIZE = 65536
+_WINDOW = 2 * _READ_SIZE
 _ENDLESS = 1_000_000
 
 
@@ -59,6 +61,7 @@ class MemoryTransport:
     :ivar unsent: what waits here for the peer.
     :ivar arrived: what the peer has sent and was not read.
     :ivar isStalled: whether the peer has stopped reading.
+    :ivar window: the most bytes that are on their way; None sets no limit.
     :ivar isReading: whether we read.
     :ivar isConnected: whether there is a connection still.
     :ivar disconnecting: whether ``loseConnection`` was called.
@@ -71,6 +74,7 @@ class MemoryTransport:
     """
 
     bufferSize = 65536
+    window: int | None = None
     protocol: Any
     producer: Any = None
     isStreaming = False
@@ -152,8 +156,11 @@ class MemoryTransport:
     def _write(self) -> None:
         if not self.isConnected or self.isStalled or self.wasAborted:
             return
-        self.sent += self.unsent
-        self.unsent.clear()
+        room = len(self.unsent) if self.window is None else self.window - len(self.sent)
+        self.sent += self.unsent[:room]
+        del self.unsent[:room]
+        if self.unsent:
+            return
         if self.producer is not None and self._hasPausedProducer:
             self._hasPausedProducer = False
             self.producer.resumeProducing()
@@ -331,6 +338,8 @@ class MemoryWire:
     def __init__(self, client: MemoryTransport, server: MemoryTransport) -> None:
         self.client = client
         self.server = server
+        # Who does not read keeps the other from writing, before long.
+        client.window = server.window = _WINDOW
         self.pieceSize: int | None = None
 
     def cut(self) -> None:
@@ -418,6 +427,21 @@ class MemorySite:
         self.flush()
         return opened
 
+    def streamEndpoint(
+        self,
+        path: str = "/",
+        protocols: Iterable[str] = (),
+        *,
+        config: ClientConfig | None = None,
+    ) -> WebSocketStreamClientEndpoint:
+        """
+        An endpoint that connects ordinary protocols to the site, as those of
+        :func:`~txwebsocket.clientFromURL` do.
+        """
+        client = _MemoryClient(self, ClientConfig() if config is None else config)
+        url = f"ws://example.com{path}"
+        return WebSocketStreamClientEndpoint(client, url, protocols)
+
     def flush(self) -> None:
         """
         Let everything happen that needs no time.
@@ -449,6 +473,22 @@ class MemorySite:
             raise ConnectionAborted("the client's factory made no protocol")
         wire.client.connect(protocol)
         return protocol
+
+
+class _MemoryClient(WebSocketClient):
+    """
+    A client whose every URL leads to a site in memory.
+    """
+
+    def __init__(self, site: MemorySite, config: ClientConfig) -> None:
+        super().__init__(site.clock, config)
+        self._site = site
+
+    def connect(
+        self, url: str, protocols: Iterable[str] = (), **options: Any
+    ) -> Deferred[WebSocketConnection]:
+        path = parseURL(url).resource
+        return self._site.connect(path, protocols, config=self.config, **options)
 
 
 @implementer(IStreamClientEndpoint)

@@ -1,0 +1,394 @@
+# -*- test-case-name: tests.test_tunnel -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+A stream of bytes for an ordinary protocol, in the binary messages of a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProducer,
+    IProtocol,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txwebsocket.connection import BytesLike, WebSocketConnection, asBytes, linkOf
+from txwebsocket.errors import streamEnd
+from txwebsocket.link import Hold, Link
+from txwebsocket.wire.codes import CloseCause, CloseCode
+from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.states import State
+
+MESSAGE_SIZE = 64 * 1024
+"""
+The most bytes in one message of ours: what every implementation takes by default.
+"""
+
+
+class Tunnel:
+    """
+    The application of a connection whose messages are a stream of bytes.
+
+    :param protocol: the protocol that the stream is for, which starts when the
+        connection is open. If None, it is told to :meth:`begin` then.
+    :param acceptText: take text messages, too, as their UTF-8.
+    :ivar connection: the connection.
+    """
+
+    def __init__(
+        self, protocol: IProtocol | None = None, *, acceptText: bool = False
+    ) -> None:
+        self._protocol: Any = protocol
+        self._acceptText = acceptText
+        self.connection: Any = None
+        self._link: Any = None
+        self._transport: Any = None
+
+    def negotiationStarted(self, connection: WebSocketConnection) -> None:
+        """
+        Find out what the connection is made of.
+
+        :raises ValueError: if it has no messages.
+        """
+        self.connection = connection
+        self._link = linkOf(connection)
+        if not self._link.config.assembleFragments:
+            raise ValueError("a stream of bytes needs assembleFragments to be True")
+
+    def negotiationFinished(self) -> None:
+        """
+        The connection is open.
+        """
+        if self._protocol is not None:
+            self.begin(self._protocol)
+
+    def begin(self, protocol: IProtocol) -> None:
+        """
+        Give the protocol its transport.
+        """
+        isSecure = ISSLTransport.providedBy(self._link.transport)
+        make = SecureTunnelTransport if isSecure else TunnelTransport
+        self._protocol, self._transport = protocol, make(self._link)
+        protocol.makeConnection(self._transport)
+
+    def bytesMessageReceived(self, data: bytes) -> None:
+        """
+        A part of the stream.
+        """
+        if data and not self._transport.disconnecting:
+            self._protocol.dataReceived(data)
+            # What it answered leaves together with all else of this delivery.
+            self._transport.flush()
+
+    def textMessageReceived(self, message: str) -> None:
+        """
+        A part of the stream, if that may be; else the end of it.
+        """
+        if self._acceptText or self._transport.disconnecting:
+            self.bytesMessageReceived(message.encode("utf-8"))
+        else:
+            self._link.fail(
+                CloseCode.UNPROCESSABLE_INPUT,
+                "only binary messages are taken",
+                CloseCause.DROPPED,
+            )
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The end of the stream, if it has begun.
+        """
+        if self._transport is not None:
+            self._transport.ended()
+            self._protocol.connectionLost(streamEnd(reason))
+
+
+@implementer(ITCPTransport, IConsumer, IPushProducer)
+class TunnelTransport:
+    """
+    What a protocol sends its bytes with.
+
+    All that is written in one turn of the reactor becomes one message, or several of at
+    most 64 KiB.
+
+    :ivar connection: the connection, with the request, the subprotocol and so on.
+    :ivar disconnecting: whether the protocol wants the connection to end.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.connection: WebSocketConnection = link.connection
+        self.disconnecting = False
+        self._link = link
+        self._pending: list[bytes] = []
+        self._pendingSize = 0
+        self._flushCall: IDelayedCall | None = None
+        self._producer: Any = None
+        self._hasEndedWriting = False
+
+    # Writing
+
+    def write(self, data: BytesLike) -> None:
+        """
+        Send bytes. This never waits or fails; what is written after the end is lost.
+
+        :raises TypeError: if they are none.
+        """
+        octets = asBytes(data)
+        if not octets or not self._isWriting():
+            return
+        if self._pendingSize + len(octets) > MESSAGE_SIZE:
+            self.flush()
+        self._pending.append(octets)
+        self._pendingSize += len(octets)
+        if self._pendingSize >= MESSAGE_SIZE:
+            self.flush()
+        elif self._flushCall is None:
+            self._flushCall = self._link.clock.callLater(0, self.flush)
+
+    def writeSequence(self, data: Iterable[BytesLike]) -> None:
+        """
+        Send some pieces, in order.
+        """
+        for piece in data:
+            self.write(piece)
+
+    def flush(self) -> None:
+        """
+        Send now what is pending.
+        """
+        if self._flushCall is not None:
+            if self._flushCall.active():
+                self._flushCall.cancel()
+            self._flushCall = None
+        if self._pending:
+            pending, self._pending, self._pendingSize = self._pending, [], 0
+            self._send(b"".join(pending) if len(pending) > 1 else pending[0])
+
+    def _send(self, data: bytes) -> None:
+        """
+        Send a message, or several, for which there has to be room all at once.
+        """
+        link = self._link
+        link.checkRoom(len(data))
+        if link.wire.state is State.OPEN:
+            for start in range(0, len(data), MESSAGE_SIZE):
+                # A slice that is the whole is no copy.
+                link.wire.sendBytes(data[start : start + MESSAGE_SIZE])
+            link.settle()
+
+    def _isWriting(self) -> bool:
+        isEnding = self.disconnecting and self._producer is None
+        isOpen = self._link.wire.state is State.OPEN
+        return isOpen and not isEnding and not self._hasEndedWriting
+
+    # Producers, whom we consume
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """
+        Pause and resume a producer as the peer takes what is sent.
+
+        :param streaming: whether it is an ``IPushProducer``; else it is an
+            ``IPullProducer``, asked for more as long as there is room.
+        :raises RuntimeError: if there is one already.
+        """
+        if self._producer is not None:
+            raise RuntimeError(f"{self._producer!r} is registered already")
+        if self._link.report is not None:
+            producer.stopProducing()
+            return
+        self._producer = producer if streaming else _Pulling(producer, self._link)
+        self._link.attachProducer(self._producer)
+        if not streaming and not self._link.writer.isFull:
+            self._producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        """
+        Leave the producer alone; if the connection was to end, it ends now.
+        """
+        producer, self._producer = self._producer, None
+        self._link.detachProducer()
+        if isinstance(producer, _Pulling):
+            producer.pauseProducing()
+        if self.disconnecting:
+            self._end()
+
+    # Reading, as the producer that we are
+
+    def pauseProducing(self) -> None:
+        """
+        Deliver nothing more and stop reading from the peer.
+        """
+        if not self.disconnecting:
+            self._link.hold(Hold.PAUSED)
+
+    def resumeProducing(self) -> None:
+        """
+        Take that back.
+        """
+        self._link.release(Hold.PAUSED)
+
+    def stopProducing(self) -> None:
+        """
+        The same as :meth:`loseConnection`.
+        """
+        self.loseConnection()
+
+    # The end
+
+    def loseConnection(self) -> None:
+        """
+        End the connection when all is written and no producer is registered any more.
+        Nothing more is delivered.
+        """
+        if not self.disconnecting:
+            self.disconnecting = True
+            if self._producer is None:
+                self._end()
+
+    def abortConnection(self) -> None:
+        """
+        Cut the connection at once.
+        """
+        self.disconnecting = True
+        self.ended()
+        self._link.abort(CloseCause.DROPPED)
+
+    def loseWriteConnection(self) -> None:
+        """
+        Drop what is written from now on. The peer is not told, since a WebSocket can't
+        end one direction alone; what it sends is delivered as before.
+        """
+        self._hasEndedWriting = True
+
+    def ended(self) -> None:
+        """
+        The connection is gone, and so is what was pending.
+        """
+        self._pending.clear()
+        self._pendingSize = 0
+        self.flush()
+
+    def _end(self) -> None:
+        """
+        Begin the closing handshake when all is written: it has a deadline, and what is
+        written has its own.
+        """
+        self.flush()
+        # Nothing is delivered any more, and the peer's close must not be hidden.
+        self._link.release(Hold.PAUSED)
+        self._link.writer.flushed().addCallbacks(self._close, _passOver)
+
+    def _close(self, _: object) -> None:
+        self._link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
+
+    # What the transport below knows
+
+    def getPeer(self) -> Any:
+        """
+        The peer's address.
+        """
+        return self._link.transport.getPeer()
+
+    def getHost(self) -> Any:
+        """
+        Our address.
+        """
+        return self._link.transport.getHost()
+
+    def getTcpNoDelay(self) -> bool:
+        """
+        Is Nagle's algorithm off?
+        """
+        return bool(self._link.transport.getTcpNoDelay())
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        Switch Nagle's algorithm off, or on.
+        """
+        self._link.transport.setTcpNoDelay(enabled)
+
+    def getTcpKeepAlive(self) -> bool:
+        """
+        Is TCP's own keepalive on?
+        """
+        return bool(self._link.transport.getTcpKeepAlive())
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """
+        Switch TCP's own keepalive on, or off.
+        """
+        self._link.transport.setTcpKeepAlive(enabled)
+
+
+@implementer(ISSLTransport)
+class SecureTunnelTransport(TunnelTransport):
+    """
+    The same over TLS.
+    """
+
+    def getPeerCertificate(self) -> Any:
+        """
+        The certificate that the peer has shown to TLS, if any.
+        """
+        return self._link.transport.getPeerCertificate()
+
+
+@implementer(IPushProducer)
+class _Pulling:
+    """
+    Asks a pull producer for more in every turn of the reactor, while it is not paused.
+    """
+
+    def __init__(self, producer: Any, link: Link) -> None:
+        self._producer = producer
+        self._link = link
+        self._call: IDelayedCall | None = None
+
+    def __repr__(self) -> str:
+        return repr(self._producer)
+
+    def resumeProducing(self) -> None:
+        """
+        Begin, or go on.
+        """
+        if self._call is None:
+            self._call = self._link.clock.callLater(0, self._pull)
+
+    def pauseProducing(self) -> None:
+        """
+        Ask no more for now.
+        """
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def stopProducing(self) -> None:
+        """
+        Ask never again.
+        """
+        self.pauseProducing()
+        self._producer.stopProducing()
+
+    def _pull(self) -> None:
+        # Planned before, since whoever is asked may have us pause.
+        self._call = self._link.clock.callLater(0, self._pull)
+        try:
+            self._producer.resumeProducing()
+        except Exception:  # noqa: BLE001 - an application may raise anything
+            self.pauseProducing()
+            self._link.applicationFailed(Failure())
+
+
+def _passOver(ended: Failure) -> None:
+    """
+    The connection has ended by itself.
+    """
+    ended.trap(ConnectionClosed)
