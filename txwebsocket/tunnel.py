@@ -85,9 +85,7 @@ class Tunnel:
         A part of the stream.
         """
         if data and not self._transport.disconnecting:
-            self._protocol.dataReceived(data)
-            # What it answered leaves together with all else of this delivery.
-            self._transport.flush()
+            self._transport.deliver(self._protocol, data)
 
     def textMessageReceived(self, message: str) -> None:
         """
@@ -130,6 +128,7 @@ class TunnelTransport:
         self._pending: list[bytes] = []
         self._pendingSize = 0
         self._flushCall: IDelayedCall | None = None
+        self._isDelivering = False
         self._producer: Any = None
         self._hasEndedWriting = False
 
@@ -150,7 +149,7 @@ class TunnelTransport:
         self._pendingSize += len(octets)
         if self._pendingSize >= MESSAGE_SIZE:
             self.flush()
-        elif self._flushCall is None:
+        elif self._flushCall is None and not self._isDelivering:
             self._flushCall = self._link.clock.callLater(0, self.flush)
 
     def writeSequence(self, data: Iterable[BytesLike]) -> None:
@@ -221,6 +220,18 @@ class TunnelTransport:
             self._end()
 
     # Reading, as the producer that we are
+
+    def deliver(self, protocol: IProtocol, data: bytes) -> None:
+        """
+        Give the protocol some bytes; all that it answers at once is one message, for
+        which no turn of the reactor is waited.
+        """
+        self._isDelivering = True
+        try:
+            protocol.dataReceived(data)
+        finally:
+            self._isDelivering = False
+        self.flush()
 
     def pauseProducing(self) -> None:
         """

@@ -25,6 +25,7 @@ from sections.embedding import tryEmbedding
 from sections.proxies import tryProxies
 from sections.staying import tryStaying
 from sections.trust import tryTrust
+from sections.tunnel import tryTunnel
 from sections.twistd import tryTwistd
 from setting import CHROMIUM, HERE, Setting
 
@@ -48,6 +49,7 @@ _SECTIONS = {
             "program microsocks",
         ),
     ),
+    "tunnel": (tryTunnel, ("python websockets", "node ws")),
     "embedding": (
         tryEmbedding,
         ("python websockets", "python h2", "program curl"),
