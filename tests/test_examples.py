@@ -17,13 +17,17 @@ from unittest import TestResult, defaultTestLoader
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet import task
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols import amp
+from twisted.protocols.portforward import ProxyServer
 from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.static import Data
 
-from tests.memory import Peer, Recorder, Served, close, handshake, text
+from tests.memory import Peer, Recorder, Served, binary, close, handshake, text
 from tests.remote import ClientReactor, Outcome, TLSServer, certify
 from txwebsocket import (
     ConnectionRejected,
@@ -853,6 +857,130 @@ class RoomsTests(ExampleTestCase):
         ):
             response = self.served.request(*lines, path=path).response()
             self.assertEqual(response.status, 404)
+
+
+class AmpServerTests(ExampleTestCase):
+    """
+    Tests of AMP calls to a server.
+    """
+
+    example = "amp_server.py"
+
+    def test_answers(self) -> None:
+        """
+        Whoever calls over a WebSocket is answered.
+        """
+        reactor = MemoryReactorClock()
+        self.runScript()(reactor)
+        [(port, site, _, _)] = reactor.tcpServers
+        self.assertEqual(port, 8080)
+        memory = MemorySite(site.resource)
+        endpoint = memory.streamEndpoint("/amp", ["sums.v1"])
+        connected = endpoint.connect(Factory.forProtocol(amp.AMP))
+        caller: Any = self.successResultOf(connected)
+        answer = caller.callRemote(self.module.Sum, a=1, b=2)
+        memory.flush()
+        self.assertEqual(self.successResultOf(answer), {"total": 3})
+
+
+class AmpClientTests(ExampleTestCase):
+    """
+    Tests of AMP calls of a client.
+    """
+
+    example = "amp_client.py"
+
+    def test_asks(self) -> None:
+        """
+        It connects, again if need be, calls, and prints the answer.
+        """
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = self.runScript("ws://example.com/amp", "1", "2")(reactor)
+        reactor.refuse(ConnectionRefusedError())
+        reactor.advance(60)
+        server = reactor.accept()
+        server.upgrade("Sec-WebSocket-Protocol: sums.v1")
+        [call] = amp.parseString(server.frames()[0].payload)
+        self.assertEqual((call[b"a"], call[b"b"]), (b"1", b"2"))
+        answer = amp.AmpBox(_answer=call[b"_ask"], total=b"3")
+        server.sendBytes(answer.serialize())
+        self.assertEqual(printed.getvalue(), "3\n")
+        self.assertEqual(server.frames(), [close()])
+        server.sendClose()
+        server.end()
+        self.successResultOf(done)
+
+
+class BridgeTests(ExampleTestCase):
+    """
+    Tests of the bridge to TCP.
+    """
+
+    example = "bridge.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = ClientReactor()
+        self.patch(ProxyServer, "reactor", self.reactor)
+        site = self.module.makeSite("192.0.2.9", 7)
+        self.served = Served(site.resource, site=site, clock=self.reactor)
+        site.reactor = self.reactor
+        self.peer = self.served.upgrade(path="/bridge")
+
+    def test_bothWays(self) -> None:
+        """
+        Bytes go both ways, those that came before TCP was there as well.
+        """
+        self.peer.sendBytes(b"early")
+        [attempt] = self.reactor.attempts
+        self.assertEqual((attempt.host, attempt.port), ("192.0.2.9", 7))
+        tcp = self.reactor.accept()
+        self.peer.sendBytes(b" bird")
+        tcp.turn()
+        self.assertEqual(tcp.received(), b"early bird")
+        tcp.send(b"worm")
+        self.assertEqual(self.peer.frames(), [binary(b"worm")])
+
+    def test_ends(self) -> None:
+        """
+        The end of one side ends the other.
+        """
+        tcp = self.reactor.accept()
+        tcp.send(b"bye")
+        tcp.end()
+        self.assertEqual(self.peer.frames(), [binary(b"bye"), close()])
+        peer = self.served.upgrade(path="/bridge")
+        tcp = self.reactor.accept()
+        peer.sendClose()
+        tcp.turn()
+        self.assertFalse(tcp.transport.isConnected)
+
+    def test_stalls(self) -> None:
+        """
+        Who does not read on one side is not read from on the other.
+        """
+        tcp = self.reactor.accept()
+        self.peer.stall()
+        for _ in range(64):
+            tcp.send(bytes(16 * KIB))
+        self.assertFalse(tcp.transport.isReading)
+        self.assertGreater(len(tcp.transport.arrived), 512 * KIB)
+        self.peer.goOn()
+        received = 0
+        for _ in range(16):
+            received += sum(len(frame.payload) for frame in self.peer.frames())
+            tcp.turn()
+        self.assertEqual(received, 1024 * KIB)
+
+    def test_script(self) -> None:
+        """
+        As a script it listens on this machine alone.
+        """
+        reactor = MemoryReactorClock()
+        self.runScript("192.0.2.9", "7")(reactor)
+        [(port, _, _, interface)] = reactor.tcpServers
+        self.assertEqual((port, interface), (8080, "127.0.0.1"))
 
 
 class TestingChatTests(ExampleTestCase):

@@ -559,6 +559,17 @@ class ClientEndpointTests(ClientTestCase):
             self.failed(outcome, OddError)
             self.assertEqual(server.frames(), [close(1011)])
 
+    def test_frames(self) -> None:
+        """
+        A client that has frames in place of messages can't have streams.
+        """
+        outcome = self.connectStream(config=ClientConfig(assembleFragments=False))
+        server = self.reactor.accept()
+        error = self.failed(outcome, ValueError)
+        self.assertIn("assembleFragments", str(error))
+        self.assertGone(server)
+        self.assertEqual((self.factory.starts, self.factory.stops), (1, 1))
+
     def test_startsAndStops(self) -> None:
         """
         A factory is started with each attempt, and stopped when that has failed or its
@@ -574,12 +585,25 @@ class ClientEndpointTests(ClientTestCase):
         self.connectStream()
         self.reactor.refuse(ConnectionRefusedError())
         self.assertEqual((self.factory.starts, self.factory.stops), (1, 1))
-        for make in (lambda: None,):
-            self.connectStream(StreamFactory(make))
-            server = self.reactor.accept()
-            server.upgrade()
-            server.end()
-            self.assertEqual((self.factory.starts, self.factory.stops), (1, 1))
+        self.connectStream(StreamFactory(lambda: None))
+        server = self.reactor.accept()
+        server.upgrade()
+        server.end()
+        self.assertEqual((self.factory.starts, self.factory.stops), (1, 1))
+
+    def test_startsFirst(self) -> None:
+        """
+        It is started before it makes a protocol, however fast the connection is there.
+        """
+
+        class Strict(StreamFactory):
+            def buildProtocol(self, addr: Any) -> Any:
+                if not self.starts:
+                    raise OddError
+                return super().buildProtocol(addr)
+
+        site = MemorySite(WebSocketStreamFactory(StreamFactory()))
+        self.successResultOf(site.streamEndpoint().connect(Strict()))
 
     def test_text(self) -> None:
         """

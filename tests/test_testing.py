@@ -84,6 +84,21 @@ class MemorySiteTests(SynchronousTestCase):
         self.site.flush()
         self.assertEqual(self.successResultOf(answer), "a")
 
+    def test_window(self) -> None:
+        """
+        Who does not read keeps the other from writing, before long.
+        """
+        connection = self.successResultOf(self.site.connect())
+        connection.pause()
+        [served] = self.site.server.connections  # type: ignore[union-attr]
+        for _ in range(8):
+            served.send(bytes(64 * 1024))
+            self.site.flush()
+        self.assertGreater(served.bufferedAmount, 100 * 1024)
+        connection.resume()
+        self.site.flush()
+        self.assertEqual(served.bufferedAmount, 0)
+
     def test_cut(self) -> None:
         """
         Both ends learn at once that their wire was cut.

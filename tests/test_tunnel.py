@@ -500,17 +500,32 @@ class ProducerTests(TunnelTestCase):
         self.assertTrue(producer.isStopped)
         self.assertEnded(ends, ConnectionLost)
 
+    def test_pullFlushed(self) -> None:
+        """
+        A pull producer that comes at the very moment when there is room again is asked
+        once a turn all the same.
+        """
+        ends = TunnelEnds()
+        self.fill(ends)
+        ends.clock.advance(0)
+        producer = Pulled(ends, most=1)
+        flushed = ends.connection.flushed()
+        flushed.addCallback(lambda _: ends.stream.registerProducer(producer, False))
+        ends.peer.goOn()
+        self.assertEqual(producer.count, 1)
+
     def test_one(self) -> None:
         """
         There is one producer at a time.
         """
-        ends = TunnelEnds()
-        first = Producer()
-        ends.stream.registerProducer(first, True)
-        for streaming in (True, False):
-            with self.assertRaises(RuntimeError) as raised:
-                ends.stream.registerProducer(Producer(), streaming)
-            self.assertIn(repr(first), str(raised.exception))
+        for isPush in (True, False):
+            ends = TunnelEnds()
+            first = Producer()
+            ends.stream.registerProducer(first, isPush)
+            for streaming in (True, False):
+                with self.assertRaises(RuntimeError) as raised:
+                    ends.stream.registerProducer(Producer(), streaming)
+                self.assertIn(repr(first), str(raised.exception))
 
     def test_stopped(self) -> None:
         """
@@ -630,18 +645,85 @@ class EndTests(TunnelTestCase):
         self.assertEqual(ends.protocol.pieces, [])
         self.assertEnded(ends, ConnectionDone)
 
-    def test_loseWithProducer(self) -> None:
+    def test_loseWithPullProducer(self) -> None:
         """
-        The end waits for a registered producer to finish.
+        The end waits for a registered pull producer to finish.
         """
         ends = TunnelEnds()
-        ends.stream.registerProducer(Producer(), True)
+        ends.stream.registerProducer(Pulled(ends, most=40), False)
         ends.stream.loseConnection()
-        ends.stream.write(b"still")
-        self.assertEqual(ends.peer.frames(), [binary(b"still")])
-        ends.stream.unregisterProducer()
-        ends.stream.write(b"not any more")
-        self.assertEqual(ends.peer.frames(), [close()])
+        frames = ends.peer.frames()
+        self.assertEqual(sum(len(frame.payload) for frame in frames[:-1]), 640 * KIB)
+        self.assertEqual(frames[-1], close())
+        self.assertEqual(ends.peer.frames(), [])
+
+    def test_loseWithPushProducer(self) -> None:
+        """
+        It does not wait for a push producer that has nothing to add, such as the other
+        transport of a bridge: nobody unregisters that, as TCP does not need it.
+        """
+        ends = TunnelEnds()
+        producer = Producer()
+        ends.stream.registerProducer(producer, True)
+        ends.stream.write(b"all")
+        ends.stream.loseConnection()
+        self.assertEqual(ends.peer.frames(), [binary(b"all"), close()])
+        ends.peer.sendClose()
+        self.assertEqual(producer.told, ["stop"])
+        self.assertEnded(ends, ConnectionDone)
+
+    def test_loseWithPausedProducer(self) -> None:
+        """
+        A push producer that was paused in the middle goes on to its end.
+        """
+
+        class Portions(Producer):
+            left = 4
+
+            def resumeProducing(self) -> None:
+                super().resumeProducing()
+                self.left -= 1
+                ends.stream.write(bytes(100 * KIB))
+                if not self.left:
+                    ends.stream.unregisterProducer()
+
+        ends = TunnelEnds()
+        ends.peer.stall()
+        producer = Portions()
+        ends.stream.registerProducer(producer, True)
+        producer.resumeProducing()
+        ends.stream.loseConnection()
+        self.assertEqual(producer.left, 3)
+        ends.peer.goOn()
+        frames = ends.peer.frames()
+        self.assertEqual(sum(len(frame.payload) for frame in frames[:-1]), 400 * KIB)
+        self.assertEqual(frames[-1], close())
+
+    def test_echo(self) -> None:
+        """
+        A transport can be the producer of itself, so that who does not read its echo is
+        not read from, and can be closed all the same.
+        """
+
+        class Echo(Stream):
+            def connectionMade(self) -> None:
+                self.transport.registerProducer(self.transport, True)
+
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                self.transport.write(data)
+
+        for role in Role:
+            ends = TunnelEnds(Echo(), role=role)
+            ends.peer.stall()
+            pieces = [bytes([number]) * 40 * KIB for number in range(16)]
+            ends.peer.send(b"".join(map(ends.peer.binary, pieces)))
+            self.assertFalse(ends.transport.isReading)
+            self.assertLess(len(ends.protocol.pieces), 5)
+            ends.peer.goOn()
+            self.assertEqual(ends.peer.frames(), list(map(binary, pieces)))
+            ends.stream.loseConnection()
+            self.assertEqual(ends.peer.frames(), [close()])
 
     def test_stopProducing(self) -> None:
         """

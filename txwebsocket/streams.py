@@ -113,6 +113,7 @@ class WebSocketStreamClientEndpoint:
             makes none. Cancelling it closes the socket.
         """
         tunnel = _ClientTunnel(protocolFactory, self._acceptText)
+        protocolFactory.doStart()
         opened: Deferred[Any] = self._client.connect(
             self._url,
             self._protocols,
@@ -120,7 +121,6 @@ class WebSocketStreamClientEndpoint:
             headers=self._headers,
             application=tunnel,
         )
-        protocolFactory.doStart()
         opened.addCallbacks(tunnel.opened, _stopped, errbackArgs=(protocolFactory,))
         return opened
 

@@ -38,8 +38,8 @@ class Tunnel:
     """
     The application of a connection whose messages are a stream of bytes.
 
-    :param protocol: the protocol that the stream is for, which starts when the
-        connection is open. If None, it is told to :meth:`begin` then.
+    :param protocol: the protocol that the stream is for, which begins when the
+        connection is open. Without one, a subclass has to make it then.
     :param acceptText: take text messages, too, as their UTF-8.
     :ivar connection: the connection.
     """
@@ -68,8 +68,7 @@ class Tunnel:
         """
         The connection is open.
         """
-        if self._protocol is not None:
-            self.begin(self._protocol)
+        self.begin(self._protocol)
 
     def begin(self, protocol: IProtocol) -> None:
         """
@@ -256,12 +255,15 @@ class TunnelTransport:
 
     def loseConnection(self) -> None:
         """
-        End the connection when all is written and no producer is registered any more.
-        Nothing more is delivered.
+        End the connection when all is written. Nothing more is delivered.
+
+        As with TCP, a pull producer may finish first, and a push producer that is
+        paused may go on; but one that has nothing to add is not waited for, even if it
+        stays registered.
         """
         if not self.disconnecting:
             self.disconnecting = True
-            if self._producer is None:
+            if not isinstance(self._producer, _Pulling):
                 self._end()
 
     def abortConnection(self) -> None:
@@ -295,9 +297,23 @@ class TunnelTransport:
         self.flush()
         # Nothing is delivered any more, and the peer's close must not be hidden.
         self._link.release(Hold.PAUSED)
-        self._link.writer.flushed().addCallbacks(self._close, _passOver)
+        self._link.writer.flushed().addCallbacks(self._written, _passOver)
 
-    def _close(self, _: object) -> None:
+    def _written(self, _: object) -> None:
+        if self._producer is None:
+            self._close()
+        else:
+            # It is about to be resumed, if it was paused.
+            self._link.clock.callLater(0, self._closeUnlessMore)
+
+    def _closeUnlessMore(self) -> None:
+        link = self._link
+        if self._pending or link.wire.outbox.hasSome() or link.writer.isFull:
+            self._end()
+        else:
+            self._close()
+
+    def _close(self) -> None:
         self._link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
 
     # What the transport below knows

@@ -9,8 +9,15 @@ from dataclasses import replace
 from typing import Any, assert_type
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IProtocol, IPushProducer, IReactorTime
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
@@ -60,8 +67,12 @@ from txwebsocket import (
     WebSocketRouterRequest,
     WebSocketServer,
     WebSocketServerFactory,
+    WebSocketStreamClientEndpoint,
+    WebSocketStreamFactory,
+    WebSocketStreamServerEndpoint,
     WebSocketTransport,
     __version__,
+    clientFromURL,
 )
 
 
@@ -385,6 +396,24 @@ async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
     application = await endpoint.connect(clientFactory)
     application.transport.sendTextMessage("hello")
     await WebSocketClientEndpoint(tunnel, "ws://example.onion/").connect(clientFactory)
+
+
+async def stream(reactor: Any, factory: IProtocolFactory) -> None:
+    """
+    Other protocols over a WebSocket.
+    """
+    near: IStreamClientEndpoint = clientFromURL(
+        reactor, "ws://example.com/", ["a"], config=ClientConfig(), origin="https://a"
+    )
+    assert_type(await near.connect(factory), IProtocol)
+    client = WebSocketClient(reactor)
+    WebSocketStreamClientEndpoint(client, "ws://example.com/", acceptText=True)
+    inner = TCP4ServerEndpoint(reactor, 8080)
+    served: IStreamServerEndpoint = WebSocketStreamServerEndpoint(
+        reactor, inner, "/amp", "amp", config=ServerConfig()
+    )
+    await served.listen(factory)
+    WebSocketResource(WebSocketStreamFactory(factory))
 
 
 def early(connection: WebSocketConnection) -> None:
