@@ -314,13 +314,16 @@ class WritingTests(TunnelTestCase):
 
         class Answering(Stream):
             def dataReceived(self, data: bytes) -> None:
+                planned = len(ends.clock.getDelayedCalls())
                 self.transport.write(data)
                 self.transport.write(b"!")
+                self.added = len(ends.clock.getDelayedCalls()) - planned
 
         ends = TunnelEnds(Answering())
         ends.peer.arrive(ends.peer.binary(b"a") + ends.peer.binary(b"b"))
         self.assertEqual(ends.connection.traffic.messagesSent, 2)
         self.assertEqual(ends.peer.frames(), [binary(b"a!"), binary(b"b!")])
+        self.assertEqual(ends.protocol.added, 0)  # type: ignore[attr-defined]
 
     def test_large(self) -> None:
         """
@@ -537,6 +540,7 @@ class ProducerTests(TunnelTestCase):
             ends.stream.registerProducer(producer, streaming)
             ends.peer.vanish()
             self.assertTrue(producer.isStopped)
+            self.assertEqual(producer.count, 0)
             self.assertEnded(ends, ConnectionLost)
 
     def test_tooLate(self) -> None:
@@ -644,6 +648,25 @@ class EndTests(TunnelTestCase):
         ends.peer.sendClose()
         self.assertEqual(ends.protocol.pieces, [])
         self.assertEnded(ends, ConnectionDone)
+
+    def test_loseWhileFull(self) -> None:
+        """
+        Between that wish and the closing handshake, while the peer reads, nothing is
+        added, and nothing keeps the peer's own close from being heard.
+        """
+        ends = TunnelEnds(role=Role.CLIENT)
+        ends.peer.stall()
+        ends.stream.pauseProducing()
+        ends.stream.write(bytes(200 * KIB))
+        ends.stream.loseConnection()
+        self.assertTrue(ends.transport.isReading)
+        ends.stream.pauseProducing()
+        self.assertTrue(ends.transport.isReading)
+        ends.stream.write(b"too late")
+        ends.peer.goOn()
+        *first, last = ends.peer.frames()
+        self.assertEqual(sum(len(frame.payload) for frame in first), 200 * KIB)
+        self.assertEqual(last, close())
 
     def test_loseWithPullProducer(self) -> None:
         """
@@ -772,7 +795,7 @@ class EndTests(TunnelTestCase):
         """
         ends = TunnelEnds()
         ends.stream.write(b"in vain")
-        ends.peer.vanish()
+        ends.transport.lose(ConnectionLost("the cable was cut"))
         self.assertEnded(ends, ConnectionLost)
 
     def test_halfClosed(self) -> None:

@@ -271,7 +271,6 @@ class TunnelTransport:
         Cut the connection at once.
         """
         self.disconnecting = True
-        self.ended()
         self._link.abort(CloseCause.DROPPED)
 
     def loseWriteConnection(self) -> None:
