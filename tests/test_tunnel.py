@@ -608,7 +608,7 @@ class EndTests(TunnelTestCase):
         ends.stream.write(content)
         ends.stream.loseConnection()
         received = []
-        for _ in range(15):
+        while ends.connection.connected:
             ends.peer.wait(20)
             ends.transport.isStalled = False
             ends.transport.turn()

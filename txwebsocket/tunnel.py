@@ -23,7 +23,8 @@ from zope.interface import implementer
 
 from txwebsocket.connection import BytesLike, WebSocketConnection, asBytes, linkOf
 from txwebsocket.errors import streamEnd
-from txwebsocket.link import Hold, Link
+from txwebsocket.holds import Hold
+from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.states import State
@@ -78,13 +79,15 @@ class Tunnel:
         make = SecureTunnelTransport if isSecure else TunnelTransport
         self._protocol, self._transport = protocol, make(self._link)
         protocol.makeConnection(self._transport)
+        self._transport.flush()
 
     def bytesMessageReceived(self, data: bytes) -> None:
         """
         A part of the stream.
         """
         if data and not self._transport.disconnecting:
-            self._transport.deliver(self._protocol, data)
+            self._protocol.dataReceived(data)
+            self._transport.flush()
 
     def textMessageReceived(self, message: str) -> None:
         """
@@ -114,7 +117,8 @@ class TunnelTransport:
     What a protocol sends its bytes with.
 
     All that is written in one turn of the reactor becomes one message, or several of at
-    most 64 KiB.
+    most 64 KiB. While the connection delivers something, whoever is given it flushes
+    what was answered; no other turn is waited for.
 
     :ivar connection: the connection, with the request, the subprotocol and so on.
     :ivar disconnecting: whether the protocol wants the connection to end.
@@ -127,7 +131,6 @@ class TunnelTransport:
         self._pending: list[bytes] = []
         self._pendingSize = 0
         self._flushCall: IDelayedCall | None = None
-        self._isDelivering = False
         self._producer: Any = None
         self._hasEndedWriting = False
 
@@ -148,7 +151,7 @@ class TunnelTransport:
         self._pendingSize += len(octets)
         if self._pendingSize >= MESSAGE_SIZE:
             self.flush()
-        elif self._flushCall is None and not self._isDelivering:
+        elif self._flushCall is None and not self._link.isDelivering:
             self._flushCall = self._link.clock.callLater(0, self.flush)
 
     def writeSequence(self, data: Iterable[BytesLike]) -> None:
@@ -171,15 +174,13 @@ class TunnelTransport:
             self._send(b"".join(pending) if len(pending) > 1 else pending[0])
 
     def _send(self, data: bytes) -> None:
-        """
-        Send a message, or several, for which there has to be room all at once.
-        """
         link = self._link
-        link.checkRoom(len(data))
-        if link.wire.state is State.OPEN:
-            for start in range(0, len(data), MESSAGE_SIZE):
-                # A slice that is the whole is no copy.
-                link.wire.sendBytes(data[start : start + MESSAGE_SIZE])
+        try:
+            link.wire.sendInPieces(data, MESSAGE_SIZE)
+        except ConnectionClosed:
+            # Who writes is told by connectionLost, as with every transport.
+            pass
+        finally:
             link.settle()
 
     def _isWriting(self) -> bool:
@@ -219,18 +220,6 @@ class TunnelTransport:
             self._end()
 
     # Reading, as the producer that we are
-
-    def deliver(self, protocol: IProtocol, data: bytes) -> None:
-        """
-        Give the protocol some bytes; all that it answers at once is one message, for
-        which no turn of the reactor is waited.
-        """
-        self._isDelivering = True
-        try:
-            protocol.dataReceived(data)
-        finally:
-            self._isDelivering = False
-        self.flush()
 
     def pauseProducing(self) -> None:
         """

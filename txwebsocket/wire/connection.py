@@ -283,6 +283,16 @@ class Connection:
             octets = message.encode("utf-8") if isinstance(message, str) else message
             self._sendMessage(opcode, octets, isPlain)
 
+    def sendInPieces(self, data: bytes, size: int) -> None:
+        """
+        Send bytes as binary messages of this size at most. There has to be room for all
+        of them, as for one message; see :meth:`send`.
+        """
+        self.checkOpen()
+        self._checkRoom(len(data))
+        for start in range(0, len(data), size):
+            self._put(self._frameMessage(_BINARY, data[start : start + size]))
+
     def sendFrame(self, frame: Frame) -> None:
         """
         Send one frame as it is. Keeping the order of fragments is the caller's part.
