@@ -434,6 +434,34 @@ class ProducerTests(TunnelTestCase):
         self.fill(ends)
         self.assertEqual(producer.told, ["pause", "resume"])
 
+    def test_pushWhileDelivering(self) -> None:
+        """
+        A push producer that a protocol starts when it is asked for something is paused
+        while it is writing, before it has written all it has.
+        """
+
+        class Answering(Stream):
+            isPaused = False
+            written = 0
+
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.registerProducer(self, True)
+                while not self.isPaused and self.written < 32 * MIB:
+                    self.transport.write(bytes(100 * KIB))
+                    self.written += 100 * KIB
+
+            def pauseProducing(self) -> None:
+                self.isPaused = True
+
+        for role in Role:
+            protocol = Answering()
+            ends = TunnelEnds(protocol, role=role)
+            ends.peer.stall()
+            ends.peer.arrive(ends.peer.binary(b"all of it, please"))
+            self.assertTrue(protocol.isPaused)
+            self.assertLess(protocol.written, 512 * KIB)
+            self.assertTrue(ends.connection.connected)
+
     def test_pull(self) -> None:
         """
         A pull producer is asked for more once a turn, as long as the peer reads.

@@ -28,6 +28,7 @@ from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.states import State
+from txwebsocket.writer import HIGH_WATER
 
 MESSAGE_SIZE = 64 * 1024
 """
@@ -182,6 +183,9 @@ class TunnelTransport:
             pass
         finally:
             link.settle()
+        if link.isDelivering and link.wire.outbox.size > HIGH_WATER:
+            # Who goes on until it is paused has to be paused now.
+            link.writer.flush()
 
     def _isWriting(self) -> bool:
         isEnding = self.disconnecting and self._producer is None

@@ -9,7 +9,10 @@ from results import Place, Results
 from setting import Setting
 
 _OURS = "tunnel_ours.py"
-_BRIDGES = {"websockets": "tunnel_websockets.py", "ws": "tunnel_ws.mjs"}
+_BRIDGES = {
+    "websockets": ("tunnel_websockets.py", ("ws", "wss")),
+    "ws": ("tunnel_ws.mjs", ("ws",)),
+}
 _PROTOCOL = "stream.v1"
 _TCP = "tcp:0:interface=127.0.0.1"
 _SIZES = (1, 3_000_000)
@@ -20,8 +23,8 @@ async def tryTunnel(setting: Setting, results: Results) -> None:
     AMP calls both ways, and streams of bytes, with us at either end of the WebSocket
     and plain TCP behind the bridge.
     """
-    for name, bridge in _BRIDGES.items():
-        for over in ("ws", "wss"):
+    for name, (bridge, ways) in _BRIDGES.items():
+        for over in ways:
             place = Place("tunnel", f"client, bridge of {name}", over)
             await _tryClient(setting, results, place, bridge)
             place = Place("tunnel", f"server, bridge of {name}", over)
