@@ -5,6 +5,7 @@ Tests of ordinary protocols over WebSockets, from end to end.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.application.internet import ClientService
@@ -35,6 +36,7 @@ from tests.remote import ClientTestCase, Outcome
 from tests.test_flow import Producer
 from tests.test_tunnel import KIB, MIB, Stream
 from txwebsocket import (
+    PROXY_FROM_ENVIRONMENT,
     ClientConfig,
     ConnectionRejected,
     OpeningFailed,
@@ -503,6 +505,19 @@ class ClientEndpointTests(ClientTestCase):
         self.reactor.refuse(ConnectionRefusedError())
         error = self.failed(outcome, OpeningFailed)
         self.assertIsInstance(error.cause, ConnectionRefusedError)
+
+    def test_wayThere(self) -> None:
+        """
+        It goes through a proxy if it is to; one that the environment names wrongly
+        fails the Deferred when it is to connect.
+        """
+        self.connectStream(proxy="http://proxy.example:3128")
+        request = self.reactor.accept().request()
+        self.assertEqual(request.line, "CONNECT example.com:80 HTTP/1.1")
+        self.patch(os, "environ", {"http_proxy": "gopher://proxy.example"})
+        outcome = self.connectStream(proxy=PROXY_FROM_ENVIRONMENT)
+        self.failed(outcome, ValueError)
+        self.assertEqual((self.factory.starts, self.factory.stops), (1, 1))
 
     def test_tooSlow(self) -> None:
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -20,13 +20,15 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.python.failure import Failure
-from twisted.web.iweb import IPolicyForHTTPS, IRequest
+from twisted.web.iweb import IRequest
 from zope.interface import implementer
 
 from txwebsocket.client import HeaderPairs, WebSocketClient, makeHandshake
 from txwebsocket.connection import WebSocketConnection
+from txwebsocket.route import BindAddress, ProxyChoice
 from txwebsocket.router import WebSocketRouter
 from txwebsocket.site import WebSocketSite
+from txwebsocket.tls import TLSChoice
 from txwebsocket.tunnel import Tunnel
 from txwebsocket.url import parseURL
 from txwebsocket.wire.codes import CloseCode
@@ -67,7 +69,7 @@ class WebSocketStreamClientEndpoint:
     :func:`clientFromURL`.
 
     :param client: opens the connections, with its options.
-    :param url: a ``ws:`` or ``wss:`` URL.
+    :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
     :param protocols: subprotocols to offer, the preferred one first.
     :param origin: where to say we come from, as a browser does.
     :param headers: more headers for the request.
@@ -114,7 +116,9 @@ class WebSocketStreamClientEndpoint:
         """
         tunnel = _ClientTunnel(protocolFactory, self._acceptText)
         protocolFactory.doStart()
-        opened: Deferred[Any] = self._client.connect(
+        # The environment may have changed since, and name no good proxy any more.
+        opened: Deferred[Any] = maybeDeferred(
+            self._client.connect,
             self._url,
             self._protocols,
             origin=self._origin,
@@ -171,7 +175,9 @@ def clientFromURL(
     protocols: Iterable[str] = (),
     *,
     config: ClientConfig | None = None,
-    tlsPolicy: IPolicyForHTTPS | None = None,
+    tlsPolicy: TLSChoice | None = None,
+    proxy: ProxyChoice | None = None,
+    bindAddress: BindAddress | None = None,
     origin: str | None = None,
     headers: HeaderPairs | None = None,
     acceptText: bool = False,
@@ -180,19 +186,24 @@ def clientFromURL(
     Make an endpoint that connects ordinary protocols to a URL.
 
     :param reactor: makes the connections and keeps the time.
-    :param url: a ``ws:`` or ``wss:`` URL; user and password in it are sent as Basic
-        authentication.
+    :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL; user and password in it are
+        sent as Basic authentication.
     :param protocols: subprotocols to offer, the preferred one first.
     :param config: what can be chosen; the defaults if None.
-    :param tlsPolicy: how ``wss:`` servers prove who they are; by default as for a
-        browser.
+    :param tlsPolicy: how ``wss:`` servers prove who they are, as for
+        :class:`WebSocketClient`.
+    :param proxy: what to go through, as for :class:`WebSocketClient`.
+    :param bindAddress: the local address to connect from, or a pair of that and a port.
     :param origin: where to say we come from, as a browser does.
     :param headers: more headers for the request.
     :param acceptText: take text messages, too, as their UTF-8.
     :raises ValueError: if an argument can't be part of a request.
     """
+    client = WebSocketClient(
+        reactor, config, tlsPolicy=tlsPolicy, proxy=proxy, bindAddress=bindAddress
+    )
     return WebSocketStreamClientEndpoint(
-        WebSocketClient(reactor, config, tlsPolicy=tlsPolicy),
+        client,
         url,
         protocols,
         origin=origin,

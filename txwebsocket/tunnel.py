@@ -21,12 +21,13 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txwebsocket.connection import BytesLike, WebSocketConnection, asBytes, linkOf
+from txwebsocket.connection import WebSocketConnection, linkOf
 from txwebsocket.errors import streamEnd
 from txwebsocket.holds import Hold
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.states import State
 from txwebsocket.writer import HIGH_WATER
 
