@@ -19,7 +19,6 @@ from tests.memory import Peer, Recorder, Response, Served, close, handshake, tex
 from txwebsocket import (
     CloseCause,
     HandshakeError,
-    InvalidState,
     ServerConfig,
     WebSocketConnection,
     WebSocketProtocol,
@@ -567,14 +566,87 @@ class ListenerTests(AdmissionTestCase):
 
     def test_acceptedTooLate(self) -> None:
         """
-        A connection whose client had left before it was accepted has never been open:
-        only its end is told.
+        A connection that was accepted too late, after its client had left or was
+        answered 503, has never been open: nothing is told of it.
         """
         requests: list[WebSocketRequest] = []
-        self.listen(requests.append)
+        self.listen(requests.append, openTimeout=3)
         self.served.request().vanish()
-        connection = requests[0].accept()
-        self.assertEqual(self.told, [("close", connection)])
+        self.served.request().wait(3)
+        for request in requests:
+            self.assertIsNotNone(request.accept().closeReport)
+        self.assertEqual(self.told, [])
+
+    def test_endedWhileTold(self) -> None:
+        """
+        Nor is one that its application drops while it is told of the beginning.
+        """
+
+        class Application(WebSocketProtocol):
+            def negotiationFinished(self) -> None:
+                self.connection.drop(1000, "", True)
+                peer.turn()
+
+        self.listen(Application)
+        peer = self.served.connect()
+        peer.send(handshake())
+        self.assertEqual(len(self.server.connections), 0)
+        self.assertEqual(self.told, [])
+
+    def test_endedByListener(self) -> None:
+        """
+        Whoever is told of the beginning is told of the end, also if it ends the
+        connection at once.
+        """
+
+        def end(connection: WebSocketConnection) -> None:
+            connection.drop(1000, "", True)
+
+        self.serve(onConnect=end, onClose=lambda _: self.told.append(("close", _)))
+        self.served.request()
+        self.assertEqual(len(self.told), 1)
+
+    def test_coroutines(self) -> None:
+        """
+        Listeners may be coroutines or return Deferreds. They are run to their end.
+        """
+        may: Deferred[None] = Deferred()
+
+        async def note(what: Any) -> None:
+            await may
+            self.told.append(("note", what))
+
+        self.serve(onConnect=note, onClose=lambda _: may, onUpgradeError=note)
+        peer = self.served.upgrade()
+        self.status("Sec-WebSocket-Key: 1")
+        peer.sendClose()
+        self.assertEqual(self.told, [])
+        may.callback(None)
+        self.assertEqual(len(self.told), 2)
+
+    def test_coroutinesRaise(self) -> None:
+        """
+        What they raise then is logged, and harms nobody.
+        """
+        may: Deferred[None] = Deferred()
+
+        async def broken(what: Any) -> None:
+            await may
+            raise ZeroDivisionError("secret")
+
+        def failing(what: Any) -> Deferred[None]:
+            failed: Deferred[None] = Deferred()
+            failed.errback(OSError())
+            return failed
+
+        self.serve(onConnect=broken, onClose=failing)
+        peer = self.served.upgrade()
+        may.callback(None)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        peer.sendText("hello")
+        peer.sendClose()
+        self.assertEqual(peer.frames(), [close(1000)])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def test_upgradeErrors(self) -> None:
         """
@@ -804,7 +876,8 @@ class CloseAllTests(AdmissionTestCase):
         for peer, request in zip(peers, requests, strict=True):
             self.assertEqual(peer.response().status, 503)
             self.assertTrue(request.isDecided)
-            self.assertRaises(InvalidState, request.accept)
+            connection = request.accept()
+            self.assertIs(connection.closeReport.cause, CloseCause.SHUTDOWN)
         self.assertEqual(len(self.server.pendingRequests), 0)
 
     def test_requestsTogether(self) -> None:
@@ -916,17 +989,21 @@ class GhostTests(AdmissionTestCase):
     def test_decidedMeanwhile(self) -> None:
         """
         A request that is refused while its application is introduced stays refused, and
-        leaves no connection behind.
+        leaves no connection behind. That is no fault.
         """
         test = self
+        made: list[Recorder] = []
 
-        class Application(WebSocketProtocol):
+        class Application(Recorder):
             def negotiationStarted(self, transport: Any) -> None:
+                super().negotiationStarted(transport)
+                made.append(self)
                 test.server.closeAllConnections()
 
         self.serve(Application)
         self.assertEqual(self.status(), 503)
-        self.flushLoggedErrors()
+        self.assertEqual(made[0].told, ["started", "lost"])
+        self.assertIs(made[0].report.cause, CloseCause.SHUTDOWN)
         self.assertNobody()
 
     def test_chosenMeanwhile(self) -> None:
@@ -939,7 +1016,6 @@ class GhostTests(AdmissionTestCase):
 
         self.serve(subprotocols=choose)
         self.assertEqual(self.status(), 503)
-        self.flushLoggedErrors()
         self.assertNobody()
 
     def breakTransport(self) -> Peer:

@@ -16,6 +16,8 @@ from twisted.web.server import Request
 
 from tests.memory import Peer, Recorder, Served, close, text
 from txwebsocket import (
+    CloseCause,
+    ConnectionClosed,
     Cookie,
     InvalidState,
     ServerConfig,
@@ -449,8 +451,9 @@ class LaterTests(DecidingTestCase):
 
     def test_tooLate(self) -> None:
         """
-        A request that is not decided within ``openTimeout`` is answered 503; who
-        accepts it afterwards is told that it is too late.
+        A request that is not decided within ``openTimeout`` is answered 503. What is
+        decided afterwards comes too late, which is no fault: a connection has ended
+        then, and its report says why.
         """
         for handler in (self.waiting, self.requests.append):
             self.requests.clear()
@@ -459,18 +462,43 @@ class LaterTests(DecidingTestCase):
             self.assertEqual(peer.received(), b"")
             peer.wait(0.1)
             self.assertEqual(peer.response().status, 503)
-            self.assertRaises(InvalidState, self.requests[0].accept)
+            [request] = self.requests
+            self.assertTrue(request.isDecided)
+            application = Recorder()
+            connection = request.accept(application=application)
+            self.assertIs(connection.closeReport, application.report)
+            self.assertIs(application.report.cause, CloseCause.OPEN_TIMEOUT)
+            self.assertEqual(application.told, ["started", "lost"])
+            self.assertRaises(ConnectionClosed, connection.send, "hello")
+            self.assertRaises(InvalidState, request.accept)
+            self.assertRaises(InvalidState, request.reject)
+            self.assertEqual(peer.received(), b"")
+
+    def test_rejectedTooLate(self) -> None:
+        """
+        A rejection that comes too late does nothing.
+        """
+        served = Served(self.requests.append, ServerConfig(openTimeout=3))
+        peer = served.request()
+        peer.wait(3)
+        self.assertEqual(peer.response().status, 503)
+        served.request().vanish()
+        for request in self.requests:
+            request.reject(401)
+            self.assertRaises(InvalidState, request.accept)
+        self.assertEqual(peer.received(), b"")
 
     def test_endsTooLate(self) -> None:
         """
-        A handler that decides after that harms nobody.
+        A handler that decides after that harms nobody, and is not logged.
         """
         served = Served(self.waiting)
         peer = served.request()
         peer.wait(10)
         self.assertEqual(peer.response().status, 503)
         self.decision.callback(None)
-        self.assertEqual(len(self.flushLoggedErrors(InvalidState)), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(list(served.resource.server.connections), [])
         self.assertEchoes(served.request())
 
     def test_clientLeaves(self) -> None:

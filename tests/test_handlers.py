@@ -321,19 +321,39 @@ class DecisionTests(SynchronousTestCase):
 
     def test_tooLate(self) -> None:
         """
-        A coroutine that decides too late trips, which is logged and harms nobody.
+        A coroutine that decides too late is no fault: what it sends to a connection
+        that has ended ends it quietly.
         """
         permission: Deferred[None] = Deferred()
 
         async def handler(request: WebSocketRequest) -> None:
             await permission
-            request.accept()
+            request.accept(application=Echo()).send("hello")
 
         peer = Served(handler).request()
         peer.wait(10)
         self.assertEqual(peer.response().status, 503)
         permission.callback(None)
-        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_undecidedTooLate(self) -> None:
+        """
+        Nor is one that ends without a decision when nobody waits for it any more; what
+        it raises is logged as ever.
+        """
+        permissions: list[Deferred[None]] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            permissions.append(Deferred())
+            await permissions[-1]
+
+        for leave in (Peer.vanish, lambda peer: peer.wait(10)):
+            leave(Served(handler).request())
+            permissions[-1].callback(None)
+            self.assertEqual(self.flushLoggedErrors(), [])
+            leave(Served(handler).request())
+            permissions[-1].errback(OddError())
+            self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
 
     def test_clientLeft(self) -> None:
         """
@@ -471,15 +491,21 @@ class HandlerTests(SynchronousTestCase):
         One that is left by a ConnectionClosed of its own connection is no fault.
         """
 
-        async def handler(request: WebSocketRequest) -> None:
+        async def pulling(request: WebSocketRequest) -> None:
             connection = request.accept()
             while True:
                 connection.send(await connection.receive())
 
-        for leave in ("vanish", "end", "sendClose"):
-            peer = Served(handler).upgrade()
-            getattr(peer, leave)()
-            self.assertEqual(self.flushLoggedErrors(), [])
+        async def pushing(request: WebSocketRequest) -> None:
+            connection = request.accept(application=Echo())
+            await connection.whenClosed()
+            connection.send("too late")
+
+        for handler in (pulling, pushing):
+            for leave in ("vanish", "end", "sendClose"):
+                peer = Served(handler).upgrade()
+                getattr(peer, leave)()
+                self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_somebodyElsesEnd(self) -> None:
         """
@@ -493,11 +519,17 @@ class HandlerTests(SynchronousTestCase):
             await connection.receive()
             gone[0].send("hello")
 
+        async def pushing(request: WebSocketRequest) -> None:
+            request.accept(application=Echo())
+            gone[0].send("hello")
+
         served = Served(handler)
         served.upgrade().vanish()
         peer = served.upgrade()
         peer.sendText("a")
         self.assertEqual(peer.frames(), [close(1011)])
+        self.assertEqual(len(self.flushLoggedErrors(ConnectionClosed)), 1)
+        Served(pushing).upgrade()
         self.assertEqual(len(self.flushLoggedErrors(ConnectionClosed)), 1)
 
     def test_callbackStyle(self) -> None:

@@ -68,6 +68,7 @@ ORDER = (
     "txwebsocket.refusal",
     "txwebsocket.request",
     "txwebsocket.mounting",
+    "txwebsocket.running",
     "txwebsocket.server",
     "txwebsocket.resource",
     "txwebsocket.router",

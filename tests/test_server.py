@@ -7,10 +7,13 @@ everybody are in ``test_broadcast``, and sites in ``test_mounting``.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Recorder, Served, close, text
+from tests.memory import Peer, Recorder, Served, close, text
 from tests.serving import Echo, Keeper, OddError, Serving, serverOf
 from txwebsocket import (
     CloseCause,
@@ -238,21 +241,75 @@ class ClosingTests(SynchronousTestCase):
 
     def test_handlersEnd(self) -> None:
         """
-        A pull-style handler sees its messages end, and can leave in its own way.
+        A pull-style handler sees its messages end, and can leave in its own way. It is
+        waited for.
         """
         told: list[str] = []
+        saved: Deferred[None] = Deferred()
 
         async def handler(request: WebSocketRequest) -> None:
             async for _ in request.accept():
                 pass
+            await saved
             told.append("cleaned up")
 
         served = Served(handler)
         peer = served.upgrade()
-        serverOf(served).shutDown()
+        gone = serverOf(served).shutDown()
         peer.sendClose()
+        peer.wait(4.9)
+        self.assertNoResult(gone)
+        saved.callback(None)
         self.assertEqual(told, ["cleaned up"])
+        self.assertIsNone(self.successResultOf(gone))
         self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(served.clock.getDelayedCalls(), [])
+
+    def test_listenersEnd(self) -> None:
+        """
+        So is a listener that takes its time, until the deadline.
+        """
+        saved: list[Deferred[None]] = []
+
+        async def onClose(connection: WebSocketConnection) -> None:
+            saved.append(Deferred())
+            await saved[-1]
+
+        ends: list[Callable[[Peer], object]] = [
+            lambda _: saved[-1].callback(None),
+            lambda peer: peer.wait(5),
+        ]
+        for end in ends:
+            server = WebSocketServer(Recorder, onClose=onClose)
+            served = Served(Serving(server))
+            peer = served.upgrade()
+            gone = server.shutDown()
+            peer.sendClose()
+            self.assertNoResult(gone)
+            end(peer)
+            self.assertIsNone(self.successResultOf(gone))
+            self.assertEqual(served.clock.getDelayedCalls(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_incorrigible(self) -> None:
+        """
+        A handler that does not let itself be cancelled is not waited for.
+        """
+        never: list[Deferred[None]] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            request.accept()
+            while True:
+                never.append(Deferred())
+                with contextlib.suppress(CancelledError):
+                    await never[-1]
+
+        served = Served(handler)
+        peer = served.upgrade()
+        gone = serverOf(served).shutDown()
+        peer.wait(5)
+        self.assertEqual(len(never), 2)
+        self.assertIsNone(self.successResultOf(gone))
 
     def test_handlersCancelled(self) -> None:
         """
@@ -271,6 +328,7 @@ class ClosingTests(SynchronousTestCase):
         served = Served(handler)
         peer = served.upgrade()
         serverOf(served).shutDown()
+        peer.sendClose()
         peer.wait(4.9)
         self.assertEqual(told, [])
         peer.wait(0.1)

@@ -21,7 +21,7 @@ from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
 from txwebsocket.upgrade import responseHeaders, takeOver
-from txwebsocket.wire.codes import Role
+from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.errors import InvalidState
 from txwebsocket.wire.extensions import acceptOffers
@@ -77,7 +77,9 @@ class WebSocketRequest:
         self._onDecided = onDecided
         self.link: Link | None = None
         self._isDecided = False
+        # Why the application's decision comes too late, if it does.
         self._lost: Failure | None = None
+        self._withdrawnFor: CloseCause | None = None
         httpRequest.notifyFinish().addErrback(self._clientLeft)
 
     def __repr__(self) -> str:
@@ -116,9 +118,9 @@ class WebSocketRequest:
     @property
     def isDecided(self) -> bool:
         """
-        Has it been accepted or rejected?
+        Has it been accepted or rejected, or answered 503 by the server?
         """
-        return self._isDecided
+        return self._isDecided or self._withdrawnFor is not None
 
     def accept(
         self,
@@ -133,8 +135,10 @@ class WebSocketRequest:
         Open the connection.
 
         Messages that came together with the request are delivered after the caller has
-        had its turn. If the client has left meanwhile, the connection ends at once, as
-        one that was lost.
+        had its turn.
+
+        If it is too late, because the client has left or the server has answered 503
+        meanwhile, the connection ends at once, with a report that says why.
 
         :param protocol: one of ``requestedProtocols``. If None, the first of the
             configuration's ``subprotocols`` that the client offers, if there is one.
@@ -154,11 +158,13 @@ class WebSocketRequest:
         extra = _pairs(headers)
         checkHeaders(extra)
         extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
-        link = self._introduce(application)
+        link = self._introduce(chosen, application)
         self._decide(link)
         connection: WebSocketConnection = link.connection
-        connection.protocol = chosen
-        if self._lost is not None:
+        if self._withdrawnFor is not None:
+            link.abort(self._withdrawnFor)
+            link.connectionLost(Failure(ConnectionAborted()))
+        elif self._lost is not None:
             link.connectionLost(self._lost)
         elif link.wire.state is not State.CONNECTING:
             # The application wants no connection, after all.
@@ -168,12 +174,13 @@ class WebSocketRequest:
             self._open(link, extra)
         return connection
 
-    def _introduce(self, application: object | None) -> Link:
+    def _introduce(self, protocol: str | None, application: object | None) -> Link:
         """
         Make the connection and tell the application of it.
         """
         link = makeLink(Role.SERVER, self._config, self._clock)
         link.connection.request = self
+        link.connection.protocol = protocol
         if application is not None:
             link.attachApplication(application)
         # Choosing and introducing are the application's, which may decide otherwise.
@@ -208,7 +215,7 @@ class WebSocketRequest:
         body: Body = None,
     ) -> None:
         """
-        Answer with an ordinary HTTP response.
+        Answer with an ordinary HTTP response. If it is too late, nothing happens.
 
         :param status: an HTTP status from 300 to 599.
         :param reason: a sentence for its body.
@@ -225,7 +232,7 @@ class WebSocketRequest:
         extra = _pairs(headers)
         checkHeaders(extra)
         self._decide(None)
-        if self._lost is None:
+        if self._lost is None and self._withdrawnFor is None:
             refuse(self.httpRequest, status, reason, extra, body)
 
     def _checkUndecided(self) -> None:
@@ -256,6 +263,21 @@ class WebSocketRequest:
 
     def _clientLeft(self, reason: Failure) -> None:
         self._lost = reason
+
+    def _withdraw(self, cause: CloseCause) -> None:
+        self._withdrawnFor = cause
+        self._onDecided(self, None)
+
+
+def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> None:
+    """
+    Answer 503 to a request that the application has not decided. What it decides from
+    now on comes too late, which is no fault of its.
+
+    :param cause: what ends a connection that is accepted nevertheless.
+    """
+    request._withdraw(cause)
+    refuse(request.httpRequest, 503, explanation)
 
 
 def _pairs(headers: HeaderPairs | None) -> list[tuple[str, str]]:

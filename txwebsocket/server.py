@@ -23,8 +23,9 @@ from txwebsocket.hooks import asDeferred
 from txwebsocket.link import Link
 from txwebsocket.mounting import Mounts
 from txwebsocket.refusal import refuse
-from txwebsocket.request import WebSocketRequest
+from txwebsocket.request import WebSocketRequest, withdraw
 from txwebsocket.requirements import warnOfBrokenTLS
+from txwebsocket.running import Running
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
@@ -49,9 +50,11 @@ class WebSocketServer:
         option ``autoAcceptConnections`` is on.
     :param config: what can be chosen; the defaults if None.
     :param clock: keeps the time; if None, the reactor of the ``Site``.
-    :param onConnect: called with each connection when it is open.
-    :param onClose: called with each connection when it has ended; its ``closeReport``
-        says how.
+    :param onConnect: called with each connection when it is open. This and the other
+        listeners may be coroutines or return Deferreds; what they raise is logged, and
+        :meth:`shutDown` waits for them.
+    :param onClose: called with each connection that ``onConnect`` was called with, when
+        it has ended; its ``closeReport`` says how.
     :param onUpgradeError: called with each :exc:`UpgradeRefused`: somebody got no
         WebSocket before the application was asked.
     :raises TypeError: if the application is none of these.
@@ -83,8 +86,10 @@ class WebSocketServer:
         self._links: dict[WebSocketConnection, Link] = {}
         self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
         self._perAddress: Counter[str | None] = Counter()
-        self._handlers: dict[WebSocketRequest, Deferred[Any]] = {}
-        # Requests that nobody waits for any more, but whose handlers go on.
+        # What has not ended: handlers, and listeners that take their time.
+        self._running = Running()
+        # Requests whose handlers go on, and those that nobody waits for any more.
+        self._handled: set[WebSocketRequest] = set()
         self._abandoned: set[WebSocketRequest] = set()
         self._isShutDown = False
 
@@ -236,8 +241,9 @@ class WebSocketServer:
         """
         checkClose(code, reason)
         for request in list(self._pending):
-            if not request.isDecided:
-                request.reject(503, "The server is closing its connections.")
+            if request in self._pending:
+                explanation = "The server is closing its connections."
+                withdraw(request, CloseCause.SHUTDOWN, explanation)
         links = list(self._links.values())
         gone = DeferredList([link.whenClosed() for link in links])
         for link in links:
@@ -252,35 +258,32 @@ class WebSocketServer:
     ) -> Deferred[None]:
         """
         Let nobody in from now on, leave the sites the server is mounted on, answer all
-        pending requests with 503, and close all connections.
+        pending requests with 503, close all connections, and let handlers and listeners
+        end.
 
         :param timeout: seconds after which the connections that are left are dropped,
-            and handlers that have not ended are cancelled; ``closeTimeout`` if None.
-        :return: a Deferred that fires when all connections are gone.
+            and handlers and listeners that have not ended are cancelled;
+            ``closeTimeout`` if None.
+        :return: a Deferred that fires when all connections are gone and all handlers
+            and listeners have ended, or have been cancelled. A handler that waits for
+            it would wait for itself, until the deadline.
         :raises ValueError: if the code or the reason can't be sent.
         """
         checkClose(code, reason)
         self._isShutDown = True
         self._mounts.removeAll()
         gone = self.closeAllConnections(code, reason)
-        if self._clock is not None and (self._links or self._handlers):
+        if self._clock is not None and (self._links or self._running):
             seconds = self.config.closeTimeout if timeout is None else timeout
             deadline = self._clock.callLater(seconds, self._endAll)
-            gone.addCallback(lambda _: self._endEarly(deadline))
+            gone.addCallback(lambda _: self._running.whenEnded())
+            gone.addCallback(lambda _: _cancelIfActive(deadline))
         return gone
-
-    def _endEarly(self, deadline: IDelayedCall) -> None:
-        """
-        All connections are gone: what else is left need not wait for the deadline.
-        """
-        if deadline.active():
-            deadline.reset(0)
 
     def _endAll(self) -> None:
         for link in list(self._links.values()):
             link.abort(CloseCause.SHUTDOWN)
-        for handler in list(self._handlers.values()):
-            handler.cancel()
+        self._running.giveUp()
 
     # Letting in
 
@@ -355,41 +358,41 @@ class WebSocketServer:
                 self.config.openTimeout, self._tooLate, request
             )
         if waiting is not None:
-            self._handlers[request] = waiting
+            self._handled.add(request)
             waiting.addBoth(self._handlerEnded, request)
             waiting.addCallbacks(
                 partial(self._returned, request), partial(self._raised, request)
             )
             waiting.addErrback(partial(self._logFailure, request))
+            self._running.add(waiting)
 
     def _handlerEnded(self, result: Any, request: WebSocketRequest) -> Any:
-        self._handlers.pop(request, None)
+        self._handled.discard(request)
         self._abandoned.discard(request)
         return result
 
     def _returned(self, request: WebSocketRequest, _: object) -> None:
-        if not request.isDecided:
+        if request in self._pending:
             problem = RuntimeError("the handler ended without a decision")
             self._undecided(request, Failure(problem))
-            return
-        link = request.link
-        if link is not None and link.isPulled:
-            link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
+        elif request.link is not None and request.link.isPulled:
+            request.link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
 
     def _raised(self, request: WebSocketRequest, failure: Failure) -> None:
-        if self._isShutDown and failure.check(CancelledError):
-            return
-        if not request.isDecided:
+        link = request.link
+        if request in self._pending:
             self._undecided(request, failure)
-        elif request.link is not None and request.link.isPulled:
-            request.link.applicationFailed(failure)
-        else:
+        elif self._isShutDown and failure.check(CancelledError):
+            return
+        elif link is not None and link.isPulled:
+            link.applicationFailed(failure)
+        elif not (failure.check(ConnectionClosed) and _hasEnded(link)):
+            # Going on with a connection of its own that has ended would be a race.
             self._logFailure(request, failure)
 
     def _undecided(self, request: WebSocketRequest, failure: Failure) -> None:
         self._logFailure(request, failure)
-        if not request.isDecided:
-            request.reject(500)
+        request.reject(500)
 
     def _logFailure(self, request: WebSocketRequest, failure: Failure) -> None:
         self._log.failure(
@@ -404,7 +407,8 @@ class WebSocketServer:
             seconds=self.config.openTimeout,
         )
         self._abandon(request)
-        request.reject(503, "The server did not decide in time.")
+        explanation = "The server did not decide in time."
+        withdraw(request, CloseCause.OPEN_TIMEOUT, explanation)
 
     # Bookkeeping
 
@@ -415,11 +419,22 @@ class WebSocketServer:
             return
         connection = link.connection
         self._links[connection] = link
-        link.onOpen = partial(self._notify, self._onConnect, connection)
+        link.onOpen = partial(self._opened, connection, isCounted)
         link.onEnd = partial(self._ended, connection, isCounted)
 
+    def _opened(self, connection: WebSocketConnection, isCounted: bool) -> None:
+        link = self._links.get(connection)
+        # It may have ended while its application was told of the beginning.
+        if link is not None:
+            link.onEnd = partial(self._closed, connection, isCounted)
+            self._notify(self._onConnect, connection)
+
+    def _closed(self, connection: WebSocketConnection, isCounted: bool) -> None:
+        self._ended(connection, isCounted)
+        self._notify(self._onClose, connection)
+
     def _abandon(self, request: WebSocketRequest) -> None:
-        if request in self._handlers:
+        if request in self._handled:
             self._abandoned.add(request)
 
     def _left(self, request: WebSocketRequest) -> None:
@@ -430,7 +445,6 @@ class WebSocketServer:
     def _ended(self, connection: WebSocketConnection, isCounted: bool) -> None:
         del self._links[connection]
         self._uncount(connection.request, isCounted)
-        self._notify(self._onClose, connection)
 
     def _forget(self, request: WebSocketRequest) -> bool:
         """
@@ -456,9 +470,26 @@ class WebSocketServer:
         if listener is None:
             return
         try:
-            listener(what)
+            waiting = asDeferred(listener(what))
         except Exception:  # noqa: BLE001 - a listener may raise anything
-            self._log.failure("An error in a listener of the server")
+            self._listenerFailed(Failure())
+            return
+        if waiting is not None:
+            waiting.addErrback(self._listenerFailed)
+            self._running.add(waiting)
+
+    def _listenerFailed(self, failure: Failure) -> None:
+        if not (self._isShutDown and failure.check(CancelledError)):
+            self._log.failure("An error in a listener of the server", failure)
+
+
+def _hasEnded(link: Link | None) -> bool:
+    return link is not None and not link.connection.connected
+
+
+def _cancelIfActive(call: IDelayedCall) -> None:
+    if call.active():
+        call.cancel()
 
 
 def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:

@@ -115,6 +115,7 @@ class CloseCause(Enum):
     WRITE_TIMEOUT = "the peer did not read what we sent in time"
     BUFFER_FULL = "more was waiting to be sent than maxBufferedBytes allows"
     SHUTDOWN = "the server was shut down"
+    OPEN_TIMEOUT = "the request was not decided in time"
     DROPPED = "the application dropped the connection"
 
 
