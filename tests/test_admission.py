@@ -451,11 +451,13 @@ class OriginTests(AdmissionTestCase):
         globalLogPublisher.addObserver(note)
         self.addCleanup(globalLogPublisher.removeObserver, note)
         self.serve()
-        peer = self.come("192.0.2.9", "Origin: https://a.example")
+        peer = self.served.connect(TransportFrom(self.served.clock, "192.0.2.9"))
+        peer.send(handshake("Origin: https://a.example", path="/chat"))
         self.assertEqual(peer.response().status, 403)
         [line] = [event for event in events if "gets no WebSocket" in event]
         for part in ("192.0.2.9", "https://a.example", "example.com", "origins"):
             self.assertIn(part, line)
+        self.assertIn("/chat", line)
 
 
 class ListenerTests(AdmissionTestCase):
@@ -671,6 +673,33 @@ class ListenerTests(AdmissionTestCase):
         self.served.request()
         [(what, error)] = self.told
         self.assertEqual((what, error.status), ("error", 503))
+
+    def test_upgradeErrorsSayWhose(self) -> None:
+        """
+        It tells whose request that was: the client's address as the application would
+        see it, what was asked for, the page's origin, and the whole request.
+        """
+        self.listen(trustedProxies=["192.0.2.1"])
+        self.served.request(
+            "Origin: https://a.example",
+            "X-Forwarded-For: 203.0.113.7",
+            "User-Agent: odd",
+            path="/chat?room=1",
+        )
+        self.served.request(
+            "Sec-WebSocket-Version: 8", "Sec-WebSocket-Origin: https://b.example"
+        )
+        self.served.request("Sec-WebSocket-Key: 1")
+        found = [error for _, error in self.told]
+        self.assertEqual(
+            [(error.remoteAddress, error.resource, error.origin) for error in found],
+            [
+                ("203.0.113.7", "/chat?room=1", "https://a.example"),
+                ("192.0.2.1", "/", "https://b.example"),
+                ("192.0.2.1", "/", None),
+            ],
+        )
+        self.assertEqual(found[0].httpRequest.getHeader("User-Agent"), "odd")
 
     def test_rejected(self) -> None:
         """

@@ -288,6 +288,100 @@ class RecipientTests(BroadcastTestCase):
         self.assertEqual(peers[1].frames(), [text("farewell")])
 
 
+class SomeTests(BroadcastTestCase):
+    """
+    Tests of messages to some.
+    """
+
+    def setUp(self) -> None:
+        self.serve()
+        self.ends = [self.connect() for _ in range(3)]
+        self.peers = [peer for peer, _ in self.ends]
+        self.connections = [connection for _, connection in self.ends]
+
+    def test_some(self) -> None:
+        """
+        Only those named are sent a message, text or bytes, whatever names them.
+        """
+        first, _, third = self.connections
+        for to in ([first, third], {first, third}, iter((third, first))):
+            self.assertEqual(self.server.broadcast("hello", to=to), [])
+            frames = [peer.frames() for peer in self.peers]
+            self.assertEqual(frames, [[text("hello")], [], [text("hello")]])
+        self.server.broadcast(b"bytes", to=[third])
+        self.server.broadcastUTF("text", to=[third])
+        self.server.broadcastBytes(b"more", to=[third])
+        self.assertEqual(
+            [peer.frames() for peer in self.peers],
+            [[], [], [binary(b"bytes"), text("text"), binary(b"more")]],
+        )
+
+    def test_nobody(self) -> None:
+        """
+        Nobody is not everybody.
+        """
+        self.assertEqual(self.server.broadcast("hello", to=[]), [])
+        self.assertEqual([peer.frames() for peer in self.peers], [[], [], []])
+
+    def test_once(self) -> None:
+        """
+        Who is named twice is sent it once.
+        """
+        self.server.broadcast("hello", to=[self.connections[0]] * 2)
+        self.assertEqual(self.peers[0].frames(), [text("hello")])
+
+    def test_ended(self) -> None:
+        """
+        Who has left, or is about to, is passed over, and raises nothing.
+        """
+        _, closing, there = self.connections
+        self.peers[0].vanish()
+        closing.close()
+        self.peers[1].frames()
+        self.assertEqual(self.server.broadcast("hello", to=self.connections), [])
+        self.assertEqual(self.peers[1].frames(), [])
+        self.assertEqual(self.peers[2].frames(), [text("hello")])
+        self.assertTrue(there.connected)
+
+    def test_changing(self) -> None:
+        """
+        A set of connections may change while they are sent to.
+        """
+        people = set(self.connections)
+        for connection in self.connections:
+            connection.whenClosed().addCallback(
+                lambda _, connection=connection: people.discard(connection)
+            )
+            connection.attachProducer(Dropping(connection))
+        self.server.broadcast(bytes(100 * KIB), to=people)
+        for peer in self.peers:
+            peer.turn()
+        self.assertEqual(people, set())
+
+    def test_slow(self) -> None:
+        """
+        Who is slow can be left out here, too.
+        """
+        _, slow = self.connectSlow()
+        left = self.server.broadcast("x", to=[slow, self.connections[0]], skipAbove=0)
+        self.assertEqual(left, [slow])
+        self.assertEqual(self.peers[0].frames(), [text("x")])
+
+    def test_strangers(self) -> None:
+        """
+        An open connection of another server raises ValueError, which names it, before
+        anybody is sent anything.
+        """
+        mine, server = self.connections[0], self.server
+        self.serve()
+        peer, stranger = self.connect()
+        error = self.assertRaises(
+            ValueError, server.broadcast, "hello", to=[mine, stranger]
+        )
+        self.assertIn(repr(stranger), str(error))
+        self.assertEqual(self.peers[0].frames() + peer.frames(), [])
+
+
 class SlowTests(BroadcastTestCase):
     """
     Tests of broadcasts while some don't read.
@@ -392,6 +486,31 @@ class SlowTests(BroadcastTestCase):
         left = self.server.broadcast(bytes(60 * KIB), skipAbove=KIB)
         self.assertEqual(left, [connection])
         self.assertTrue(connection.connected)
+
+
+class Dropping:
+    """
+    A producer that drops its connection instead of pausing.
+    """
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self.connection = connection
+
+    def pauseProducing(self) -> None:
+        """
+        Drop it.
+        """
+        self.connection.drop(1000, "", skipCloseFrame=True)
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        There is nothing to stop.
+        """
 
 
 class Producer:

@@ -7,7 +7,7 @@ The server: who is let in, and who is there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from txwebsocket.admission import Admission, describe
+from txwebsocket.broadcasting import sendToMany
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
@@ -26,15 +28,12 @@ from txwebsocket.refusal import refuse
 from txwebsocket.request import WebSocketRequest, withdraw
 from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.running import Running
-from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, UpgradeRefused, shown
-from txwebsocket.wire.forwarded import TrustedProxies
-from txwebsocket.wire.handshake import Offer, readRequest
+from txwebsocket.wire.handshake import Offer
 from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.options import ServerConfig
-from txwebsocket.wire.origins import OriginPolicy
 
 
 class WebSocketServer:
@@ -79,8 +78,7 @@ class WebSocketServer:
         self._onConnect = onConnect
         self._onClose = onClose
         self._onUpgradeError = onUpgradeError
-        self._origins = OriginPolicy(self.config.origins)
-        self._proxies = TrustedProxies(self.config.trustedProxies)
+        self._admission = Admission(self.config)
         self._mounts = Mounts(self.serve, self.shutDown)
         self._clock = clock
         self._links: dict[WebSocketConnection, Link] = {}
@@ -157,11 +155,12 @@ class WebSocketServer:
 
         :return: ``NOT_DONE_YET``, as ``render`` does for what is answered elsewhere.
         """
-        addresses = self._addresses(httpRequest)
+        addresses = self._admission.addresses(httpRequest)
+        address = addresses[0] if addresses else None
         try:
-            offer = self._admit(httpRequest, addresses)
+            offer = self._admit(httpRequest, address)
         except UpgradeRefused as refused:
-            self._refuse(httpRequest, refused)
+            self._refuse(describe(refused, httpRequest, address))
         except Exception:  # noqa: BLE001 - an origin chooser may raise anything
             self._log.failure("An error while a request was checked")
             refuse(httpRequest, 500, "")
@@ -176,57 +175,67 @@ class WebSocketServer:
     # To everybody
 
     def broadcast(
-        self, message: str | BytesLike, *, skipAbove: int | None = None
+        self,
+        message: str | BytesLike,
+        *,
+        to: Iterable[WebSocketConnection] | None = None,
+        skipAbove: int | None = None,
     ) -> list[WebSocketConnection]:
         """
-        Send a message to all open connections. It is framed once, and compressed once
-        for those that compress each message by itself in the same way. No connection's
-        fate touches another's.
+        Send a message to all open connections, or to some. It is framed once, and
+        compressed once for those that compress each message by itself in the same way.
+        No connection's fate touches another's, nor the caller's.
 
         :param message: text for ``str``, binary for what is like ``bytes``.
+        :param to: connections of this server, each of which is sent it once; those
+            that are closing, or have ended, are passed over. None means all.
         :param skipAbove: leave out who has more than this many bytes waiting. Who has
             more than ``maxBufferedBytes`` is closed with 1008, as by ``send``.
         :return: who was left out, or closed because of this.
+        :raises ValueError: if one of ``to`` is open and not of this server.
         """
         if isinstance(message, str):
-            return self.broadcastUTF(message, skipAbove=skipAbove)
-        return self.broadcastBytes(message, skipAbove=skipAbove)
+            return self.broadcastUTF(message, to=to, skipAbove=skipAbove)
+        return self.broadcastBytes(message, to=to, skipAbove=skipAbove)
 
     def broadcastUTF(
-        self, text: str, *, skipAbove: int | None = None
+        self,
+        text: str,
+        *,
+        to: Iterable[WebSocketConnection] | None = None,
+        skipAbove: int | None = None,
     ) -> list[WebSocketConnection]:
         """
-        Send a text message to all open connections; see :meth:`broadcast`.
+        Send a text message to all open connections, or some; see :meth:`broadcast`.
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}")
-        return self._broadcast(Opcode.TEXT, text.encode("utf-8"), skipAbove)
+        payload = text.encode("utf-8")
+        return sendToMany(Opcode.TEXT, payload, self._linksOf(to), skipAbove)
 
     def broadcastBytes(
-        self, data: BytesLike, *, skipAbove: int | None = None
+        self,
+        data: BytesLike,
+        *,
+        to: Iterable[WebSocketConnection] | None = None,
+        skipAbove: int | None = None,
     ) -> list[WebSocketConnection]:
         """
-        Send a binary message to all open connections; see :meth:`broadcast`.
+        Send a binary message to all open connections, or some; see :meth:`broadcast`.
         """
-        return self._broadcast(Opcode.BINARY, asBytes(data), skipAbove)
+        payload = asBytes(data)
+        return sendToMany(Opcode.BINARY, payload, self._linksOf(to), skipAbove)
 
-    def _broadcast(
-        self, opcode: Opcode, payload: bytes, skipAbove: int | None
-    ) -> list[WebSocketConnection]:
-        shared: dict[Any, Any] = {}
-        left = []
-        for connection, link in list(self._links.items()):
-            if not connection.connected:
-                continue
-            if skipAbove is None or connection.bufferedAmount <= skipAbove:
-                try:
-                    link.wire.sendShared(opcode, payload, shared)
-                except ConnectionClosed:
-                    left.append(connection)
-                link.settle()
-            else:
-                left.append(connection)
-        return left
+    def _linksOf(
+        self, chosen: Iterable[WebSocketConnection] | None
+    ) -> Sequence[tuple[WebSocketConnection, Link]]:
+        if chosen is None:
+            return list(self._links.items())
+        recipients = dict.fromkeys(chosen)
+        for connection in recipients:
+            if connection.connected and connection not in self._links:
+                raise ValueError(f"{connection!r} is not a connection of this server")
+        return [(each, self._links[each]) for each in recipients if each in self._links]
 
     # The end
 
@@ -287,37 +296,15 @@ class WebSocketServer:
 
     # Letting in
 
-    def _addresses(self, httpRequest: Request) -> list[str]:
-        peer = getattr(httpRequest.getClientAddress(), "host", None)
-        forwarded = httpRequest.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
-        return self._proxies.addresses(peer, forwarded)
-
-    def _admit(self, httpRequest: Request, addresses: list[str]) -> Offer:
+    def _admit(self, httpRequest: Request, address: str | None) -> Offer:
         """
         Check whatever can be checked without the application.
         """
-        if not canTakeOver(httpRequest):
-            raise UpgradeRefused(
-                426, "A WebSocket is asked for over HTTP/1.1, not over HTTP/2."
-            )
-        offer = readRequest(
-            httpRequest.method, httpRequest.clientproto, _headers(httpRequest)
-        )
-        if offer.origin is not None:
-            self._checkOrigin(offer.origin, offer.host)
+        offer = self._admission.check(httpRequest)
         if self._isShutDown:
             raise UpgradeRefused(503, "The server is shutting down.")
-        self._checkCounts(addresses[0] if addresses else None)
+        self._checkCounts(address)
         return offer
-
-    def _checkOrigin(self, origin: str, host: str) -> None:
-        if not self._origins.permits(origin, host):
-            raise UpgradeRefused(
-                403,
-                f"Pages of {origin!r} may not connect to {host!r}. If they should, "
-                "name their origin in the server's option 'origins'; behind a proxy "
-                "that changes the header Host, name the site's own origin there.",
-            )
 
     def _checkCounts(self, address: str | None) -> None:
         config = self.config
@@ -333,13 +320,16 @@ class WebSocketServer:
                     503, f"The server is full ({option}). Try again later."
                 )
 
-    def _refuse(self, httpRequest: Request, refused: UpgradeRefused) -> None:
+    def _refuse(self, refused: UpgradeRefused) -> None:
         self._log.info(
-            "{client} gets no WebSocket: {refused}",
-            client=str(httpRequest.getClientAddress()),
+            "{client} gets no WebSocket at {resource}: {refused}",
+            client=refused.remoteAddress or "Somebody on this machine",
+            resource=shown(refused.resource),
             refused=shown(str(refused)),
         )
-        refuse(httpRequest, refused.status, refused.explanation, refused.headers)
+        refuse(
+            refused.httpRequest, refused.status, refused.explanation, refused.headers
+        )
         self._notify(self._onUpgradeError, refused)
 
     # Deciding
@@ -490,9 +480,3 @@ def _hasEnded(link: Link | None) -> bool:
 def _cancelIfActive(call: IDelayedCall) -> None:
     if call.active():
         call.cancel()
-
-
-def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:
-    for name, values in httpRequest.requestHeaders.getAllRawHeaders():
-        for value in values:
-            yield name, value

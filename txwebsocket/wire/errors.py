@@ -15,6 +15,7 @@ with a close code, and the close report names it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from txwebsocket.wire.report import CloseReport
 
@@ -49,7 +50,16 @@ class UpgradeRefused(HandshakeError):
     :ivar status: the HTTP status to answer with.
     :ivar explanation: one readable sentence for the body of that answer.
     :ivar headers: names and values to add to it.
+    :ivar httpRequest: the twisted.web request, as soon as a server has refused it.
+    :ivar remoteAddress: whom it came from, as ``WebSocketRequest.remoteAddress``.
+    :ivar resource: what it asked for, as the request line has it.
+    :ivar origin: what it gave as its origin, if anything.
     """
+
+    httpRequest: Any = None
+    remoteAddress: str | None = None
+    resource: str = ""
+    origin: str | None = None
 
     def __init__(
         self,

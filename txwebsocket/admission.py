@@ -1,0 +1,85 @@
+# -*- test-case-name: tests.test_admission -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Who may ask for a WebSocket at all: what can be checked of a request by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.web.server import Request
+
+from txwebsocket.upgrade import canTakeOver
+from txwebsocket.wire.errors import UpgradeRefused
+from txwebsocket.wire.forwarded import TrustedProxies
+from txwebsocket.wire.handshake import Offer, readRequest
+from txwebsocket.wire.options import ServerConfig
+from txwebsocket.wire.origins import OriginPolicy
+
+
+class Admission:
+    """
+    Read a twisted.web request that asks for a WebSocket.
+
+    :param config: says which origins are let in, and which proxies are trusted.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._origins = OriginPolicy(config.origins)
+        self._proxies = TrustedProxies(config.trustedProxies)
+
+    def addresses(self, httpRequest: Request) -> list[str]:
+        """
+        The way the request came: the client's address first.
+        """
+        peer = getattr(httpRequest.getClientAddress(), "host", None)
+        forwarded = httpRequest.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
+        return self._proxies.addresses(peer, forwarded)
+
+    def check(self, httpRequest: Request) -> Offer:
+        """
+        What the request offers.
+
+        :raises UpgradeRefused: if it can't become a WebSocket.
+        """
+        if not canTakeOver(httpRequest):
+            raise UpgradeRefused(
+                426, "A WebSocket is asked for over HTTP/1.1, not over HTTP/2."
+            )
+        offer = readRequest(
+            httpRequest.method, httpRequest.clientproto, _headers(httpRequest)
+        )
+        if offer.origin is not None:
+            self._checkOrigin(offer.origin, offer.host)
+        return offer
+
+    def _checkOrigin(self, origin: str, host: str) -> None:
+        if not self._origins.permits(origin, host):
+            raise UpgradeRefused(
+                403,
+                f"Pages of {origin!r} may not connect to {host!r}. If they should, "
+                "name their origin in the server's option 'origins'; behind a proxy "
+                "that changes the header Host, name the site's own origin there.",
+            )
+
+
+def describe(
+    refused: UpgradeRefused, httpRequest: Request, address: str | None
+) -> UpgradeRefused:
+    """
+    Add to a refusal whose request it was.
+    """
+    refused.httpRequest = httpRequest
+    refused.remoteAddress = address
+    refused.resource = httpRequest.uri.decode("latin-1")
+    for name in (b"sec-websocket-origin", b"origin"):
+        for value in httpRequest.requestHeaders.getRawHeaders(name, []):
+            refused.origin = value.decode("latin-1")
+    return refused
+
+
+def _headers(httpRequest: Request) -> Iterator[tuple[bytes, bytes]]:
+    for name, values in httpRequest.requestHeaders.getAllRawHeaders():
+        for value in values:
+            yield name, value
