@@ -780,7 +780,7 @@ class RoomsTests(ExampleTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.served = Served(self.module.makeRouter())
+        self.served = Served(self.module.router)
 
     def enter(self, room: str) -> Peer:
         """
@@ -827,7 +827,7 @@ class RoomsTests(ExampleTestCase):
         """
         Nor does somebody who does not read.
         """
-        self.served = Served(self.module.makeRouter(), clock=self.served.clock)
+        self.served = Served(self.module.router, clock=self.served.clock)
         slow, *peers = [self.enter("lobby") for _ in range(3)]
         slow.stall()
         message = "x" * 900 * KIB

@@ -1,17 +1,10 @@
 # Part of txwebsocket. See LICENSE for details.
 """A room for each path."""
 
-from txwebsocket import ConnectionClosed, WebSocketRouter
+from txwebsocket import WebSocketRouter
 
+router = WebSocketRouter()
 rooms = {}
-
-
-def say(people, message):
-    for person in list(people):
-        try:
-            person.send(message)
-        except ConnectionClosed:
-            pass  # who is about to leave
 
 
 async def room(request):
@@ -21,14 +14,11 @@ async def room(request):
     people.add(connection)
     try:
         async for message in connection:
-            say(people, message)
+            router.server.broadcast(message, to=people)
     finally:
         people.discard(connection)
         if not people:
             rooms.pop(name, None)
 
 
-def makeRouter():
-    router = WebSocketRouter()
-    router.mount("/rooms/{name}", "chat.v1", room)
-    return router
+router.mount("/rooms/{name}", "chat.v1", room)
