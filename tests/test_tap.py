@@ -79,6 +79,16 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--port=tcp:8081", "-p", "unix:/run/ws.sock")
         self.assertEqual(options["ports"], ["tcp:8081", "unix:/run/ws.sock"])
 
+    def test_portNumber(self) -> None:
+        """
+        A number alone is a port for programs on this machine, as by default.
+        """
+        options = parse("--port=8081", "-p", "0")
+        self.assertEqual(
+            options["ports"],
+            ["tcp:8081:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"],
+        )
+
     def test_badPort(self) -> None:
         """
         What is no endpoint is refused, before anything is started.

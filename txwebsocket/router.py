@@ -163,12 +163,14 @@ class WebSocketRouter(WebSocketResource):
 
         :param path: ``/literal``, ``/with/{name}`` for whole segments, ``*`` for any,
             or a compiled regular expression for all of the path. What is matched is
-            handed to handlers as ``request.parameters``.
+            handed to handlers as ``request.parameters``. Groups without a name have
+            their number for one; those that took no part are not there.
         :param protocol: a subprotocol; None for clients that offer none; ``*`` for any
             or none.
         :param application: as for :class:`WebSocketServer`; a handler is given a
             :class:`WebSocketRouterRequest`.
-        :raises ValueError: if the path is none, or there is this route already.
+        :raises ValueError: if the path is none, has braces around anything but a name
+            and all of a segment, or there is this route already.
         :raises TypeError: if the application can't be served.
         """
         if protocol is not None and protocol != ANY and not _isName(protocol):

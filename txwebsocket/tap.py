@@ -35,7 +35,8 @@ from txwebsocket.site import WebSocketSite
 from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.options import ServerConfig
 
-DEFAULT_PORT = "tcp:8080:interface=127.0.0.1"
+_LOCAL_PORT = "tcp:{}:interface=127.0.0.1"
+DEFAULT_PORT = _LOCAL_PORT.format(8080)
 
 _APP_HELP = (
     "What to serve in place of the echo: the dotted name of a handler, a factory or a "
@@ -110,11 +111,14 @@ class Options(UsageOptions):
 
     def opt_port(self, description: str) -> None:
         """
-        Where to listen, as a Twisted endpoint: tcp:8080 (open to others),
+        Where to listen: the number of a port, for this machine alone; or a Twisted
+        endpoint: tcp:8080 (open to others),
         ssl:8443:privateKey=key.pem:certKey=cert.pem, unix:/run/ws.sock, systemd:...,
         haproxy:tcp:8080. Can be given several times.
         [default: tcp:8080:interface=127.0.0.1]
         """
+        if description.isdecimal():
+            description = _LOCAL_PORT.format(description)
         self["ports"].append(description)
 
     opt_p = opt_port

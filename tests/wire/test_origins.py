@@ -3,6 +3,7 @@
 Tests of :mod:`txwebsocket.wire.origins`.
 """
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.wire.origins import (
@@ -91,6 +92,7 @@ class ParseOriginTests(SynchronousTestCase):
             "https://[::1]:8443": ("https", "[::1]", 8443),
             "https://xn--bcher-kva.example": ("https", "xn--bcher-kva.example", 443),
             "app+x-1.0://some_host:1": ("app+x-1.0", "some_host", 1),
+            "moz-extension://1b2c-3d": ("moz-extension", "1b2c-3d", 0),
         }.items():
             self.assertEqual(parseOrigin(text), Origin(*expected))
 
@@ -117,7 +119,8 @@ class ParseOriginTests(SynchronousTestCase):
             "https://example.com:65536",
             "https://::1",
             "https://[example.com]",
-            "app://host-without-known-port",
+            "app://host:0",
+            "app://",
             "1http://example.com",
         ):
             self.assertIsNone(parseOrigin(text), text)
@@ -197,10 +200,13 @@ class IsSameHostTests(SynchronousTestCase):
 
     def test_unknownScheme(self) -> None:
         """
-        A scheme without a default port is compared by the port it says.
+        A scheme without a default port is compared by the port it says. One that says
+        none is on no host, even if it is called the same.
         """
         self.assertSame("app://example.com:80", "example.com:80")
         self.assertNotSame("app://example.com:80", "example.com")
+        for host in ("example.com", "example.com:0", "example.com:80"):
+            self.assertNotSame("chrome-extension://example.com", host)
 
 
 class OriginPolicyTests(SynchronousTestCase):
@@ -248,6 +254,24 @@ class OriginPolicyTests(SynchronousTestCase):
         self.assertRefuses(allowed, "http://example.com")
         self.assertRefuses(allowed, "http://localhost:3001")
         self.assertRefuses(allowed, "http://localhost")
+
+    def test_extensions(self) -> None:
+        """
+        A browser's extension may connect if it is named, and so may an app with a
+        scheme of its own; no other, and no page of the same name.
+        """
+        allowed = ["chrome-extension://aeblfdkhhhdcdjpi", "capacitor://localhost"]
+        self.assertPermits(allowed, "chrome-extension://aeblfdkhhhdcdjpi")
+        self.assertPermits(allowed, "capacitor://localhost")
+        for origin in (
+            "chrome-extension://aeblfdkhhhdcdjpj",
+            "moz-extension://aeblfdkhhhdcdjpi",
+            "https://aeblfdkhhhdcdjpi",
+            "http://localhost",
+            "capacitor://localhost:80",
+        ):
+            self.assertRefuses(allowed, origin)
+        self.assertRefuses([], "chrome-extension://h", "h")
 
     def test_below(self) -> None:
         """
@@ -307,6 +331,20 @@ class OriginPolicyTests(SynchronousTestCase):
         self.assertIs(OriginPolicy(lambda origin: "yes").permits("null", "h"), True)
         self.assertIs(OriginPolicy(lambda origin: None).permits("null", "h"), False)
 
+    def test_callableLater(self) -> None:
+        """
+        One that would answer later lets nobody in.
+        """
+
+        async def choose(origin: str) -> bool:
+            return False
+
+        asked = choose("https://example.com")
+        self.addCleanup(asked.close)
+        for answer in (asked, Deferred()):
+            policy = OriginPolicy(lambda _, answer=answer: answer)
+            self.assertRaises(TypeError, policy.permits, "https://example.com", "h")
+
     def test_mistakes(self) -> None:
         """
         What is no origin and no pattern is refused at once, shown, and explained.
@@ -324,6 +362,7 @@ class OriginPolicyTests(SynchronousTestCase):
             "https://*.example.com:0",
             "*://example.com",
             "https://bücher.example",
+            "chrome-extension://*.name",
             "null",
             "",
         ):

@@ -149,13 +149,6 @@ class LiteralTests(SynchronousTestCase):
         self.assertIsNone(matched("/a/b", b"/a%2Fb"))
         self.assertIsNone(matched("/a%2Fb", b"/a%2Fb"))
 
-    def test_braces(self) -> None:
-        """
-        Braces that don't enclose a whole segment with a name are ordinary text.
-        """
-        for path in ("/a{name}", "/{name}a", "/{}", "/{a b}", "/{1}", "/{{name}}"):
-            self.assertIsNone(matched(path, b"/anything"), path)
-
 
 class ParameterTests(SynchronousTestCase):
     """
@@ -280,7 +273,8 @@ class ExpressionTests(SynchronousTestCase):
 
     def test_optionalGroups(self) -> None:
         """
-        A group that took no part is not told.
+        A group that took no part is not told, so that ``parameters.get(name, default)``
+        works, and what is told is always text.
         """
         expression = r"/a(?:/(?P<b>\w+))?(/)?"
         self.assertFinds(expression, b"/a/b", {"b": "b"})
@@ -352,6 +346,30 @@ class MistakeTests(SynchronousTestCase):
         for thing in things:
             error = self.assertRaises(TypeError, Route, thing)
             self.assertIn(repr(thing), str(error))
+
+    def test_braces(self) -> None:
+        """
+        Braces that don't enclose a whole segment with a name are a slip, which is
+        refused. The error says what a name may look like.
+        """
+        for segment in (
+            "{room-id}",
+            "a{name}",
+            "{name}a",
+            "{}",
+            "{a b}",
+            "{1}",
+            "{é}",
+            "{{name}}",
+            "{name",
+            "name}",
+            "{a}{b}",
+        ):
+            path = f"/rooms/{segment}/x"
+            error = self.assertRaises(ValueError, Route, path)
+            for words in (repr(segment), repr(path), "letters, digits and underscores"):
+                self.assertIn(words, str(error))
+        self.assertEqual(matched(re.compile(r"/(\{.*\})"), b"/{}"), {"1": "{}"})
 
     def test_parameterTwice(self) -> None:
         """

@@ -23,7 +23,8 @@ _PATTERN = re.compile(rf"{_SCHEME}\*\.({_NAME}){_PORT}")
 
 class Origin(NamedTuple):
     """
-    Where a page came from, in comparable form: lower case, the port always there.
+    Where a page came from, in comparable form: lower case, the port always there, but
+    zero where there is none, as in ``chrome-extension://name``.
     """
 
     scheme: str
@@ -51,8 +52,9 @@ def parseOrigin(text: str) -> Origin | None:
     if found is None:
         return None
     scheme, host, port = found.groups()
-    number = int(port) if port else _DEFAULT_PORTS.get(scheme, 0)
-    return Origin(scheme, host, number) if 0 < number < 65536 else None
+    if port is None:
+        return Origin(scheme, host, _DEFAULT_PORTS.get(scheme, 0))
+    return Origin(scheme, host, int(port)) if 0 < int(port) < 65536 else None
 
 
 def isSameHost(origin: Origin, host: str) -> bool:
@@ -60,10 +62,11 @@ def isSameHost(origin: Origin, host: str) -> bool:
     Does a ``Host`` header name the host and port of this origin?
 
     The scheme is not compared, because a proxy in front may be the one that speaks TLS;
-    a Host without a port means the default one of the origin's scheme.
+    a Host without a port means the default one of the origin's scheme. A browser's
+    extension, or what else has no port, is on no host, whatever it is called.
     """
     found = _AUTHORITY.fullmatch(host.lower())
-    if found is None:
+    if found is None or not origin.port:
         return False
     port = int(found[2]) if found[2] else _DEFAULT_PORTS.get(origin.scheme, 0)
     return (origin.host, origin.port) == (found[1], port)
@@ -73,9 +76,10 @@ class OriginPolicy:
     """
     Who may connect besides pages of the server's own host and port.
 
-    :param allowed: exact origins (``https://example.com``), patterns for all hosts
-        below one (``https://*.example.com``), :data:`INSECURE_ANY_ORIGIN`; or one
-        callable that decides alone.
+    :param allowed: exact origins (``https://example.com``,
+        ``chrome-extension://name``), patterns for all hosts below one
+        (``https://*.example.com``), :data:`INSECURE_ANY_ORIGIN`; or one callable that
+        decides alone.
     :raises ValueError: if one of them is none of these.
     """
 
@@ -94,10 +98,11 @@ class OriginPolicy:
             return
         pattern = _PATTERN.fullmatch(text.lower())
         origin = parseOrigin(text.replace("//*.", "//", 1) if pattern else text)
-        if origin is None:
+        if origin is None or (pattern and not origin.port):
             raise ValueError(
                 f"{text!r} is not an origin such as https://example.com, "
-                "https://example.com:8443 or https://*.example.com"
+                "https://example.com:8443, https://*.example.com or "
+                "chrome-extension://name"
             )
         (self._below if pattern else self._exact).add(origin)
 
@@ -105,9 +110,15 @@ class OriginPolicy:
         """
         May a page with this ``Origin`` connect to a server that was asked for as
         ``host``?
+
+        :raises TypeError: if the callable would answer later.
         """
         if self._chooser is not None:
-            return bool(self._chooser(text))
+            answer: object = self._chooser(text)
+            if hasattr(answer, "__await__"):
+                # It would count as a yes.
+                raise TypeError(f"origins must answer at once, not with {answer!r}")
+            return bool(answer)
         if self._takesAny:
             return True
         origin = parseOrigin(text)

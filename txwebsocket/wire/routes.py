@@ -47,7 +47,8 @@ class Route:
     """
     A pattern for paths.
 
-    :raises ValueError: if it is a string that is no path, or names a parameter twice.
+    :raises ValueError: if it is a string that is no path, names a parameter twice, or
+        has braces around anything but a name and all of a segment.
     :raises TypeError: if it is neither a string nor a compiled expression of strings.
     """
 
@@ -71,6 +72,13 @@ class Route:
         if not path.startswith("/"):
             raise ValueError(f"a path must start with a slash, or be '*': {path!r}")
         self._segments = path[1:].split("/")
+        for segment in self._segments:
+            if not _PARAMETER.fullmatch(segment) and set(segment) & set("{}"):
+                raise ValueError(
+                    f"{segment!r} in {path!r}: a parameter is a whole segment such as "
+                    "{room}, named with letters, digits and underscores, and no digit "
+                    "first; for all else use a compiled expression"
+                )
         names = [name[1] for name in map(_PARAMETER.fullmatch, self._segments) if name]
         if len(set(names)) < len(names):
             raise ValueError(f"a parameter is there twice: {path!r}")
@@ -79,7 +87,8 @@ class Route:
         """
         What the path's parameters are, by their names, if the path fits at all.
 
-        The groups of an expression without a name have their number for one.
+        The groups of an expression without a name have their number for one. Groups
+        that took no part are not there.
         """
         if self._isAny:
             return {}
