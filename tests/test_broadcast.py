@@ -20,6 +20,7 @@ from txwebsocket import (
     Extension,
     ServerConfig,
     WebSocketConnection,
+    WebSocketFrame,
     WebSocketProtocol,
     WebSocketRequest,
     WebSocketServer,
@@ -416,6 +417,20 @@ class SlowTests(BroadcastTestCase):
         self.assertEqual(len(slow.frames()), 2)
         self.assertEqual(self.server.broadcast("again", skipAbove=KIB), [])
         self.assertEqual(slow.frames(), [text("again")])
+
+    def test_withinMessage(self) -> None:
+        """
+        Who is being sent a message frame by frame is left out, since it would be torn.
+        """
+        self.serve()
+        busy, connection = self.connect()
+        other, _ = self.connect()
+        connection.sendFrame(WebSocketFrame(Opcode.TEXT, b"a", fin=False))
+        self.assertEqual(self.server.broadcast("hello"), [connection])
+        connection.sendFrame(WebSocketFrame(Opcode.CONTINUATION, b"b"))
+        self.assertEqual(self.server.broadcast("hello"), [])
+        self.assertEqual(other.frames(), [text("hello")] * 2)
+        self.assertEqual(len(busy.frames()), 3)
 
     def test_kinds(self) -> None:
         """

@@ -67,6 +67,7 @@ class ClosingTests(SynchronousTestCase):
             CloseReport(
                 cause=CloseCause.LOCAL_CLOSE,
                 wasClean=True,
+                closeSent=True,
                 sentCode=4000,
                 sentReason="enough",
                 receivedCode=4001,
@@ -89,6 +90,7 @@ class ClosingTests(SynchronousTestCase):
             CloseReport(
                 cause=CloseCause.PEER_CLOSE,
                 wasClean=True,
+                closeSent=True,
                 sentCode=4000,
                 sentReason="enough",
                 receivedCode=4000,

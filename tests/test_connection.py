@@ -299,6 +299,38 @@ class SendingTests(SynchronousTestCase):
                 ends.peer.frames(), [Frame(Opcode.TEXT, b"half", fin=False)]
             )
 
+    def test_wrongFrame(self) -> None:
+        """
+        What would break the protocol raises ValueError, says why, and is not sent.
+        """
+        for frame, words in (
+            (WebSocketFrame(Opcode.CLOSE, closeStatus=1000), "close()"),
+            (WebSocketFrame(3), "opcode"),
+            (WebSocketFrame(Opcode.TEXT, rsv1=True), "rsv1"),
+            (WebSocketFrame(Opcode.PING, fin=False), "fragmented"),
+            (WebSocketFrame(Opcode.PONG, bytes(126)), "125"),
+            (WebSocketFrame(Opcode.CONTINUATION), "continue"),
+        ):
+            ends = Ends()
+            error = self.assertRaises(ValueError, ends.connection.sendFrame, frame)
+            self.assertIn(words, str(error))
+            ends.connection.send("next")
+            self.assertEqual(ends.peer.frames(), [text("next")])
+
+    def test_withinMessage(self) -> None:
+        """
+        No message can be sent in the middle of another one.
+        """
+        ends = Ends()
+        ends.connection.sendFrame(WebSocketFrame(Opcode.TEXT, b"a", fin=False))
+        self.assertRaises(InvalidState, ends.connection.send, "b")
+        self.assertRaises(
+            ValueError, ends.connection.sendFrame, WebSocketFrame(Opcode.BINARY)
+        )
+        ends.connection.sendFrame(WebSocketFrame(Opcode.CONTINUATION, b"c"))
+        ends.connection.send("b")
+        self.assertEqual(len(ends.peer.frames()), 3)
+
     def test_fragmentedFrame(self) -> None:
         """
         fragmentAndSend sends a frame's payload as a message, in frames as they are

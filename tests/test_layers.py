@@ -38,6 +38,7 @@ ORDER = (
     "txwebsocket.wire.deflate",
     "txwebsocket.wire.states",
     "txwebsocket.wire.frames",
+    "txwebsocket.wire.outgoing",
     "txwebsocket.wire.speedups",
     "txwebsocket.wire.http",
     "txwebsocket.wire.tunnel",

@@ -25,14 +25,16 @@ def sendToMany(
     Send a message to connections of one server, framed once.
 
     :param skipAbove: leave out who has more than this many bytes waiting.
-    :return: who was left out, or closed because of this.
+    :return: who was left out, or closed because of this; also who is being sent another
+        message frame by frame.
     """
     shared: dict[Any, Any] = {}
     left = []
     for connection, link in recipients:
         if not connection.connected:
             continue
-        if skipAbove is None or connection.bufferedAmount <= skipAbove:
+        isSlow = skipAbove is not None and connection.bufferedAmount > skipAbove
+        if not isSlow and not link.wire.isWithinMessage:
             try:
                 link.wire.sendShared(opcode, payload, shared)
             except ConnectionClosed:

@@ -127,7 +127,8 @@ class WebSocketConnection:
             stranger's text should not be (RFC 7692, 8).
         :raises ConnectionClosed: if the connection has ended, is ending, or ends
             because too much is queued.
-        :raises InvalidState: if it is not open yet.
+        :raises InvalidState: if it is not open yet, or in the middle of a message that
+            is sent with :meth:`sendFrame`.
         :raises TypeError: if the message is something else.
         """
         link = self._link
@@ -157,7 +158,15 @@ class WebSocketConnection:
         """
         Send one frame as it is, but for its mask, which follows from our role.
 
-        This is for those who fragment by themselves: the order of frames is theirs.
+        This is for those who fragment by themselves. Until the last frame of a message,
+        one with ``fin``, other messages can't be sent: ``send`` raises, and broadcasts
+        leave this connection out. What the frames of a text message carry must be UTF-8
+        when put together, which is not checked.
+
+        :raises ValueError: if the frame may not be sent now, saying why: a close frame,
+            for which there is :meth:`close`; an unknown opcode; an extension bit that
+            was not agreed on; a ping or pong that is fragmented or has more than 125
+            bytes; a message within another; a continuation of none.
         """
         try:
             self._link.wire.sendFrame(frame.toFrame())

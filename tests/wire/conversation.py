@@ -8,9 +8,10 @@ from typing import Any
 
 from tests.wire.raw import MASK, rawFrame
 from txwebsocket.wire.codes import Opcode, Role
-from txwebsocket.wire.connection import Connection, Event
+from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Frame, FrameReader
+from txwebsocket.wire.messages import Event
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 CONFIGS = {Role.SERVER: ServerConfig, Role.CLIENT: ClientConfig}

@@ -16,11 +16,12 @@ from tests.wire.conversation import CONFIGS, Conversation
 from tests.wire.raw import rawFrame, rawHead
 from tests.wire.test_codes import BORDERS, SENDABLE
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
-from txwebsocket.wire.connection import Connection, Event
+from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.messages import Event
 from txwebsocket.wire.states import State
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
@@ -430,10 +431,49 @@ class SendingTestsMixin:
 
     def test_extensionBits(self) -> None:
         """
-        A frame goes out with its extension bits.
+        A frame goes out with its extension bits, if they were agreed on.
         """
-        self.connection.sendFrame(Frame(TEXT, b"a", rsv=0x40))
+        frame = Frame(TEXT, b"a", rsv=0x40)
+        self.assertRaises(ValueError, self.connection.sendFrame, frame)
+        self.assertEqual(self.talk.sent(), [])
+        self.start(transforms=[BackwardsTransform(0x20), BackwardsTransform(0x40)])
+        self.connection.sendFrame(frame)
         self.assertEqual(self.talk.taken()[0], 0xC1)
+
+    def test_frameOrder(self) -> None:
+        """
+        A frame that comes out of order raises ValueError, and nothing of it is sent.
+        """
+        begin, end = Frame(BINARY, b"a", fin=False), Frame(CONTINUATION, b"c")
+        middle = Frame(CONTINUATION, b"b", fin=False)
+        self.assertRaises(ValueError, self.connection.sendFrame, end)
+        self.connection.sendFrame(begin)
+        for frame in (begin, Frame(TEXT), Frame(CLOSE)):
+            self.assertRaises(ValueError, self.connection.sendFrame, frame)
+        sent = [begin, middle, Frame(PING, b"p"), middle, end]
+        for frame in sent[1:]:
+            self.connection.sendFrame(frame)
+        self.assertRaises(ValueError, self.connection.sendFrame, end)
+        self.assertEqual(self.talk.sent(), sent)
+
+    def test_withinMessage(self) -> None:
+        """
+        While a message is sent frame by frame, no other can be: it would be torn.
+        Pings, pongs and a close can.
+        """
+        self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
+        for message in ("b", b"b", "b" * 5000):
+            self.assertRaises(InvalidState, self.connection.send, message)
+        self.assertRaises(InvalidState, self.connection.sendShared, BINARY, b"b", {})
+        self.connection.ping(b"1")
+        self.connection.pong(b"2")
+        self.connection.sendFrame(Frame(CONTINUATION))
+        self.connection.send("b")
+        self.connection.sendFrame(Frame(TEXT, b"c", fin=False))
+        self.close()
+        opcodes = [frame.opcode for frame in self.talk.sent()]
+        self.assertEqual(opcodes, [TEXT, PING, PONG, CONTINUATION, TEXT, TEXT, CLOSE])
+        self.assertRaises(ConnectionClosed, self.connection.send, "d")
 
     def test_pings(self) -> None:
         """
@@ -549,7 +589,6 @@ class TrafficTestsMixin:
         self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
         self.connection.sendFrame(Frame(PING))
         self.connection.sendFrame(Frame(CONTINUATION, b"b"))
-        self.connection.sendFrame(Frame(CLOSE))
         self.assertTraffic(messagesSent=1)
         self.start(fragmentOutgoingMessages=True, fragmentationThreshold=1)
         self.connection.send("abc")
@@ -843,20 +882,13 @@ class ClosingTestsMixin:
         """
         self.close(None)
         self.assertEqual(self.talk.sent(), [Frame(CLOSE)])
-        self.assertReport(sentCode=None, sentReason="", code=1006)
+        self.assertReport(closeSent=True, sentCode=None, sentReason="", code=1006)
 
     def test_notEnded(self) -> None:
         """
-        A report that is asked for too early claims no end that was agreed on.
+        There is no report of what has not begun to end.
         """
-        self.assertReport(
-            cause=CloseCause.PEER_LOST,
-            wasClean=False,
-            sentCode=None,
-            receivedCode=None,
-            closeReceived=False,
-            detail="",
-        )
+        self.assertRaises(InvalidState, self.connection.report)
 
     def test_closeOnce(self) -> None:
         """
@@ -1027,7 +1059,9 @@ class ClosingTestsMixin:
         self.assertState(State.OPEN)
         self.assertEqual(self.talk.sent(), [])
         self.connection.lose("reset")
-        self.assertReport(cause=CloseCause.PEER_LOST, sentCode=None, detail="reset")
+        self.assertReport(
+            cause=CloseCause.PEER_LOST, closeSent=False, sentCode=None, detail="reset"
+        )
 
     def test_fail(self) -> None:
         """

@@ -13,6 +13,7 @@ from txwebsocket.wire.report import CloseReport
 CLEAN = CloseReport(
     cause=CloseCause.LOCAL_CLOSE,
     wasClean=True,
+    closeSent=True,
     sentCode=CloseCode.NORMAL,
     sentReason="bye",
     receivedCode=1001,
@@ -66,6 +67,7 @@ class CloseReportTests(SynchronousTestCase):
         report = CloseReport(
             cause=CloseCause.PEER_FAULT,
             wasClean=False,
+            closeSent=True,
             sentCode=CloseCode.PROTOCOL_ERROR,
             detail="opcode 3 is unknown",
             bytesUnsent=17,
@@ -78,12 +80,22 @@ class CloseReportTests(SynchronousTestCase):
 
     def test_textWithoutCode(self) -> None:
         """
-        A close frame without a code is told as 1005.
+        A close frame without a code is told as 1005, on either side. A frame that there
+        was not is not told.
         """
-        report = CloseReport(
-            cause=CloseCause.PEER_CLOSE, wasClean=True, closeReceived=True
-        )
-        self.assertEqual(str(report), "the peer asked to close; received 1005")
+        for sent, received, words in (
+            (False, True, "; received 1005"),
+            (True, False, "; sent 1005"),
+            (True, True, "; sent 1005; received 1005"),
+            (False, False, ""),
+        ):
+            report = CloseReport(
+                cause=CloseCause.PEER_CLOSE,
+                wasClean=True,
+                closeSent=sent,
+                closeReceived=received,
+            )
+            self.assertEqual(str(report), "the peer asked to close" + words)
 
     def test_frozen(self) -> None:
         """

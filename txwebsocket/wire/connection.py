@@ -5,7 +5,7 @@ A WebSocket connection without its transport: bytes and calls in, events and byt
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 from txwebsocket.wire.codes import (
     CloseCause,
@@ -29,14 +29,17 @@ from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
     JOINED_SIZE,
     BytesLike,
+    Event,
     MessageAssembler,
     asBytes,
+    endsMessage,
     frameMessage,
     frameParts,
     noMask,
 )
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Outbox
+from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import FrameReader, encodeFrame
 from txwebsocket.wire.states import NEXT, State, Step, advance
@@ -46,15 +49,6 @@ _CONTROL = 0x8
 # On the way of every message names are cheaper than members.
 _OPEN = State.OPEN
 _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
-
-
-Event: TypeAlias = (
-    str | bytes | Frame | PingReceived | PongReceived | CloseReceived | Failed
-)
-"""
-What happens on a connection. A message is itself: ``str`` or ``bytes``. A
-:class:`Frame` stands for itself where fragments are not assembled.
-"""
 
 
 class Connection:
@@ -67,6 +61,8 @@ class Connection:
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :ivar state: where the connection stands.
     :ivar outbox: what is to be sent.
+    :ivar isWithinMessage: whether a message that is sent frame by frame has begun, so
+        that no other can be sent.
     """
 
     __slots__ = (
@@ -86,6 +82,7 @@ class Connection:
         "_sent",
         "_transforms",
         "bytesReceived",
+        "isWithinMessage",
         "messagesReceived",
         "messagesSent",
         "outbox",
@@ -102,8 +99,8 @@ class Connection:
         self._config = config
         self._nextMask = nextMask if role is Role.CLIENT else noMask
         self._transforms: tuple[Transform, ...] = ()
-        # Is a message sent in one frame, and nothing done to it?
-        self._isSimple = not config.fragmentOutgoingMessages
+        self.isWithinMessage = False
+        self._noteSimplicity()
         # Up to here there is room for another small frame.
         self._roomy = config.maxBufferedBytes - 2 * JOINED_SIZE
         self._reader = self._makeReader()
@@ -112,7 +109,7 @@ class Connection:
         self._incoming: list[Item] = []
         self._cause: CloseCause | None = None
         self._detail = ""
-        self._sent: tuple[int | None, str] = (None, "")
+        self._sent: tuple[int | None, str] | None = None
         self._received: tuple[int | None, str] = (None, "")
         self._closeReceived = False
         self._discarded = 0
@@ -126,15 +123,20 @@ class Connection:
         """
         self._transforms = tuple(transforms)
         if self._transforms:
-            self._isSimple = False
+            self._noteSimplicity()
             self._reader = self._makeReader()
         self._move(Step.OPENED)
 
+    def _noteSimplicity(self) -> None:
+        # Can a message be sent now, in one frame, and nothing be done to it?
+        self._isSimple = not (
+            self._transforms
+            or self.isWithinMessage
+            or self._config.fragmentOutgoingMessages
+        )
+
     def _makeReader(self) -> AnyFrameReader:
-        config = self._config
-        rsv = 0
-        for transform in self._transforms:
-            rsv |= transform.rsv
+        config, rsv = self._config, self._agreedBits()
         return FrameReader(
             masked=self.role is Role.SERVER,
             maxFrameSize=config.maxReceivedFrameSize,
@@ -143,6 +145,12 @@ class Connection:
             slack=config.maxReceivedMessageSize // 8 + 1024 if rsv else 0,
             whole=config.assembleFragments,
         )
+
+    def _agreedBits(self) -> int:
+        bits = 0
+        for transform in self._transforms:
+            bits |= transform.rsv
+        return bits
 
     def release(self) -> None:
         """
@@ -188,11 +196,11 @@ class Connection:
             if event is None:
                 continue
             if self.state is State.OPEN:
-                self.messagesReceived += _endsMessage(event)
+                self.messagesReceived += endsMessage(event)
                 return event
             if type(event) in _ALWAYS_TOLD:
                 return event
-            self._discarded += _endsMessage(event)
+            self._discarded += endsMessage(event)
         return None
 
     def _takeFrame(self, frame: Frame) -> Event | None:
@@ -263,7 +271,8 @@ class Connection:
         :param isPlain: send it without what extensions would do to it.
         :raises TypeError: if it is neither.
         :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
-        :raises InvalidState: if the connection is not open yet.
+        :raises InvalidState: if the connection is not open yet, or in the middle of a
+            message that is sent frame by frame.
         :raises ConnectionClosed: if it is not open any more, or ends because more waits
             than ``maxBufferedBytes``.
         """
@@ -295,11 +304,17 @@ class Connection:
 
     def sendFrame(self, frame: Frame) -> None:
         """
-        Send one frame as it is. Keeping the order of fragments is the caller's part.
+        Send one frame as it is.
+
+        :raises ValueError: if it may not be sent now, saying why.
         """
         self.checkOpen()
+        checkOutgoing(frame, self.isWithinMessage, self._agreedBits())
         self._checkRoom(len(frame.payload))
-        self.messagesSent += _endsMessage(frame)
+        if frame.opcode < _CONTROL:
+            self.isWithinMessage = not frame.fin
+            self._noteSimplicity()
+        self.messagesSent += endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
     def sendShared(
@@ -311,8 +326,7 @@ class Connection:
         :param shared: what was made of it for the others so far, by what it depends on;
             empty at first. All of them have the same options.
         """
-        if self.state is not _OPEN:
-            self.checkOpen()
+        self._checkMessage()
         keys: tuple[Any, ...] = ()
         if self._transforms:
             keys = tuple(transform.sharingKey() for transform in self._transforms)
@@ -405,13 +419,19 @@ class Connection:
 
     def report(self) -> CloseReport:
         """
-        How the connection ended; before that, what is known so far.
+        How the connection ended; while it is ending, what is known so far.
+
+        :raises InvalidState: if nothing has ended it.
         """
+        if self._cause is None:
+            raise InvalidState("nothing has ended the connection")
+        sentCode, sentReason = self._sent or (None, "")
         return CloseReport(
-            cause=self._cause or CloseCause.PEER_LOST,
+            cause=self._cause,
             wasClean=self._closeReceived and not self.outbox.size,
-            sentCode=self._sent[0],
-            sentReason=self._sent[1],
+            closeSent=self._sent is not None,
+            sentCode=sentCode,
+            sentReason=sentReason,
             receivedCode=self._received[0],
             receivedReason=self._received[1],
             closeReceived=self._closeReceived,
@@ -422,7 +442,7 @@ class Connection:
 
     def checkOpen(self) -> None:
         """
-        May a message be sent now?
+        May anything be sent now?
 
         :raises InvalidState: not yet.
         :raises ConnectionClosed: not any more.
@@ -431,6 +451,11 @@ class Connection:
             if self.state is State.CONNECTING:
                 raise InvalidState("the opening handshake is not over yet")
             raise ConnectionClosed(self.report())
+
+    def _checkMessage(self) -> None:
+        self.checkOpen()
+        if self.isWithinMessage:
+            raise InvalidState("a message sent frame by frame has not ended (fin)")
 
     def _checkRoom(self, size: int) -> None:
         """
@@ -446,6 +471,7 @@ class Connection:
             raise ConnectionClosed(self.report())
 
     def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> None:
+        self._checkMessage()
         self._checkRoom(len(payload))
         self._put(self._frameMessage(opcode, payload, isPlain))
 
@@ -482,12 +508,3 @@ class Connection:
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
 _DEAF = frozenset((State.AWAITING_LOSS, State.CLOSED))
-
-
-def _endsMessage(event: Event) -> bool:
-    """
-    Is this a message, or the last frame of one?
-    """
-    if isinstance(event, Frame):
-        return event.fin and event.opcode < _CONTROL
-    return isinstance(event, str | bytes)

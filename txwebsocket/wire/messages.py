@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import FIN, Frame
+from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
+from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
+
+_CONTROL = 0x8
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 """
@@ -24,6 +27,23 @@ Bytes of payload that are joined with their head; a larger payload is not copied
 
 # A server masks nothing: this gives no bytes.
 noMask = bytes
+
+Event: TypeAlias = (
+    str | bytes | Frame | PingReceived | PongReceived | CloseReceived | Failed
+)
+"""
+What happens on a connection. A message is itself: ``str`` or ``bytes``. A
+:class:`Frame` stands for itself where fragments are not assembled.
+"""
+
+
+def endsMessage(event: Event) -> bool:
+    """
+    Is this a message, or the last frame of one?
+    """
+    if isinstance(event, Frame):
+        return event.fin and event.opcode < _CONTROL
+    return isinstance(event, str | bytes)
 
 
 class MessageAssembler:

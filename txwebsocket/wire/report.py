@@ -42,6 +42,11 @@ class CloseReport:
     Both close frames were exchanged before the transport went away (RFC 6455, 7.1.4).
     """
 
+    closeSent: bool = False
+    """
+    A close frame of ours was sent, or waited to be.
+    """
+
     sentCode: int | None = None
     """
     The code of our close frame; None if we sent none, or one without a code.
@@ -101,14 +106,15 @@ class CloseReport:
 
     def __str__(self) -> str:
         words = [f"{self.cause.value}" + (f": {self.detail}" if self.detail else "")]
-        if self.sentCode is not None:
+        if self.closeSent:
             words.append(f"sent {_told(self.sentCode, self.sentReason)}")
         if self.closeReceived:
-            words.append(f"received {_told(self.code, self.receivedReason)}")
+            words.append(f"received {_told(self.receivedCode, self.receivedReason)}")
         if self.bytesUnsent:
             words.append(f"{self.bytesUnsent} bytes had not been sent")
         return "; ".join(words)
 
 
-def _told(code: int, reason: str) -> str:
-    return f"{code} {reason!r}" if reason else str(int(code))
+def _told(code: int | None, reason: str) -> str:
+    number = int(CloseCode.NOT_PROVIDED if code is None else code)
+    return f"{number} {reason!r}" if reason else str(number)
