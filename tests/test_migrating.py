@@ -381,7 +381,7 @@ class RowsTests(SynchronousTestCase):
         self.assertEqual(
             connection.request.remoteAddresses, ("203.0.113.9", "192.0.2.1")
         )
-        self.assertEqual(connection.remoteAddress, "192.0.2.1")
+        self.assertEqual(connection.remoteAddress, "203.0.113.9")
 
     def test_cookiesAsTheyCame(self) -> None:
         """

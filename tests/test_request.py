@@ -180,6 +180,26 @@ class AskedTests(RequestTestCase):
         self.assertEqual(request.remoteAddress, "203.0.113.9")
         self.assertEqual(request.remoteAddresses, ("203.0.113.9", "192.0.2.1"))
 
+    def test_remoteAddressOfConnection(self) -> None:
+        """
+        A connection has the address of its request, from its beginning to its end; the
+        proxy is its transport's peer.
+        """
+        told: list[str | None] = []
+
+        class Application(WebSocketProtocol):
+            def negotiationStarted(self, transport: Any) -> None:
+                told.append(self.connection.remoteAddress)
+
+        config = ServerConfig(trustedProxies=["192.0.2.1"])
+        request = self.ask("X-Forwarded-For: 203.0.113.9", config=config)
+        connection = request.accept(application=Application())
+        self.assertEqual(connection.getPeer().host, "192.0.2.1")
+        self.assertIn("203.0.113.9", repr(connection))
+        connection.drop(1000, "", skipCloseFrame=True)
+        told.append(connection.remoteAddress)
+        self.assertEqual(told, ["203.0.113.9"] * 2)
+
     def test_noAddress(self) -> None:
         """
         A client at the other end of a UNIX socket has no address.
@@ -291,6 +311,23 @@ class AcceptTests(RequestTestCase):
         """
         self.assertProtocol("a", "a")
         self.assertProtocol(None)
+
+    def test_protocolFromTheStart(self) -> None:
+        """
+        The application knows the subprotocol from the start.
+        """
+        told: list[str | None] = []
+
+        class Application(WebSocketProtocol):
+            def negotiationStarted(self, transport: Any) -> None:
+                told.append(self.connection.protocol)
+
+            def negotiationFinished(self) -> None:
+                told.append(self.connection.protocol)
+
+        request = self.ask("Sec-WebSocket-Protocol: b, a")
+        request.accept("a", application=Application())
+        self.assertEqual(told, ["a", "a"])
 
     def test_protocolOfConfig(self) -> None:
         """

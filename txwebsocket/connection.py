@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
 from txwebsocket.link import Link
+from txwebsocket.sockets import peerCertificate
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed
@@ -95,8 +96,12 @@ class WebSocketConnection:
     @property
     def remoteAddress(self) -> str | None:
         """
-        The peer's address as its transport tells it, or None if it has none.
+        The peer's address, or None if it has none. On a server it is the request's:
+        behind ``trustedProxies`` the one they tell, while :meth:`getPeer` is the proxy.
         """
+        if self.request is not None:
+            address: str | None = self.request.remoteAddress
+            return address
         return getattr(self.getPeer(), "host", None)
 
     def getPeer(self) -> Any:
@@ -112,6 +117,13 @@ class WebSocketConnection:
         """
         transport = self._link.transport
         return None if transport is None else transport.getHost()
+
+    def getPeerCertificate(self) -> Any:
+        """
+        The certificate with which the peer has proved who it is, as ``ISSLTransport``
+        gives it; None without TLS, or if it showed none.
+        """
+        return peerCertificate(self._link.transport)
 
     # Sending
 

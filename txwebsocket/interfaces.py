@@ -79,8 +79,9 @@ class WebSocketProtocol:
 
     def negotiationStarted(self, transport: WebSocketTransport) -> None:
         """
-        There is a transport, and the opening handshake has begun. Nothing can be sent
-        yet.
+        The opening handshake has begun. Nothing can be sent yet. On a server the
+        connection's ``protocol`` is chosen and its ``request`` known; on a client the
+        server has not answered yet.
 
         :param transport: the connection.
         """

@@ -20,6 +20,7 @@ from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
+from txwebsocket.sockets import peerCertificate
 from txwebsocket.upgrade import responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.cookies import Cookie
@@ -121,6 +122,14 @@ class WebSocketRequest:
         Has it been accepted or rejected, or answered 503 by the server?
         """
         return self._isDecided or self._withdrawnFor is not None
+
+    def getPeerCertificate(self) -> Any:
+        """
+        The certificate with which the client has proved who it is, as ``ISSLTransport``
+        gives it; None without TLS, or if it showed none. Behind a proxy it is the
+        proxy's.
+        """
+        return peerCertificate(self.httpRequest.transport)
 
     def accept(
         self,

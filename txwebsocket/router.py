@@ -81,6 +81,7 @@ class WebSocketRouterRequest:
     webSocketVersion = _same("webSocketVersion")
     websocketVersion = _same("websocketVersion")
     isDecided = _same("isDecided")
+    getPeerCertificate = _same("getPeerCertificate")
 
     def __init__(
         self,

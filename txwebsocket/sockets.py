@@ -113,6 +113,16 @@ def outletOf(transport: Any) -> Outlet | None:
     return None
 
 
+def peerCertificate(transport: Any) -> Any:
+    """
+    The certificate with which the peer has proved who it is; None without TLS, or if it
+    showed none.
+    """
+    if ISSLTransport.providedBy(transport):
+        return transport.getPeerCertificate()
+    return None
+
+
 def _setIdleTime(transport: Any, seconds: float) -> None:
     # Twisted can't say how long TCP shall wait, and not all platforms can.
     option = getattr(socket, "TCP_KEEPIDLE", None)
