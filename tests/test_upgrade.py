@@ -515,6 +515,33 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(peer.response().status, 101)
         self.assertEqual(later.application.lost, [])
 
+    def test_pausedBefore(self) -> None:
+        """
+        Trap 5: a client that has sent many requests at once, and read none of the
+        responses so far, is read from once it has its WebSocket.
+        """
+        requests: list[Request] = []
+
+        class Slow(Resource):
+            def render_GET(self, request: Request) -> int:
+                requests.append(request)
+                return NOT_DONE_YET
+
+        made = Made()
+        root = WebSocketResource(made, QUIET)
+        root.putChild(b"slow", Slow())
+        peer = Served(root).connect()
+        peer.send(b"GET /slow HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        page = b"GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n"
+        peer.send(page * 500 + handshake())
+        self.assertFalse(peer.transport.isReading)
+        peer.stall()
+        requests[0].write(bytes(1024 * 1024))
+        requests[0].finish()
+        peer.goOn()
+        peer.sendText("hello")
+        self.assertEqual(made.applications[0].messages, ["hello"])
+
     def test_earlyBytesAreFreed(self) -> None:
         """
         Trap 5: what came before the decision is not kept once it was delivered.

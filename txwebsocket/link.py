@@ -101,7 +101,7 @@ class Link:
         self._isReading = True
         self.isDelivering = False
         self._isEnding = False
-        self._lastHeard = clock.seconds()
+        self._lastHeard: float
         self._readSize = 0
         self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None

@@ -66,7 +66,6 @@ class _StrictChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def _expectHead(self) -> None:
-        self._stopExpecting()
         self._deadline = self.callLater(HEAD_TIMEOUT, self._tooLate)
 
     def _stopExpecting(self) -> None:
@@ -80,7 +79,6 @@ class _StrictChannel(HTTPChannel):
         self.timeoutConnection()
 
     def _refuse(self, status: bytes) -> None:
-        self.persistent = False
         transport: Any = self.transport
         transport.write(_REFUSAL % (status, len(status) + 1, status))
         self.loseConnection()

@@ -63,7 +63,6 @@ def takeOver(request: Request, link: Link, response: bytes) -> bytes:
     """
     channel: Any = request.channel
     transport = channel.transport
-    _stopTimeouts(channel)
     # The channel is its transport's producer, and would keep it from closing.
     producer = channel._networkProducer
     producer.unregisterProducer()
@@ -83,18 +82,13 @@ def takeOver(request: Request, link: Link, response: bytes) -> bytes:
     configureSocket(transport, link.config)
     transport.write(response)
     link.makeConnection(transport)
-    # While a request was being decided the channel may have paused the transport.
+    # The channel may have paused the transport, and would resume it no more.
     producer.resumeProducing()
     _log(request)
     # There was no body; an open connection need not keep the file for it.
     content: Any = request.content
     content.close()
     return early
-
-
-def _stopTimeouts(channel: Any) -> None:
-    channel.setTimeout(None)
-    channel._savedTimeOut = None
 
 
 def _log(request: Request) -> None:
