@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.idle import Crowd
 from txwebsocket.keepalive import Idleness, Keepalive
 from txwebsocket.wire.report import Traffic
 
@@ -268,3 +271,60 @@ class IdlenessTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.waitUntil(40)
         self.assertEqual([extension.told for extension in extensions], [[], []])
+
+
+class CrowdTests(SynchronousTestCase):
+    """
+    Tests of what timers cost where there are very many connections. How long an idle
+    minute takes is measured by ``tests.bench.idle``.
+    """
+
+    def test_messages(self) -> None:
+        """
+        No message touches a timer, whichever way it goes, however many there are.
+        """
+        crowd = Crowd(20)
+        self.assertEqual(crowd.clock.asked, {"callLater": 20})
+        for number in range(100):
+            crowd.say(f"message {number}")
+            crowd.clock.advance(0.1)
+        self.assertEqual(crowd.clock.asked, {"callLater": 20})
+        traffic = [link.connection.traffic for link in crowd.links]
+        self.assertEqual({each.messagesReceived for each in traffic}, {100})
+        self.assertEqual({each.messagesSent for each in traffic}, {100})
+
+    def test_idle(self) -> None:
+        """
+        An idle minute costs each connection a ping every 20 seconds, and a look for its
+        answer, be they few or many; each has one timer, and none is cancelled or moved.
+        """
+        for number in (1, 10, 1000):
+            crowd = Crowd(number)
+            crowd.clock.asked.clear()
+            crowd.idle()
+            pings = [link.transport.pings for link in crowd.links]
+            self.assertEqual(pings, [3] * number)
+            self.assertEqual(crowd.clock.asked, {"callLater": 5 * number})
+            self.assertEqual(len(crowd.clock.getDelayedCalls()), number)
+
+    def test_busy(self) -> None:
+        """
+        A busy minute costs less: each looks up once in an interval, and asks nobody.
+        """
+        crowd = Crowd(10)
+        crowd.clock.asked.clear()
+        for _ in range(60):
+            crowd.say("hello")
+            crowd.clock.advance(1)
+        self.assertEqual([link.transport.pings for link in crowd.links], [0] * 10)
+        self.assertLessEqual(crowd.clock.asked["callLater"], 40)
+        self.assertEqual(set(crowd.clock.asked), {"callLater"})
+
+    def test_leaving(self) -> None:
+        """
+        Who leaves takes the timer along.
+        """
+        crowd = Crowd(10)
+        for link in crowd.links[:9]:
+            link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(crowd.clock.getDelayedCalls()), 1)
