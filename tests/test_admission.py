@@ -18,6 +18,7 @@ from twisted.web.resource import Resource
 from tests.memory import Peer, Recorder, Response, Served, close, handshake, text
 from txwebsocket import (
     CloseCause,
+    ConnectionClosed,
     HandshakeError,
     ServerConfig,
     WebSocketConnection,
@@ -738,6 +739,27 @@ class ListenerTests(AdmissionTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertTrue(self.successResultOf(gone).wasClean)
         self.assertEqual(len(self.server.connections), 0)
+
+    def test_race(self) -> None:
+        """
+        A listener that is left by the end of the connection it was told of is no fault,
+        now or later; one that is left by the end of another is.
+        """
+        may: Deferred[None] = Deferred()
+        gone: list[WebSocketConnection] = []
+
+        async def greet(connection: WebSocketConnection) -> None:
+            gone.append(connection)
+            await may
+            connection.send("hello")
+
+        self.serve(onConnect=greet, onClose=lambda connection: connection.send("bye"))
+        self.served.upgrade().vanish()
+        may.callback(None)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.serve(onConnect=lambda _: gone[0].send("hello"))
+        self.served.upgrade()
+        self.assertEqual(len(self.flushLoggedErrors(ConnectionClosed)), 1)
 
     def test_nobody(self) -> None:
         """

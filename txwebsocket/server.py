@@ -376,8 +376,7 @@ class WebSocketServer:
             return
         elif link is not None and link.isPulled:
             link.applicationFailed(failure)
-        elif not (failure.check(ConnectionClosed) and _hasEnded(link)):
-            # Going on with a connection of its own that has ended would be a race.
+        elif link is None or not _isRace(failure, link.connection):
             self._logFailure(request, failure)
 
     def _undecided(self, request: WebSocketRequest, failure: Failure) -> None:
@@ -462,19 +461,24 @@ class WebSocketServer:
         try:
             waiting = asDeferred(listener(what))
         except Exception:  # noqa: BLE001 - a listener may raise anything
-            self._listenerFailed(Failure())
+            self._listenerFailed(Failure(), what)
             return
         if waiting is not None:
-            waiting.addErrback(self._listenerFailed)
+            waiting.addErrback(self._listenerFailed, what)
             self._running.add(waiting)
 
-    def _listenerFailed(self, failure: Failure) -> None:
-        if not (self._isShutDown and failure.check(CancelledError)):
+    def _listenerFailed(self, failure: Failure, what: object) -> None:
+        isGivenUp = self._isShutDown and failure.check(CancelledError)
+        if not isGivenUp and not _isRace(failure, what):
             self._log.failure("An error in a listener of the server", failure)
 
 
-def _hasEnded(link: Link | None) -> bool:
-    return link is not None and not link.connection.connected
+def _isRace(failure: Failure, what: object) -> bool:
+    """
+    Was somebody who is there for a connection left by the end of just this one?
+    """
+    hasEnded = isinstance(what, WebSocketConnection) and not what.connected
+    return hasEnded and failure.check(ConnectionClosed) is not None
 
 
 def _cancelIfActive(call: IDelayedCall) -> None:

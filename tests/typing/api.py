@@ -273,6 +273,10 @@ def serve(reactor: IReactorTime, site: Site) -> None:
     server = WebSocketServer(callbacks, config, onConnect=lambda each: each.send("hi"))
     server.mount(site)
     server.broadcast("hello")
+    assert_type(
+        server.broadcast(b"hello", to=set(server.connections), skipAbove=1000),
+        list[WebSocketConnection],
+    )
     for connection in server.connections:
         assert_type(connection, WebSocketConnection)
     assert_type(server.shutDown(1001, "restart", timeout=3), Deferred[None])
