@@ -54,9 +54,7 @@ class End:
                 reason = step[2] if step[1] else ""
                 self.connection.close(step[1], reason, CloseCause.LOCAL_CLOSE)
             else:
-                isText = isinstance(step[1], str)
-                send = self.connection.sendText if isText else self.connection.sendBytes
-                send(step[1])
+                self.connection.send(step[1])
                 self.sent.append(step[1])
         except ConnectionClosed:
             pass

@@ -49,7 +49,7 @@ class OutboxProperties(SynchronousTestCase):
                 sent.append(Frame(Opcode.BINARY, value))
                 frame = rawFrame(Opcode.BINARY, value)
                 cut = 2 if step == "putInParts" else len(frame)
-                outbox.put(*filter(None, (frame[:cut], frame[cut:])))
+                outbox.putParts(tuple(filter(None, (frame[:cut], frame[cut:]))))
         taken += iter(lambda: b"".join(outbox.take(1000)), b"")
         data = b"".join(taken)
         frames = self.read(data)
