@@ -5,6 +5,8 @@ A WebSocket connection without its transport: bytes and calls in, events and byt
 """
 
 from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from txwebsocket.wire.codes import (
@@ -23,7 +25,12 @@ from txwebsocket.wire.control import (
     parseClosePayload,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.extensions import MessageTooBig, Transform
+from txwebsocket.wire.extensions import (
+    MessageTooBig,
+    Transform,
+    decodeMessage,
+    encodeMessage,
+)
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
@@ -147,10 +154,7 @@ class Connection:
         )
 
     def _agreedBits(self) -> int:
-        bits = 0
-        for transform in self._transforms:
-            bits |= transform.rsv
-        return bits
+        return reduce(or_, (transform.rsv for transform in self._transforms), 0)
 
     def release(self) -> None:
         """
@@ -223,12 +227,11 @@ class Connection:
         This is done when it is asked for, one message at a time: a single read may
         bring dozens that become large.
         """
-        payload = message.payload
         limit = self._config.maxReceivedMessageSize
         try:
-            for transform in reversed(self._transforms):
-                if message.rsv & transform.rsv:
-                    payload = transform.decode(payload, limit)
+            payload = decodeMessage(
+                self._transforms, message.payload, message.rsv, limit
+            )
             return payload.decode() if message.opcode == Opcode.TEXT else payload
         except MessageTooBig:
             reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
@@ -478,15 +481,9 @@ class Connection:
     def _frameMessage(
         self, opcode: int, payload: bytes, isPlain: bool = False
     ) -> list[tuple[bytes, ...]]:
-        """
-        Do to a message what extensions do, and make its frames.
-        """
         rsv = 0
-        if self._transforms and not isPlain:
-            for transform in self._transforms:
-                changed = transform.encode(payload)
-                if changed is not None:
-                    payload, rsv = changed, rsv | transform.rsv
+        if not isPlain:
+            payload, rsv = encodeMessage(self._transforms, payload)
         return frameMessage(opcode, payload, self._config, self._nextMask, rsv)
 
     def _put(self, frames: Iterable[tuple[bytes, ...]]) -> None:

@@ -166,3 +166,33 @@ def takenBits(agreed: Iterable[Agreement]) -> int:
     for agreement in agreed:
         taken |= agreement.transform.rsv
     return taken
+
+
+def encodeMessage(transforms: Iterable[Transform], payload: bytes) -> tuple[bytes, int]:
+    """
+    Do to a message what extensions do.
+
+    :return: what became of it, and the bits that say so.
+    """
+    rsv = 0
+    for transform in transforms:
+        changed = transform.encode(payload)
+        if changed is not None:
+            payload, rsv = changed, rsv | transform.rsv
+    return payload, rsv
+
+
+def decodeMessage(
+    transforms: Sequence[Transform], payload: bytes, rsv: int, limit: int
+) -> bytes:
+    """
+    Undo what the peer's extensions did to a message, as its bits tell.
+
+    :param limit: bytes that it may become.
+    :raises MessageTooBig: if it would become more.
+    :raises ValueError: if they can't have done that.
+    """
+    for transform in reversed(transforms):
+        if rsv & transform.rsv:
+            payload = transform.decode(payload, limit)
+    return payload
