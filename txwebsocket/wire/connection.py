@@ -25,12 +25,7 @@ from txwebsocket.wire.control import (
     parseClosePayload,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.extensions import (
-    MessageTooBig,
-    Transform,
-    decodeMessage,
-    encodeMessage,
-)
+from txwebsocket.wire.extensions import Transform, encodeMessage
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
@@ -43,6 +38,7 @@ from txwebsocket.wire.messages import (
     frameMessage,
     frameParts,
     noMask,
+    openMessage,
 )
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Outbox
@@ -221,26 +217,10 @@ class Connection:
         return self._takeClose(frame.payload)
 
     def _takeMessage(self, message: Frame) -> str | bytes | Failed:
-        """
-        Undo what extensions did to a message.
-
-        This is done when it is asked for, one message at a time: a single read may
-        bring dozens that become large.
-        """
+        # When it is asked for, one at a time: a read may bring dozens that become large.
         limit = self._config.maxReceivedMessageSize
-        try:
-            payload = decodeMessage(
-                self._transforms, message.payload, message.rsv, limit
-            )
-            return payload.decode() if message.opcode == Opcode.TEXT else payload
-        except MessageTooBig:
-            reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
-            return self._takeFailure(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
-        except UnicodeError:
-            reason = "a text message is not UTF-8"
-        except ValueError as error:
-            reason = str(error)
-        return self._takeFailure(Failed(CloseCode.INVALID_DATA, reason))
+        event = openMessage(message, self._transforms, limit)
+        return self._takeFailure(event) if isinstance(event, Failed) else event
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
         try:
