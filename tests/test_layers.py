@@ -46,6 +46,9 @@ ORDER = (
     "txwebsocket.wire.options",
     "txwebsocket.wire.messages",
     "txwebsocket.wire.connection",
+    # The interface of browsers, wherever it is.
+    "txwebsocket.events",
+    "txwebsocket.browserapi",
     # An open connection on Twisted.
     "txwebsocket._version",
     "txwebsocket.requirements",
@@ -85,6 +88,7 @@ ORDER = (
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",
+    "txwebsocket.w3c",
     "txwebsocket.retrying",
     "txwebsocket.reconnecting",
     "txwebsocket.service",

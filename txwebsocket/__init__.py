@@ -8,6 +8,8 @@ import sys
 
 from txwebsocket._version import __version__
 from txwebsocket._version import __version__ as version
+from txwebsocket.browserapi import InvalidAccess, InvalidSyntax
+from txwebsocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.deflate import Deflate
@@ -68,6 +70,7 @@ if sys.platform != "emscripten":
         clientFromURL,
     )
     from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
+    from txwebsocket.w3c import W3CWebSocket
 
 __all__ = [
     "INSECURE_ANY_ORIGIN",
@@ -77,18 +80,24 @@ __all__ = [
     "ClientConfig",
     "CloseCause",
     "CloseCode",
+    "CloseEvent",
     "CloseReport",
     "ConnectionClosed",
     "ConnectionRejected",
     "Cookie",
     "Deflate",
     "Deprecation",
+    "ErrorEvent",
+    "Event",
     "Extension",
     "ExtensionFactory",
     "HTTPProxyEndpoint",
     "HandshakeError",
     "InsecureTLSPolicy",
+    "InvalidAccess",
     "InvalidState",
+    "InvalidSyntax",
+    "MessageEvent",
     "MessageTooBig",
     "Opcode",
     "OpeningFailed",
@@ -104,6 +113,7 @@ __all__ = [
     "Traffic",
     "Transform",
     "UpgradeRefused",
+    "W3CWebSocket",
     "WebSocketClient",
     "WebSocketClientEndpoint",
     "WebSocketClientFactory",

@@ -65,6 +65,13 @@ class WebSocketClient:
         self._route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
         self._openings: set[Deferred[WebSocketConnection]] = set()
 
+    @property
+    def reactor(self) -> Any:
+        """
+        What makes the connections and keeps the time.
+        """
+        return self._reactor
+
     def connect(
         self,
         url: str,

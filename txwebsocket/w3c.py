@@ -1,0 +1,308 @@
+# -*- test-case-name: tests.test_w3c -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+The WebSocket of browsers, on a reactor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered
+from txwebsocket.client import HeaderPairs, WebSocketClient
+from txwebsocket.connection import WebSocketConnection
+from txwebsocket.events import Callback, CloseEvent, ErrorEvent, Event, MessageEvent
+from txwebsocket.hooks import asDeferred
+from txwebsocket.url import Target, parseURL
+from txwebsocket.wire.codes import CloseCode
+from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.handshake import checkProtocols
+
+_SCHEMES = {"http": "ws", "https": "wss"}
+# What the URL Standard has its parser remove.
+_AROUND_URLS = "".join(map(chr, range(0x21)))
+_WITHIN_URLS = str.maketrans("", "", "\t\n\r")
+
+
+class W3CWebSocket(WebSocketAPI):
+    """
+    A client's connection with the interface that browsers give to scripts, as the
+    WHATWG WebSockets Standard has it.
+
+    Where a browser has ``new WebSocket(url, protocols)``, this needs to know who makes
+    the connection. With ``partial(W3CWebSocket, client=client)`` it looks the same.
+
+    Events are never dispatched from within a call to this object. What a listener
+    raises is logged.
+
+    :param url: a ``ws:``, ``wss:``, ``http:`` or ``https:`` URL without a fragment.
+    :param protocols: a subprotocol, or several, the preferred one first.
+    :param client: makes the connection.
+    :param origin: where to say we come from, as a browser does.
+    :param headers: more headers for the request.
+    :param options: what else :meth:`WebSocketClient.connect` takes.
+    :raises InvalidSyntax: if it is no such URL, or a subprotocol can't be one or is
+        there twice.
+    :raises ValueError: if another argument can't be part of a request.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        url: str,
+        protocols: str | Iterable[str] = (),
+        *,
+        client: WebSocketClient,
+        origin: str | None = None,
+        headers: HeaderPairs | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        address = _address(url)
+        names = offered(protocols)
+        self._target = _parse(address, names)
+        scheme = "wss" if self._target.isSecure else "ws"
+        self._origin = f"{scheme}://{self._target.netloc}"
+        self._clock = client.reactor
+        self._readyState = self.CONNECTING
+        self._protocol = self._extensions = ""
+        self._connection: WebSocketConnection | None = None
+        self._backlog = _Backlog()
+        # Bytes that were to be sent too late, and bytes of frames that had left before
+        # this turn, if anything was sent in it.
+        self._unsendable = 0
+        self._leftBefore: int | None = None
+        self._tasks: deque[Callable[[], object]] = deque()
+        self._opening = client.connect(
+            address,
+            names,
+            origin=origin,
+            headers=headers,
+            application=_Application(self),
+            **options,
+        )
+        self._opening.addErrback(self._ended)
+
+    @property
+    def url(self) -> str:
+        """
+        Where it leads, without a password.
+        """
+        return self._target.url
+
+    @property
+    def readyState(self) -> int:
+        """
+        Where it stands: :attr:`CONNECTING`, :attr:`OPEN`, :attr:`CLOSING` or
+        :attr:`CLOSED`.
+        """
+        connection = self._connection
+        if self._readyState == self.OPEN and connection and not connection.connected:
+            # The peer closes.
+            return self.CLOSING
+        return self._readyState
+
+    @property
+    def protocol(self) -> str:
+        """
+        The subprotocol agreed on; empty before it is open, and if there is none.
+        """
+        return self._protocol
+
+    @property
+    def extensions(self) -> str:
+        """
+        The extensions agreed on, in the header's own form; empty before it is open.
+        """
+        return self._extensions
+
+    @property
+    def bufferedAmount(self) -> int:
+        """
+        Bytes that were given to :meth:`send` and have not left our queue for the
+        transport, heads of frames not counted. What is sent stays in it until the turn
+        of the reactor is over, and what can't be sent any more for ever.
+        """
+        left = self._left() if self._leftBefore is None else self._leftBefore
+        return self._unsendable + self._backlog.size(left)
+
+    def _send(self, message: str | bytes) -> None:
+        octets = message.encode("utf-8") if isinstance(message, str) else message
+        connection = self._connection
+        if connection is None:
+            self._unsendable += len(octets)
+            return
+        if self._leftBefore is None:
+            self._leftBefore = self._left()
+            self._clock.callLater(0, self._turnEnded)
+        try:
+            connection.send(message)
+        except ConnectionClosed:
+            self._unsendable += len(octets)
+        else:
+            self._backlog.add(len(octets), self._left() + connection.bufferedAmount)
+
+    def _left(self) -> int:
+        connection = self._connection
+        return 0 if connection is None else connection.traffic.bytesSent
+
+    def _turnEnded(self) -> None:
+        self._leftBefore = None
+        # What has left is forgotten now, whether anybody asks or not.
+        self._backlog.size(self._left())
+
+    def _close(self, code: int | None, reason: str) -> None:
+        isOpen = self._readyState == self.OPEN
+        self._readyState = self.CLOSING
+        if not isOpen:
+            self._opening.cancel()
+        if self._connection is not None:
+            if isOpen:
+                self._connection.close(code, reason)
+            else:
+                self._connection.drop(skipCloseFrame=True)
+
+    # What the connection tells
+
+    def _established(self, connection: WebSocketConnection) -> Deferred[None]:
+        """
+        The opening handshake is over. No message comes before this is told.
+        """
+        self._connection = connection
+        told: Deferred[None] = Deferred()
+        self._queue(partial(self._tellOpen, connection))
+        self._queue(partial(told.callback, None))
+        return told
+
+    def _received(self, message: str | bytes) -> None:
+        if self._readyState == self.OPEN:
+            self.dispatchEvent(
+                MessageEvent("message", data=message, origin=self._origin)
+            )
+
+    def _ended(self, failure: Failure) -> None:
+        self._queue(partial(self._tellEnd, failure.value))
+
+    # Tasks, which never run within a call to this object
+
+    def _queue(self, task: Callable[[], object]) -> None:
+        if not self._tasks:
+            self._clock.callLater(0, self._runTasks)
+        self._tasks.append(task)
+
+    def _runTasks(self) -> None:
+        while self._tasks:
+            self._tasks[0]()
+            self._tasks.popleft()
+
+    def _tellOpen(self, connection: WebSocketConnection) -> None:
+        if self._readyState == self.CONNECTING:
+            self._readyState = self.OPEN
+            self._protocol = connection.protocol or ""
+            self._extensions = connection.extensions
+            self.dispatchEvent(Event("open"))
+
+    def _tellEnd(self, error: BaseException | None) -> None:
+        self._readyState = self.CLOSED
+        event = CloseEvent("close", code=CloseCode.ABNORMAL)
+        if isinstance(error, ConnectionClosed):
+            event.wasClean = error.report.wasClean
+            event.code = error.report.code
+            event.reason = error.report.reason
+        if not event.wasClean:
+            words = str(error) or type(error).__name__
+            self.dispatchEvent(ErrorEvent("error", error=error, message=words))
+        self.dispatchEvent(event)
+
+    def _tell(self, listener: Callback, event: Event) -> None:
+        try:
+            running = asDeferred(listener(event))
+        except Exception:  # noqa: BLE001 - a listener may raise anything
+            self._listenerFailed(Failure())
+        else:
+            if running is not None:
+                running.addErrback(self._listenerFailed)
+
+    def _listenerFailed(self, failure: Failure) -> None:
+        self._log.failure(
+            "An error in a listener of {socket}", failure, socket=repr(self)
+        )
+
+
+class _Application:
+    """
+    Who is told what happens on the connection.
+    """
+
+    def __init__(self, socket: W3CWebSocket) -> None:
+        self._socket = socket
+        self.textMessageReceived = self.bytesMessageReceived = socket._received
+
+    def negotiationStarted(self, connection: WebSocketConnection) -> None:
+        self._connection = connection
+
+    def negotiationFinished(self) -> Deferred[None]:
+        return self._socket._established(self._connection)
+
+    def connectionLost(self, reason: Failure) -> None:
+        # If the opening fails, the client says more.
+        if self._socket._connection is not None:
+            self._socket._ended(reason)
+
+
+class _Backlog:
+    """
+    The sizes of messages that wait to be sent.
+    """
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[int, int]] = deque()
+        self._size = 0
+
+    def add(self, size: int, end: int) -> None:
+        """
+        A message waits.
+
+        :param end: which byte of all those that are ever sent is its last.
+        """
+        self._messages.append((size, end))
+        self._size += size
+
+    def size(self, left: int) -> int:
+        """
+        Bytes of messages that wait.
+
+        :param left: how many bytes of all those that are ever sent have left.
+        """
+        messages = self._messages
+        while messages and messages[0][1] <= left:
+            self._size -= messages.popleft()[0]
+        if not messages:
+            return 0
+        size, end = messages[0]
+        return self._size - size + min(size, end - left)
+
+
+def _address(url: str) -> str:
+    """
+    A URL with the scheme of a WebSocket.
+    """
+    text = url.strip(_AROUND_URLS).translate(_WITHIN_URLS)
+    scheme, colon, rest = text.partition(":")
+    return _SCHEMES.get(scheme.lower(), scheme) + colon + rest
+
+
+def _parse(address: str, protocols: Iterable[str]) -> Target:
+    try:
+        checkProtocols(protocols)
+        return parseURL(address)
+    except ValueError as error:
+        raise InvalidSyntax(str(error)) from None
