@@ -217,7 +217,7 @@ class Connection:
         return self._takeClose(frame.payload)
 
     def _takeMessage(self, message: Frame) -> str | bytes | Failed:
-        # When it is asked for, one at a time: a read may bring dozens that become large.
+        # Only when it is asked for: a read may bring dozens that become large.
         limit = self._config.maxReceivedMessageSize
         event = openMessage(message, self._transforms, limit)
         return self._takeFailure(event) if isinstance(event, Failed) else event

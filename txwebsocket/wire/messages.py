@@ -4,11 +4,12 @@
 Messages from fragments, and fragments from messages (RFC 6455, 5.4).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from txwebsocket.wire.codes import Opcode
+from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
+from txwebsocket.wire.extensions import MessageTooBig, Transform, decodeMessage
 from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
@@ -74,6 +75,27 @@ class MessageAssembler:
         if not frame.fin:
             return None
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
+
+
+def openMessage(
+    message: Frame, transforms: Sequence[Transform], limit: int
+) -> str | bytes | Failed:
+    """
+    Undo what extensions did to a message, and read its text if it is one.
+
+    :param limit: bytes that it may become.
+    """
+    try:
+        payload = decodeMessage(transforms, message.payload, message.rsv, limit)
+        return payload.decode() if message.opcode == Opcode.TEXT else payload
+    except MessageTooBig:
+        reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
+        return Failed(CloseCode.MESSAGE_TOO_BIG, reason)
+    except UnicodeError:
+        reason = "a text message is not UTF-8"
+    except ValueError as error:
+        reason = str(error)
+    return Failed(CloseCode.INVALID_DATA, reason)
 
 
 def fragment(
