@@ -464,6 +464,7 @@ class SendingTestsMixin:
         self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
         for message in ("b", b"b", "b" * 5000):
             self.assertRaises(InvalidState, self.connection.send, message)
+        self.assertRaises(InvalidState, self.connection.sendInPieces, b"abcd", 2)
         self.assertRaises(InvalidState, self.connection.sendShared, BINARY, b"b", {})
         self.connection.ping(b"1")
         self.connection.pong(b"2")

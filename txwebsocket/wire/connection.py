@@ -280,7 +280,7 @@ class Connection:
         Send bytes as binary messages of this size at most. There has to be room for all
         of them, as for one message; see :meth:`send`.
         """
-        self.checkOpen()
+        self._checkMessage()
         self._checkRoom(len(data))
         for start in range(0, len(data), size):
             self._put(self._frameMessage(_BINARY, data[start : start + size]))
