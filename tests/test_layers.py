@@ -58,6 +58,7 @@ ORDER = (
     "txwebsocket.hooks",
     "txwebsocket.holds",
     "txwebsocket.inbox",
+    "txwebsocket.alarms",
     "txwebsocket.keepalive",
     "txwebsocket.pings",
     "txwebsocket.sockets",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
+from txwebsocket.alarms import alarmsOf
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import Traffic
@@ -41,7 +42,7 @@ class Keepalive:
     """
     Ask for a sign of life after some silence, and give up if there is none.
 
-    A connection has one timer, which nothing that arrives ever touches: when it fires
+    A connection sets one alarm, which nothing that arrives ever touches: when it rings
     it looks back, and sleeps again for as long as is missing.
 
     :param interval: seconds of silence before ``askForLife`` is called.
@@ -50,13 +51,14 @@ class Keepalive:
     """
 
     __slots__ = (
-        "_call",
+        "_alarms",
         "_clock",
         "_grace",
         "_interval",
         "_isStopped",
         "_pinged",
         "_watched",
+        "wakesAt",
     )
 
     def __init__(
@@ -73,19 +75,21 @@ class Keepalive:
         self._isStopped = False
         # When a ping was sent that nothing has come after so far.
         self._pinged: float | None = None
-        self._call: IDelayedCall | None = clock.callLater(interval, self._look)
+        self.wakesAt: float | None = None
+        self._alarms = alarmsOf(clock)
+        self._alarms.set(self, interval)
 
     def stop(self) -> None:
         """
         Watch no longer.
         """
         self._isStopped = True
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        self._alarms.cancel(self)
 
-    def _look(self) -> None:
-        self._call = None
+    def wake(self) -> None:
+        """
+        Look back.
+        """
         now = self._clock.seconds()
         due = self._dueAt(now)
         if due > now:
@@ -116,15 +120,15 @@ class Keepalive:
 
     def _sleep(self, seconds: float) -> None:
         if not self._isStopped:
-            self._call = self._clock.callLater(seconds, self._look)
+            self._alarms.set(self, seconds)
 
 
 class Idleness:
     """
     Have an extension release what it can make again while no message passes.
 
-    What passes touches no timer here either. It is noticed when a timer fires, so that
-    a release may come up to twice as late as was asked for.
+    What passes touches no alarm here either. It is noticed when one rings, so that a
+    release may come up to twice as late as was asked for.
 
     :param traffic: tells what has passed so far.
     """

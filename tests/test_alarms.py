@@ -1,0 +1,198 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of :mod:`txwebsocket.alarms`.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txwebsocket.alarms import Alarms, alarmsOf
+
+
+class Sleeper:
+    """
+    Writes down when it is woken, and may do more then.
+    """
+
+    def __init__(self, clock: Clock, then: Callable[[], object] | None = None) -> None:
+        self.wakesAt: float | None = None
+        self.woken: list[float] = []
+        self._clock = clock
+        self._then = then
+
+    def wake(self) -> None:
+        self.woken.append(self._clock.seconds())
+        if self._then is not None:
+            self._then()
+
+
+class AlarmTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.1)
+        self.alarms = Alarms(self.clock)
+
+    def sleep(self, *seconds: float) -> list[Sleeper]:
+        """
+        Have some sleepers woken after these times.
+        """
+        sleepers = [Sleeper(self.clock) for _ in seconds]
+        for sleeper, each in zip(sleepers, seconds, strict=True):
+            self.alarms.set(sleeper, each)
+        return sleepers
+
+    def woken(self, sleepers: list[Sleeper]) -> list[list[float]]:
+        """
+        How many seconds after the start each was woken.
+        """
+        return [[round(at - 1000.1, 6) for at in each.woken] for each in sleepers]
+
+    def test_inTime(self) -> None:
+        """
+        Each is woken once, at its time, in whatever order they were set.
+        """
+        sleepers = self.sleep(3, 1, 2, 2, 0)
+        for _ in range(50):
+            self.clock.advance(0.1)
+        [third, first, *second, zeroth] = [at for [at] in self.woken(sleepers)]
+        for at, wanted in ((zeroth, 0), (first, 1), (second[0], 2), (third, 3)):
+            self.assertTrue(wanted <= at < wanted + 0.15, (at, wanted))
+        self.assertEqual(second[0], second[1])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_exactly(self) -> None:
+        """
+        A clock that jumps to the very time wakes them, be it off by its last digit.
+        """
+        for seconds in (0.1, 0.2, 0.3, 0.7, 1 / 3, 20, 1e-9):
+            [sleeper] = self.sleep(seconds)
+            self.clock.advance(seconds)
+            self.assertEqual(len(sleeper.woken), 1, seconds)
+
+    def test_oneTimer(self) -> None:
+        """
+        However many sleep, the reactor has one timer, for the first of them.
+        """
+        self.sleep(5, 3, 9)
+        [timer] = self.clock.getDelayedCalls()
+        self.assertAlmostEqual(timer.getTime(), 1003.1)
+        self.clock.advance(4)
+        [timer] = self.clock.getDelayedCalls()
+        self.assertAlmostEqual(timer.getTime(), 1005.1)
+
+    def test_cancel(self) -> None:
+        """
+        Who is to sleep on is not woken; the last one takes the timer along.
+        """
+        first, second = self.sleep(1, 2)
+        self.alarms.cancel(first)
+        self.alarms.cancel(first)
+        self.clock.advance(1.5)
+        self.alarms.cancel(second)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(5)
+        self.assertEqual(self.woken([first, second]), [[], []])
+
+    def test_again(self) -> None:
+        """
+        Who was woken, or let sleep on, can be woken again.
+        """
+        sleeper = Sleeper(self.clock, lambda: self.alarms.set(sleeper, 1))
+        self.alarms.set(sleeper, 1)
+        for _ in range(3):
+            self.clock.advance(1)
+        self.assertEqual(self.woken([sleeper]), [[1, 2, 3]])
+        self.alarms.cancel(sleeper)
+        self.alarms.set(sleeper, 5)
+        self.clock.advance(4.9)
+        self.assertEqual(len(sleeper.woken), 3)
+        self.clock.advance(0.1)
+        self.assertEqual(len(sleeper.woken), 4)
+
+    def test_inBetween(self) -> None:
+        """
+        Who sets an alarm when it is woken does not make others wait for it.
+        """
+        sleeper = Sleeper(self.clock, lambda: self.alarms.set(sleeper, 10))
+        self.alarms.set(sleeper, 10)
+        others = self.sleep(15, 25)
+        for _ in range(30):
+            self.clock.advance(1)
+        self.assertEqual(self.woken([sleeper, *others]), [[10, 20, 30], [15], [25]])
+
+    def test_setTwice(self) -> None:
+        """
+        An alarm that was cancelled and set to the same time rings once.
+        """
+        [sleeper, _] = self.sleep(2, 9)
+        self.alarms.cancel(sleeper)
+        self.alarms.set(sleeper, 2)
+        self.clock.advance(3)
+        self.assertEqual(self.woken([sleeper]), [[3]])
+
+    def test_cancelOthers(self) -> None:
+        """
+        One who is woken may let others sleep on, that were to be woken with it.
+        """
+        others = self.sleep(2, 2)
+
+        def cancel() -> None:
+            for other in others:
+                self.alarms.cancel(other)
+
+        sleeper = Sleeper(self.clock, cancel)
+        self.alarms.set(sleeper, 1)
+        self.clock.advance(2)
+        self.assertEqual(self.woken([sleeper, *others]), [[2], [], []])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_error(self) -> None:
+        """
+        What one does when it is woken keeps nobody else asleep.
+        """
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        bad = Sleeper(self.clock, fail)
+        self.alarms.set(bad, 1)
+        good = self.sleep(1, 2)
+        self.clock.advance(1)
+        self.clock.advance(1)
+        self.assertEqual(self.woken(good), [[1], [2]])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_leavers(self) -> None:
+        """
+        Those who come and go leave nothing behind, while others stay.
+        """
+        stays = self.sleep(100)
+        leaves = [weakref.ref(self.leaver()) for _ in range(1000)]
+        gc.collect()
+        self.assertLess(sum(each() is not None for each in leaves), 100)
+        self.clock.advance(100)
+        self.assertEqual(self.woken(stays), [[100]])
+
+    def leaver(self) -> Sleeper:
+        """
+        One who sets an alarm and cancels it.
+        """
+        [sleeper] = self.sleep(20)
+        self.alarms.cancel(sleeper)
+        return sleeper
+
+
+class AlarmsOfTests(SynchronousTestCase):
+    def test_shared(self) -> None:
+        """
+        Whoever has the same clock has the same alarms.
+        """
+        clock, other = Clock(), Clock()
+        self.assertIs(alarmsOf(clock), alarmsOf(clock))
+        self.assertIsNot(alarmsOf(clock), alarmsOf(other))
