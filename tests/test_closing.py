@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Ends, Recorder, close
 from txwebsocket import CloseCause, CloseReport, ConnectionClosed, Opcode, State
+from txwebsocket.keepers import Keeper
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.frames import Frame
@@ -539,7 +540,9 @@ class ClosingTests(SynchronousTestCase):
         Whoever keeps the connection in a list is told when to take it out.
         """
         ended: list[object] = []
-        self.ends.link.onEnd = lambda: ended.append(self.connection.closeReport)
+        self.ends.link.keeper = Keeper(
+            print, print, print, lambda link: ended.append(link.report)
+        )
         self.peer.vanish()
         self.assertEqual(ended, [self.application.report])
 

@@ -63,6 +63,7 @@ ORDER = (
     "txwebsocket.pings",
     "txwebsocket.sockets",
     "txwebsocket.writer",
+    "txwebsocket.keepers",
     "txwebsocket.link",
     "txwebsocket.connection",
     # The server.

@@ -26,6 +26,7 @@ from txwebsocket import (
     State,
     WebSocketProtocol,
 )
+from txwebsocket.keepers import Keeper
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
@@ -63,7 +64,12 @@ class OpeningTests(SynchronousTestCase):
         """
         application = Recorder()
         ends = Ends(application, openIt=False)
-        ends.link.onOpen = lambda: application.told.append(ends.connection.state)
+        ends.link.keeper = Keeper(
+            print,
+            print,
+            lambda _: application.told.append(ends.connection.state),
+            print,
+        )
         ends.link.opened()
         self.assertEqual(application.told, ["started", "finished", State.OPEN])
 

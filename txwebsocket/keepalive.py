@@ -6,7 +6,7 @@ Noticing that a peer is gone, or has nothing to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
@@ -179,14 +179,24 @@ What has to be stopped when a connection ends.
 """
 
 
-def startKeepalive(
-    connection: Watched, clock: IReactorTime, config: ConnectionConfig
-) -> Keepalive | None:
+def startWatches(
+    connection: Watched,
+    clock: IReactorTime,
+    config: ConnectionConfig,
+    transforms: Iterable[Transform],
+    traffic: Callable[[], Traffic],
+) -> Sequence[Watch]:
     """
-    Watch for life as the options say.
+    Watch an open connection as its options say.
+
+    :param transforms: what its extensions do.
+    :param traffic: tells what has passed so far.
     """
-    if not config.keepalive or config.useNativeKeepalive:
-        return None
-    isDropping = config.dropConnectionOnKeepaliveTimeout
-    grace = config.keepaliveGracePeriod if isDropping else None
-    return Keepalive(connection, clock, config.keepaliveInterval, grace)
+    watches: list[Watch] = [
+        Idleness(transform, clock, traffic) for transform in transforms
+    ]
+    if config.keepalive and not config.useNativeKeepalive:
+        isDropping = config.dropConnectionOnKeepaliveTimeout
+        grace = config.keepaliveGracePeriod if isDropping else None
+        watches.append(Keepalive(connection, clock, config.keepaliveInterval, grace))
+    return tuple(watches)

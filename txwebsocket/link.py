@@ -22,7 +22,8 @@ from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
 from txwebsocket.inbox import Inbox
-from txwebsocket.keepalive import Idleness, Watch, startKeepalive
+from txwebsocket.keepalive import Watch, startWatches
+from txwebsocket.keepers import Keeper
 from txwebsocket.pings import Pings
 from txwebsocket.sockets import endTransport, readMore
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
@@ -73,8 +74,9 @@ class Link:
     :ivar writer: what hands the outbox to the transport.
     :ivar pings: what waits for a pong.
     :ivar report: how the connection ended, once it has.
-    :ivar onOpen: called when the connection is open.
-    :ivar onEnd: called when it has ended.
+    :ivar keeper: a :class:`Keeper` if somebody keeps the connection in a list.
+    :ivar hasOpened: whether the keeper was told that it is open; it may have ended
+        while its application was told of the beginning.
     """
 
     _log = Logger()
@@ -89,8 +91,8 @@ class Link:
         self.pings = Pings(clock)
         self.writer = Writer(self, self.wire.outbox, clock, config.writeTimeout)
         self.report: CloseReport | None = None
-        self.onOpen: Callable[[], object] = lambda: None
-        self.onEnd: Callable[[], object] = lambda: None
+        self.keeper: Keeper | None = None
+        self.hasOpened = False
         self.clock = clock
         self._hooks = NO_HOOKS
         self.isPulled = True
@@ -155,19 +157,17 @@ class Link:
         self.writer.start(self.transport)
         if self.isPulled:
             self._takeText = self._takeBytes = self.inbox.put
-        keepalive = startKeepalive(self, self.clock, self.config)
-        traffic = self.wire.traffic
-        idle = [Idleness(each, self.clock, traffic) for each in transforms]
-        self._watches = [keepalive, *idle] if keepalive is not None else idle
+        self._watches = startWatches(
+            self, self.clock, self.config, transforms, self.wire.traffic
+        )
         if early:
             self.wire.receive(early)
             self._held |= Hold.START
             self.clock.callLater(0, self.release, Hold.START)
-        self.whileDelivering(self._tellOpened)
-        self.onOpen()
-
-    def _tellOpened(self) -> None:
-        self._waitFor(self._hooks.negotiationFinished())
+        self.whileDelivering(lambda: self._waitFor(self._hooks.negotiationFinished()))
+        if self.keeper is not None and self.report is None:
+            self.hasOpened = True
+            self.keeper.opened(self)
 
     # What the transport calls
 
@@ -216,7 +216,8 @@ class Link:
         if producer is not None:
             self._run(producer.stopProducing)
         self._run(self._tellLost, hooks, Failure(error))
-        self.onEnd()
+        if self.keeper is not None:
+            self.keeper.ended(self)
 
     def _tellLost(self, hooks: Hooks, reason: Failure) -> None:
         ending = asDeferred(hooks.connectionLost(reason))

@@ -6,11 +6,12 @@ A client's wish for a WebSocket, to be granted or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 from urllib.parse import SplitResult, urlsplit
 
 from incremental import Version
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -18,6 +19,7 @@ from twisted.web.server import Request
 
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.deprecation import ReplacedProperty
+from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
 from txwebsocket.sockets import peerCertificate
@@ -58,7 +60,7 @@ class WebSocketRequest:
         offer: Offer,
         config: ServerConfig,
         clock: IReactorTime,
-        onDecided: Callable[[WebSocketRequest, Link | None], object],
+        keeper: Keeper,
         addresses: Sequence[str] = (),
     ) -> None:
         self.httpRequest = httpRequest
@@ -72,16 +74,18 @@ class WebSocketRequest:
         )
         self.remoteAddresses: tuple[str, ...] = tuple(addresses)
         self.webSocketVersion = offer.version
-        self._offer = offer
+        # Both until it is decided.
+        self._offer: Offer | None = offer
+        self._leaving: Deferred[None] | None = httpRequest.notifyFinish()
+        self._leaving.addErrback(self._clientLeft)
         self._config = config
         self._clock = clock
-        self._onDecided = onDecided
+        self._keeper = keeper
         self.link: Link | None = None
         self._isDecided = False
         # Why the application's decision comes too late, if it does.
         self._lost: Failure | None = None
         self._withdrawnFor: CloseCause | None = None
-        httpRequest.notifyFinish().addErrback(self._clientLeft)
 
     def __repr__(self) -> str:
         return f"<WebSocketRequest {self.resource!r} from {self.remoteAddress}>"
@@ -202,10 +206,11 @@ class WebSocketRequest:
         """
         Take the connection over and say so.
         """
-        agreed = acceptOffers(self._config.extensions, self._offer.extensions)
+        offer = cast(Offer, self._offer)
+        agreed = acceptOffers(self._config.extensions, offer.extensions)
         headers = [*extra, *responseHeaders(self.httpRequest)]
         protocol = link.connection.protocol
-        response = acceptHead(self._offer, protocol, headers, [e for e, _ in agreed])
+        response = acceptHead(offer, protocol, headers, [e for e, _ in agreed])
         transport: Any = self.httpRequest.transport
         try:
             early = takeOver(self.httpRequest, link, response)
@@ -214,6 +219,7 @@ class WebSocketRequest:
             link.connectionLost(Failure())
             transport.abortConnection()
             raise
+        self._forget()
         link.opened(early, agreed)
 
     def reject(
@@ -251,7 +257,7 @@ class WebSocketRequest:
     def _decide(self, link: Link | None) -> None:
         self._isDecided = True
         self.link = link
-        self._onDecided(self, link)
+        self._keeper.decided(self, link)
 
     def _choose(self, protocol: str | None) -> str | None:
         if protocol is None:
@@ -272,10 +278,19 @@ class WebSocketRequest:
 
     def _clientLeft(self, reason: Failure) -> None:
         self._lost = reason
+        self._keeper.left(self)
+
+    def _forget(self) -> None:
+        """
+        Let go of what was for the decision; a connection may last for long.
+        """
+        if self._leaving is not None:
+            self.httpRequest.notifications.remove(self._leaving)
+        self._leaving = self._offer = None
 
     def _withdraw(self, cause: CloseCause) -> None:
         self._withdrawnFor = cause
-        self._onDecided(self, None)
+        self._keeper.decided(self, None)
 
 
 def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> None:

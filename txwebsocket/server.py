@@ -22,6 +22,7 @@ from txwebsocket.broadcasting import sendToMany
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
+from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
 from txwebsocket.mounting import Mounts
 from txwebsocket.refusal import refuse
@@ -84,6 +85,9 @@ class WebSocketServer:
         self._links: dict[WebSocketConnection, Link] = {}
         self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
         self._perAddress: Counter[str | None] = Counter()
+        # Those that are part of it.
+        self._counted: set[WebSocketRequest] = set()
+        self._keeper = Keeper(self._decided, self._left, self._opened, self._ended)
         # What has not ended: handlers, and listeners that take their time.
         self._running = Running()
         # Requests whose handlers go on, and those that nobody waits for any more.
@@ -167,7 +171,7 @@ class WebSocketServer:
         else:
             clock = self._clock = self._clock or httpRequest.channel.factory.reactor
             request = WebSocketRequest(
-                httpRequest, offer, self.config, clock, self._decided, addresses
+                httpRequest, offer, self.config, clock, self._keeper, addresses
             )
             self._handle(request)
         return NOT_DONE_YET
@@ -336,8 +340,8 @@ class WebSocketServer:
 
     def _handle(self, request: WebSocketRequest) -> None:
         self._pending[request] = None
+        self._counted.add(request)
         self._perAddress[request.remoteAddress] += 1
-        request.httpRequest.notifyFinish().addErrback(lambda _: self._left(request))
         try:
             waiting = asDeferred(self._decide(request))
         except Exception:  # noqa: BLE001 - an application may raise anything
@@ -402,54 +406,41 @@ class WebSocketServer:
     # Bookkeeping
 
     def _decided(self, request: WebSocketRequest, link: Link | None) -> None:
-        isCounted = self._forget(request)
+        self._forget(request)
         if link is None:
-            self._uncount(request, isCounted)
-            return
+            self._uncount(request)
+        else:
+            self._links[link.connection] = link
+            link.keeper = self._keeper
+
+    def _left(self, request: WebSocketRequest) -> None:
+        if not request.isDecided:
+            self._abandon(request)
+        self._forget(request)
+        self._uncount(request)
+
+    def _opened(self, link: Link) -> None:
+        self._notify(self._onConnect, link.connection)
+
+    def _ended(self, link: Link) -> None:
         connection = link.connection
-        self._links[connection] = link
-        link.onOpen = partial(self._opened, connection, isCounted)
-        link.onEnd = partial(self._ended, connection, isCounted)
-
-    def _opened(self, connection: WebSocketConnection, isCounted: bool) -> None:
-        link = self._links.get(connection)
-        # It may have ended while its application was told of the beginning.
-        if link is not None:
-            link.onEnd = partial(self._closed, connection, isCounted)
-            self._notify(self._onConnect, connection)
-
-    def _closed(self, connection: WebSocketConnection, isCounted: bool) -> None:
-        self._ended(connection, isCounted)
-        self._notify(self._onClose, connection)
+        del self._links[connection]
+        self._uncount(connection.request)
+        if link.hasOpened:
+            self._notify(self._onClose, connection)
 
     def _abandon(self, request: WebSocketRequest) -> None:
         if request in self._handled:
             self._abandoned.add(request)
 
-    def _left(self, request: WebSocketRequest) -> None:
-        if not request.isDecided:
-            self._abandon(request)
-        self._uncount(request, self._forget(request))
-
-    def _ended(self, connection: WebSocketConnection, isCounted: bool) -> None:
-        del self._links[connection]
-        self._uncount(connection.request, isCounted)
-
-    def _forget(self, request: WebSocketRequest) -> bool:
-        """
-        The request waits no longer.
-
-        :return: whether it did until now.
-        """
-        if request not in self._pending:
-            return False
-        timer = self._pending.pop(request)
+    def _forget(self, request: WebSocketRequest) -> None:
+        timer = self._pending.pop(request, None)
         if timer is not None:
             timer.cancel()
-        return True
 
-    def _uncount(self, request: WebSocketRequest, isCounted: bool) -> None:
-        if isCounted:
+    def _uncount(self, request: WebSocketRequest) -> None:
+        if request in self._counted:
+            self._counted.remove(request)
             address = request.remoteAddress
             self._perAddress[address] -= 1
             if not self._perAddress[address]:
