@@ -6,6 +6,7 @@ Pings that wait for their pong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,7 +22,7 @@ class Pings:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._sent: list[tuple[bytes, float, Deferred[float]]] = []
+        self._sent: Sequence[tuple[bytes, float, Deferred[float]]] = ()
 
     def sent(self, payload: bytes) -> Deferred[float]:
         """
@@ -30,7 +31,7 @@ class Pings:
         :return: a Deferred of the seconds until its pong.
         """
         answered: Deferred[float] = Deferred(self._forget)
-        self._sent.append((payload, self._clock.seconds(), answered))
+        self._sent = [*self._sent, (payload, self._clock.seconds(), answered)]
         return answered
 
     def answer(self, payload: bytes) -> None:
@@ -51,7 +52,7 @@ class Pings:
         """
         There will be no more pongs.
         """
-        sent, self._sent = self._sent, []
+        sent, self._sent = self._sent, ()
         for _, _, waiting in sent:
             callbacks: Any = waiting.callbacks
             if not callbacks:

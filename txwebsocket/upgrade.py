@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from txwebsocket.link import Link
@@ -69,26 +70,41 @@ def takeOver(request: Request, link: Link, response: bytes) -> bytes:
     early: bytes = b"".join(channel._dataBuffer) + channel.clearLineBuffer()
     channel._dataBuffer = []
 
-    def connectionLost(reason: Failure) -> None:
-        # The instance's methods go, and with them the cycles they are part of.
-        del channel.dataReceived, channel.rawDataReceived, channel.connectionLost
-        try:
-            link.connectionLost(reason)
-        finally:
-            channel.connectionLost(reason)
-
     channel.dataReceived = channel.rawDataReceived = link.dataReceived
-    channel.connectionLost = connectionLost
+    channel.connectionLost = _Loss(channel, link)
     configureSocket(transport, link.config)
     transport.write(response)
     link.makeConnection(transport)
     # The channel may have paused the transport, and would resume it no more.
     producer.resumeProducing()
     _log(request)
-    # There was no body; an open connection need not keep the file for it.
+    # There was no body; an open connection need not keep the file for it, nor what the
+    # response has said.
     content: Any = request.content
     content.close()
+    request.responseHeaders = Headers()
     return early
+
+
+class _Loss:
+    """
+    Tell both the link and the channel when the transport is gone.
+    """
+
+    __slots__ = ("_channel", "_link")
+
+    def __init__(self, channel: Any, link: Link) -> None:
+        self._channel = channel
+        self._link = link
+
+    def __call__(self, reason: Failure) -> None:
+        channel = self._channel
+        # The instance's methods go, and with them the cycles they are part of.
+        del channel.dataReceived, channel.rawDataReceived, channel.connectionLost
+        try:
+            self._link.connectionLost(reason)
+        finally:
+            channel.connectionLost(reason)
 
 
 def _log(request: Request) -> None:

@@ -6,7 +6,7 @@ From the outbox to the transport, no faster than the peer reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -97,7 +97,7 @@ class Writer:
         self._isDrained = False
         self._given = 0
         self._stallCall: IDelayedCall | None = None
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: Sequence[Deferred[None]] = ()
         self._error: BaseException | None = None
 
     def start(self, transport: Any) -> None:
@@ -119,7 +119,7 @@ class Writer:
             while outbox.hasSome() and not self.isFull and self._transport is not None:
                 self._handOver(b"".join(outbox.take(HIGH_WATER)))
         if self._waiting and not self.isFull and not outbox.hasSome():
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, ()
             for each in waiting:
                 each.callback(None)
 
@@ -156,9 +156,12 @@ class Writer:
             return fail(self._error)
         if not self.isFull and not self._outbox.hasSome():
             return succeed(None)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
+        waiting: Deferred[None] = Deferred(self._giveUp)
+        self._waiting = [*self._waiting, waiting]
         return waiting
+
+    def _giveUp(self, waiting: Deferred[None]) -> None:
+        self._waiting = [each for each in self._waiting if each is not waiting]
 
     def stop(self) -> None:
         """
@@ -178,7 +181,7 @@ class Writer:
         self._isDrained = False
         self._error = error
         self._cancelStall()
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for each in waiting:
             each.errback(error)
 

@@ -14,6 +14,7 @@ from twisted.application.reactors import installReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import react
+from twisted.logger import globalLogBeginner
 from twisted.web.server import Site
 
 from txwebsocket import (
@@ -67,6 +68,8 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--reactor", help="one that twistd --help-reactors lists")
     options = parser.parse_args()
+    # Until logging begins, what is logged is kept.
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     if options.reactor:
         installReactor(options.reactor)
     react(lambda reactor: Deferred.fromCoroutine(serve(reactor, options.port)))

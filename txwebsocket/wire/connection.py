@@ -107,7 +107,7 @@ class Connection:
         # Up to here there is room for another small frame.
         self._roomy = config.maxBufferedBytes - 2 * JOINED_SIZE
         self._reader = self._makeReader()
-        self._assembler = MessageAssembler()
+        self._assembler: MessageAssembler | None = None
         # What was read and not asked for yet, in reverse order.
         self._incoming: list[Item] = []
         self._cause: CloseCause | None = None
@@ -208,6 +208,8 @@ class Connection:
         if opcode < _CONTROL:
             if not self._config.assembleFragments:
                 return frame
+            if self._assembler is None:
+                self._assembler = MessageAssembler()
             message = self._assembler.add(frame)
             return None if message is None else self._takeMessage(message)
         if opcode == Opcode.PING:

@@ -58,7 +58,7 @@ class MessageAssembler:
     __slots__ = ("_buffer", "_opcode", "_rsv")
 
     def __init__(self) -> None:
-        self._buffer: bytearray | None = None
+        self._buffer = bytearray()
         self._opcode = self._rsv = 0
 
     def add(self, frame: Frame) -> Frame | None:
@@ -69,11 +69,10 @@ class MessageAssembler:
             if frame.fin:
                 return frame
             self._opcode, self._rsv = frame.opcode, frame.rsv
-        buffer = bytearray() if self._buffer is None else self._buffer
-        buffer += frame.payload
-        self._buffer = None if frame.fin else buffer
+        self._buffer += frame.payload
         if not frame.fin:
             return None
+        buffer, self._buffer = self._buffer, bytearray()
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 
