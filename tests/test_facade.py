@@ -277,7 +277,14 @@ class ImportTests(SynchronousTestCase):
             "print(hasattr(txwebsocket, 'WebSocketClient'))"
         )
         self.assertEqual(
-            sorted(told.split()), ["False", "txwebsocket", "txwebsocket._version"]
+            sorted(told.split()),
+            [
+                "False",
+                "txwebsocket",
+                "txwebsocket._version",
+                "txwebsocket.browserapi",
+                "txwebsocket.events",
+            ],
         )
 
     def test_blockade(self) -> None:

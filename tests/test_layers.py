@@ -47,10 +47,11 @@ ORDER = (
     "txwebsocket.wire.messages",
     "txwebsocket.wire.connection",
     # The interface of browsers, wherever it is.
+    "txwebsocket._version",
     "txwebsocket.events",
     "txwebsocket.browserapi",
+    "txwebsocket.browser",
     # An open connection on Twisted.
-    "txwebsocket._version",
     "txwebsocket.requirements",
     "txwebsocket.errors",
     "txwebsocket.frame",
@@ -138,7 +139,12 @@ LATE = {
     "txwebsocket.tap": "--app names what is to be served",
     "txwebsocket.command.terminal": "Windows has no termios",
     "txwebsocket": "a browser's Python has no Twisted",
+    "txwebsocket.browser": "only a browser's Python has js",
 }
+
+# What must work in a browser, besides the protocol; and what is there in one.
+BROWSER = ("events", "browserapi", "browser")
+IN_BROWSER = {"js", "pyodide"}
 
 LOADERS = {"__import__", "import_module", "namedAny", "namedModule", "requireModule"}
 WIRE = "txwebsocket.wire"
@@ -315,7 +321,16 @@ class LayerTests(SynchronousTestCase):
         """
         The rest needs Twisted and what comes with it.
         """
-        self.assertNone({m.name: m.others() - FOREIGN for m in MODULES})
+        rest = [m for m in MODULES if m.name.rpartition(".")[2] not in BROWSER]
+        self.assertNone({m.name: m.others() - FOREIGN for m in rest})
+
+    def test_browser(self) -> None:
+        """
+        What browsers have a use for needs what they have.
+        """
+        found = [m for m in MODULES if m.name.rpartition(".")[2] in BROWSER]
+        self.assertEqual(len(found), len(BROWSER))
+        self.assertNone({m.name: m.others() - IN_BROWSER for m in found})
 
     def test_reactor(self) -> None:
         """

@@ -427,6 +427,13 @@ class MemorySite:
         self.flush()
         return opened
 
+    def client(self, config: ClientConfig | None = None) -> WebSocketClient:
+        """
+        A client whose URLs all lead here, for what takes a client, such as
+        :class:`~txwebsocket.W3CWebSocket`. What it begins goes on in :meth:`flush`.
+        """
+        return WebSocketClient(self.clock, config, proxy=_MemoryEndpoint(self))
+
     def streamEndpoint(
         self,
         path: str = "/",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -44,10 +43,9 @@ class W3CWebSocket(WebSocketAPI):
 
     :param url: a ``ws:``, ``wss:``, ``http:`` or ``https:`` URL without a fragment.
     :param protocols: a subprotocol, or several, the preferred one first.
-    :param client: makes the connection.
+    :param client: makes the connection, as its own options say.
     :param origin: where to say we come from, as a browser does.
     :param headers: more headers for the request.
-    :param options: what else :meth:`WebSocketClient.connect` takes.
     :raises InvalidSyntax: if it is no such URL, or a subprotocol can't be one or is
         there twice.
     :raises ValueError: if another argument can't be part of a request.
@@ -63,7 +61,6 @@ class W3CWebSocket(WebSocketAPI):
         client: WebSocketClient,
         origin: str | None = None,
         headers: HeaderPairs | None = None,
-        **options: Any,
     ) -> None:
         super().__init__()
         address = _address(url)
@@ -87,7 +84,6 @@ class W3CWebSocket(WebSocketAPI):
             origin=origin,
             headers=headers,
             application=_Application(self),
-            **options,
         )
         self._opening.addErrback(self._ended)
 

@@ -23,10 +23,12 @@ from sections.command import tryCommand
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
 from sections.proxies import tryProxies
+from sections.pyodide import tryPyodide
 from sections.staying import tryStaying
 from sections.trust import tryTrust
 from sections.tunnel import tryTunnel
 from sections.twistd import tryTwistd
+from sections.w3c import tryW3C
 from setting import CHROMIUM, HERE, Setting
 
 # Seconds for all of it.
@@ -35,6 +37,11 @@ _WHOLE = 240.0
 # Besides the peers: what to run, and what has to be installed for it.
 _SECTIONS = {
     "chromium": (tryChromium, (f"program {CHROMIUM}", "node playwright-core")),
+    "w3c": (tryW3C, ("python websockets", "node ws")),
+    "pyodide": (
+        tryPyodide,
+        (f"program {CHROMIUM}", "node playwright-core", "node pyodide"),
+    ),
     "command": (tryCommand, ("python websockets", "node ws")),
     "curl": (tryCurl, ("program curl",)),
     "twistd": (tryTwistd, ("python websockets", "program curl")),
