@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import TestResult, defaultTestLoader
 
@@ -30,11 +30,14 @@ from twisted.web.static import Data
 from tests.memory import Peer, Recorder, Served, binary, close, handshake, text
 from tests.remote import ClientReactor, Outcome, TLSServer, certify
 from txwebsocket import (
+    CloseEvent,
     ConnectionRejected,
+    MessageEvent,
     OpeningFailed,
     OpeningStep,
     ServerConfig,
     WebSocketConnection,
+    browser,
 )
 from txwebsocket.testing import MemorySite
 
@@ -218,6 +221,75 @@ class ClientTests(ExampleTestCase):
         done = start(reactor)
         reactor.refuse(ConnectionRefusedError())
         self.failureResultOf(done, OpeningFailed)
+
+
+class W3CTests(ExampleTestCase):
+    """
+    Tests of the client in the words of a browser.
+    """
+
+    example = "w3c.py"
+
+    def test_talk(self) -> None:
+        """
+        It says something, prints what comes back, and closes.
+        """
+        start = self.runScript("ws://example.com/", "hello")
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = start(reactor)
+        server = reactor.accept()
+        server.upgrade()
+        self.assertEqual(server.frames(), [text("hello")])
+        server.sendText("good morning")
+        self.assertEqual(server.frames(), [close(1000, "thanks")])
+        server.sendClose(1000)
+        server.end()
+        self.assertEqual(self.successResultOf(done).code, 1000)
+        self.assertEqual(printed.getvalue(), "good morning\n")
+
+    def test_fails(self) -> None:
+        """
+        A server that can't be reached is told of.
+        """
+        start = self.runScript("ws://example.com/", "hello")
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = start(reactor)
+        reactor.refuse(ConnectionRefusedError("nobody there"))
+        reactor.advance(0)
+        self.assertEqual(self.successResultOf(done).code, 1006)
+        self.assertIn("nobody there", printed.getvalue())
+
+
+class PageTests(ExampleTestCase):
+    """
+    Tests of the program in a page.
+    """
+
+    example = "page.py"
+
+    def setUp(self) -> None:
+        """
+        Nothing of a browser is here.
+        """
+
+    def test_page(self) -> None:
+        """
+        It shows each message, and the end.
+        """
+        js = ModuleType("js")
+        page = SimpleNamespace(body=SimpleNamespace(innerText=""))
+        vars(js)["document"] = page
+        self.patch(browser, "w3cwebsocket", lambda *args: SimpleNamespace(args=args))
+        sys.modules["js"] = js
+        self.addCleanup(sys.modules.pop, "js")
+        socket = load(self.example).socket
+        self.assertEqual(socket.args, ("wss://example.com/news", "news.v1"))
+        socket.onmessage(MessageEvent("message", data="snow"))
+        self.assertEqual(page.body.innerText, "snow")
+        socket.onclose(CloseEvent("close", code=1001, reason="bye"))
+        self.assertEqual(page.body.innerText, "no more news: 1001 bye")
 
 
 class ProxyTests(ExampleTestCase):

@@ -16,7 +16,7 @@ from unittest import TestCase
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import txwebsocket
+import txwebsocket.browser
 from tests.memory import Ends, Served, close
 from tests.serving import Keeper, serverOf
 from txwebsocket import (

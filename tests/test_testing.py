@@ -10,9 +10,12 @@ from twisted.web.resource import Resource
 
 from tests.memory import Recorder
 from txwebsocket import (
+    ClientConfig,
     CloseCause,
     ConnectionClosed,
     ConnectionRejected,
+    Event,
+    W3CWebSocket,
     WebSocketConnection,
     WebSocketProtocol,
     WebSocketRequest,
@@ -57,6 +60,35 @@ class MemorySiteTests(SynchronousTestCase):
         self.assertNoResult(answer)
         self.site.flush()
         self.assertEqual(self.successResultOf(answer), "hello")
+
+    def test_client(self) -> None:
+        """
+        What takes a client can be given one whose URLs all lead to the site.
+        """
+        client = self.site.client(ClientConfig(openTimeout=3))
+        self.assertEqual(client.config.openTimeout, 3)
+        for url in ("ws://example.com/", "ws://elsewhere.example/?x"):
+            opening = client.connect(url)
+            self.site.flush()
+            connection = self.successResultOf(opening)
+            connection.send("hello")
+            self.site.flush()
+            self.assertEqual(self.successResultOf(connection.receive()), "hello")
+
+    def test_socket(self) -> None:
+        """
+        So can a WebSocket like a browser's, which misses nothing of what happens.
+        """
+        socket = W3CWebSocket("ws://example.com/", client=self.site.client())
+        seen: list[Event] = []
+        for name in ("open", "message", "error", "close"):
+            socket.addEventListener(name, seen.append)
+        socket.addEventListener("open", lambda event: socket.send("hello"))
+        socket.addEventListener("message", lambda event: socket.close())
+        self.assertEqual(seen, [])
+        self.site.flush()
+        self.assertEqual([event.type for event in seen], ["open", "message", "close"])
+        self.assertEqual(self.site.clock.getDelayedCalls(), [])
 
     def test_pieces(self) -> None:
         """

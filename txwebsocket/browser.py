@@ -69,8 +69,7 @@ class BrowserWebSocket(WebSocketAPI):
     @property
     def readyState(self) -> int:
         """
-        Where it stands: :attr:`CONNECTING`, :attr:`OPEN`, :attr:`CLOSING` or
-        :attr:`CLOSED`.
+        Where it stands: ``CONNECTING``, ``OPEN``, ``CLOSING`` or ``CLOSED``.
         """
         return int(self._socket.readyState)
 

@@ -69,8 +69,7 @@ class WebSocketAPI(EventTarget):
     @abstractmethod
     def readyState(self) -> int:
         """
-        Where it stands: :attr:`CONNECTING`, :attr:`OPEN`, :attr:`CLOSING` or
-        :attr:`CLOSED`.
+        Where it stands: ``CONNECTING``, ``OPEN``, ``CLOSING`` or ``CLOSED``.
         """
 
     @property

@@ -132,7 +132,7 @@ class ErrorEvent(Event):
         self.message = message
 
 
-class EventListener(Protocol):
+class _ListeningObject(Protocol):
     """
     An object that listens.
     """
@@ -144,7 +144,7 @@ class EventListener(Protocol):
 
 
 Callback: TypeAlias = Callable[[Any], object]
-Listener: TypeAlias = Callback | EventListener
+Listener: TypeAlias = Callback | _ListeningObject
 
 
 class _Registration:

@@ -37,12 +37,11 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from txwebsocket.client import HeaderPairs, WebSocketClient, makeHandshake, open_
+from txwebsocket.client import HeaderPairs, WebSocketClient
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.streams import WebSocketStreamClientEndpoint
-from txwebsocket.url import parseURL
 from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 _READ_SIZE = 65536
@@ -418,19 +417,17 @@ class MemorySite:
         :param path: the path and query of the URL; the host is ``example.com``.
         :return: a Deferred that has fired already unless the server takes its time.
         """
-        options = ClientConfig() if config is None else config
-        target = parseURL(f"ws://example.com{path}")
-        handshake = makeHandshake(target, options, protocols, origin, headers)
-        opened = open_(
-            self.clock, options, target, handshake, _MemoryEndpoint(self), application
+        return _MemoryClient(self, config).connect(
+            f"ws://example.com{path}",
+            protocols,
+            origin=origin,
+            headers=headers,
+            application=application,
         )
-        self.flush()
-        return opened
 
     def client(self, config: ClientConfig | None = None) -> WebSocketClient:
         """
-        A client whose URLs all lead here, for what takes a client, such as
-        :class:`~txwebsocket.W3CWebSocket`. What it begins goes on in :meth:`flush`.
+        A client whose URLs all lead here. What it begins goes on in :meth:`flush`.
         """
         return WebSocketClient(self.clock, config, proxy=_MemoryEndpoint(self))
 
@@ -445,7 +442,7 @@ class MemorySite:
         An endpoint that connects ordinary protocols to the site, as those of
         :func:`~txwebsocket.clientFromURL` do.
         """
-        client = _MemoryClient(self, ClientConfig() if config is None else config)
+        client = _MemoryClient(self, config)
         url = f"ws://example.com{path}"
         return WebSocketStreamClientEndpoint(client, url, protocols)
 
@@ -483,19 +480,14 @@ class MemorySite:
 
 
 class _MemoryClient(WebSocketClient):
-    """
-    A client whose every URL leads to a site in memory.
-    """
-
-    def __init__(self, site: MemorySite, config: ClientConfig) -> None:
-        super().__init__(site.clock, config)
+    def __init__(self, site: MemorySite, config: ClientConfig | None) -> None:
+        super().__init__(site.clock, config, proxy=_MemoryEndpoint(site))
         self._site = site
 
-    def connect(
-        self, url: str, protocols: Iterable[str] = (), **options: Any
-    ) -> Deferred[WebSocketConnection]:
-        path = parseURL(url).resource
-        return self._site.connect(path, protocols, config=self.config, **options)
+    def connect(self, *args: Any, **options: Any) -> Deferred[WebSocketConnection]:
+        opened = super().connect(*args, **options)
+        self._site.flush()
+        return opened
 
 
 @implementer(IStreamClientEndpoint)

@@ -97,8 +97,7 @@ class W3CWebSocket(WebSocketAPI):
     @property
     def readyState(self) -> int:
         """
-        Where it stands: :attr:`CONNECTING`, :attr:`OPEN`, :attr:`CLOSING` or
-        :attr:`CLOSED`.
+        Where it stands: ``CONNECTING``, ``OPEN``, ``CLOSING`` or ``CLOSED``.
         """
         connection = self._connection
         if self._readyState == self.OPEN and connection and not connection.connected:

@@ -33,15 +33,21 @@ from txwebsocket import (
     ClientConfig,
     CloseCause,
     CloseCode,
+    CloseEvent,
     CloseReport,
     ConnectionClosed,
     ConnectionRejected,
     Cookie,
     Deflate,
+    ErrorEvent,
+    Event,
     HandshakeError,
     HTTPProxyEndpoint,
     InsecureTLSPolicy,
+    InvalidAccess,
     InvalidState,
+    InvalidSyntax,
+    MessageEvent,
     Opcode,
     OpeningFailed,
     OpeningStep,
@@ -53,6 +59,7 @@ from txwebsocket import (
     SOCKSProxyEndpoint,
     State,
     TLSPolicy,
+    W3CWebSocket,
     WebSocketClient,
     WebSocketClientEndpoint,
     WebSocketClientFactory,
@@ -72,6 +79,7 @@ from txwebsocket import (
     WebSocketStreamServerEndpoint,
     WebSocketTransport,
     __version__,
+    browser,
     clientFromURL,
 )
 
@@ -388,6 +396,40 @@ async def connectElsewhere(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
     )
     assert_type(way.connect(Factory()), Deferred[IProtocol])
     WebSocketClient(reactor, proxy=SOCKSProxyEndpoint(reactor, way, "h", 80))
+
+
+def connectAsInBrowsers(client: WebSocketClient) -> None:
+    """
+    The client in the form of a browser.
+    """
+
+    def received(event: MessageEvent) -> None:
+        assert_type(event.origin, str)
+        socket.send(event.data)
+
+    async def ended(event: CloseEvent) -> None:
+        show(event.code, event.reason, event.wasClean)
+
+    class Watcher:
+        def handleEvent(self, event: ErrorEvent) -> None:
+            show(event.error, event.message)
+
+    socket = W3CWebSocket("wss://example.com/", "v1", client=client, origin="null")
+    socket.onopen = lambda event: socket.send(b"hello")
+    socket.onmessage = received
+    socket.onopen = None
+    socket.addEventListener("close", ended, once=True)
+    socket.addEventListener("error", Watcher())
+    assert_type(socket.dispatchEvent(Event("own")), bool)
+    assert_type(socket.readyState, int)
+    assert_type(socket.bufferedAmount, int)
+    try:
+        socket.close(3000, "bye")
+    except (InvalidAccess, InvalidSyntax) as error:
+        show(error)
+    if browser.w3cwebsocket is not None:
+        there = browser.w3cwebsocket("/feed", ["v2", "v1"])
+        there.onclose = socket.onclose
 
 
 async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:

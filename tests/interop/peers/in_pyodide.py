@@ -12,9 +12,8 @@ from typing import Any
 
 from js import location
 
-from txwebsocket import InvalidAccess, InvalidState, InvalidSyntax, version
-from txwebsocket.browser import version as versionThere
-from txwebsocket.browser import w3cwebsocket
+from txwebsocket import InvalidAccess, InvalidState, InvalidSyntax, __version__
+from txwebsocket.browser import version, w3cwebsocket
 
 HOST = f"ws://{location.host}"
 EVENTS = ("open", "message", "error", "close")
@@ -73,14 +72,14 @@ class Socket:
 async def check(what: str, step: Awaitable[None]) -> None:
     try:
         await step
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         found.append({"what": what, "why": f"{type(error).__name__}: {error}"})
     else:
         found.append({"what": what, "why": ""})
 
 
 async def imports() -> None:
-    same(versionThere, version)
+    same(version, __version__)
     same([name for name in sys.modules if name.startswith("twisted")], [])
 
 

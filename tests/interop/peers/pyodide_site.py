@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-The site for ``pyodide_page.mjs``: Python for the browser, this checkout's txwebsocket as
-a zip, a program that uses it, and a WebSocket to talk with.
+The site for ``pyodide_page.mjs``: Python for the browser, this checkout's package as a
+zip, a program that uses it, and a WebSocket to talk with.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-The driver of :class:`txwebsocket.W3CWebSocket`, as a client. It can neither ping nor send
-fragments, as no browser can.
+The driver of :class:`txwebsocket.W3CWebSocket`, as a client. It can neither ping nor
+send fragments, as no browser can.
 """
 
 from functools import partial

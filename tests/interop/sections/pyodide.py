@@ -32,7 +32,7 @@ async def tryPyodide(setting: Setting, results: Results) -> None:
     try:
         found = json.loads(text)
     except ValueError:
-        results.check(place, "the program tells what it found", text[-500:] or "nothing")
+        results.check(place, "the program tells what it found", text[-500:] or "-")
         return
     for each in found:
         results.check(place, each["what"], each["why"])
