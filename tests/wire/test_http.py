@@ -4,6 +4,7 @@ Tests of :mod:`txwebsocket.wire.http`.
 """
 
 from collections.abc import Iterable
+from time import process_time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +14,7 @@ from txwebsocket.wire.http import (
     MAX_BODY_SIZE,
     MAX_HEAD_SIZE,
     MAX_HEADERS,
+    MAX_INTERIM,
     BodyReader,
     ResponseHead,
     ResponseReader,
@@ -49,6 +51,7 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(MAX_HEAD_SIZE, 16 * 1024)
         self.assertEqual(MAX_HEADERS, 128)
         self.assertEqual(MAX_BODY_SIZE, 64 * 1024)
+        self.assertEqual(MAX_INTERIM, 20)
 
 
 class ParseHeadTests(SynchronousTestCase):
@@ -245,6 +248,16 @@ class ResponseReaderTests(SynchronousTestCase):
         )
         for pieces in everySplit(interim + HEAD + b"rest"):
             self.assertEqual(self.read(pieces), (PARSED, b"rest"))
+
+    def test_manyInterim(self) -> None:
+        """
+        A server has to answer some time: it can't go on with interim responses alone.
+        """
+        interim = b"HTTP/1.1 102 Wait\r\n\r\n" * MAX_INTERIM
+        for pieces in everySplit(interim + HEAD, most=30):
+            self.assertEqual(self.read(pieces), (PARSED, b""))
+        more = interim + b"HTTP/1.1 103 Hints\r\n\r\n"
+        self.assertRefused(more, f"more than {MAX_INTERIM} interim", most=30)
 
     def test_final(self) -> None:
         """
@@ -505,6 +518,33 @@ class ChunkedBodyTests(BodyTestCase):
                 line + b"\r\n", f"not the size of a chunk: {line!r}"[:-1]
             )
             self.assertRefused(b"1\r\na\r\n" + line + b"\r\n", "the size of a chunk")
+
+    def test_bareLineFeed(self) -> None:
+        """
+        The line with a size ends with CR and LF, and not with less: two readers could
+        understand that in two ways (RFC 9112, 7.1).
+        """
+        for data in (
+            b"1\na\r\n0\r\n\r\n",
+            b"1\r\na\r\n0\n\r\n",
+            b"1;x\n\r\na\r\n",
+            b"1\ra\r\n0\r\n",
+            b"1\r\r\na\r\n",
+        ):
+            self.assertRefused(data, "not the size of a chunk")
+
+    def test_cost(self) -> None:
+        """
+        A body in the smallest chunks costs as much per byte as any other, though a
+        whole read of them arrives at a time.
+        """
+        few, many = (self._seconds(b"1\r\na\r\n" * count) for count in (8_000, 64_000))
+        self.assertLess(many, 32 * few)
+
+    def _seconds(self, data: bytes) -> float:
+        began = process_time()
+        self.makeReader(CHUNKED).feed(data)
+        return process_time() - began
 
     def test_badEnds(self) -> None:
         """

@@ -27,12 +27,18 @@ MAX_BODY_SIZE = 64 * 1024
 Bytes of a refusal's body that are kept; the rest is not waited for.
 """
 
+MAX_INTERIM = 20
+"""
+Interim responses that are passed over before a server has to answer.
+"""
+
 _STATUS_LINE = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?"
 )
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_END = b"\r\n\r\n"
-_MAX_CHUNK_LINE = 256
+_LINE_END = b"\r\n"
+_END = _LINE_END * 2
+_MAX_CHUNK_LINE = 255
 
 
 class ResponseHead(NamedTuple):
@@ -62,12 +68,13 @@ class ResponseReader:
     """
     Read the head of a response, at any split of its bytes.
 
-    Interim responses (100, 102, 103) are passed over.
+    Interim responses (100, 102, 103) are passed over, up to :data:`MAX_INTERIM`.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        self._interim = 0
 
     def feed(self, data: bytes) -> ResponseHead | None:
         """
@@ -89,6 +96,9 @@ class ResponseReader:
             self._searched = 0
             if head.status >= 200 or head.status == 101:
                 return head
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise BadResponse(f"more than {MAX_INTERIM} interim responses")
 
     def takeRest(self) -> bytes:
         """
@@ -142,13 +152,12 @@ class BodyReader:
     """
     Read the body of a refusal, up to :data:`MAX_BODY_SIZE` (RFC 9112, 6.3).
 
-    :ivar body: what has arrived so far.
     :ivar isComplete: whether nothing more is wanted.
     """
 
     def __init__(self, head: ResponseHead) -> None:
-        self.body = b""
         self.isComplete = head.status in (204, 304)
+        self._body = bytearray()
         self._chunks: _ChunkReader | None = None
         self._missing = MAX_BODY_SIZE
         if head.values("transfer-encoding"):
@@ -161,6 +170,13 @@ class BodyReader:
             self._missing = min(_lengthOf(lengths.pop()), MAX_BODY_SIZE)
             self.isComplete = self.isComplete or not self._missing
 
+    @property
+    def body(self) -> bytes:
+        """
+        What has arrived so far.
+        """
+        return bytes(self._body)
+
     def feed(self, data: bytes) -> None:
         """
         Take what the network gave.
@@ -171,7 +187,7 @@ class BodyReader:
             return
         if self._chunks is not None:
             data = self._chunks.feed(data)
-        self.body += data[: self._missing]
+        self._body += data[: self._missing]
         self._missing -= min(self._missing, len(data))
         ended = self._chunks is not None and self._chunks.isComplete
         self.isComplete = ended or not self._missing
@@ -195,39 +211,43 @@ class _ChunkReader:
         Take coded bytes, return plain ones.
         """
         plain = []
-        while data and not self.isComplete:
+        at = 0
+        while at < len(data) and not self.isComplete:
             if self._missing:
-                part, data = data[: self._missing], data[self._missing :]
+                part = data[at : at + self._missing]
                 plain.append(part)
                 self._missing -= len(part)
+                at += len(part)
             elif self._ending:
-                data = self._takeEnding(data)
+                at = self._takeEnding(data, at)
             else:
-                data = self._takeLine(data)
+                at = self._takeLine(data, at)
         return b"".join(plain)
 
-    def _takeEnding(self, data: bytes) -> bytes:
-        size = min(len(data), len(self._ending))
-        if data[:size] != self._ending[:size]:
+    def _takeEnding(self, data: bytes, at: int) -> int:
+        part = data[at : at + len(self._ending)]
+        if not self._ending.startswith(part):
             raise BadResponse("a chunk is not as long as it says")
-        self._ending = self._ending[size:]
-        return data[size:]
+        self._ending = self._ending[len(part) :]
+        return at + len(part)
 
-    def _takeLine(self, data: bytes) -> bytes:
-        line, end, rest = (self._line + data).partition(b"\n")
-        if len(line) > _MAX_CHUNK_LINE:
+    def _takeLine(self, data: bytes, at: int) -> int:
+        before = len(self._line)
+        # What is longer than this is refused, however it goes on.
+        self._line += data[at : at + _MAX_CHUNK_LINE + len(_LINE_END)]
+        line, end, _ = self._line.partition(_LINE_END)
+        if len(line.removesuffix(b"\r")) > _MAX_CHUNK_LINE:
             raise BadResponse("the size of a chunk is too long")
         if not end:
-            self._line = line
-            return b""
+            return at + len(self._line) - before
         self._line = b""
-        size = _CHUNK_SIZE.fullmatch(line.removesuffix(b"\r"))
+        size = _CHUNK_SIZE.fullmatch(line)
         if size is None:
             raise BadResponse(f"not the size of a chunk: {line[:20]!r}")
         self._missing = int(size[1], 16)
-        self._ending = b"\r\n"
+        self._ending = _LINE_END
         self.isComplete = not self._missing
-        return rest
+        return at + len(line) + len(end) - before
 
 
 def _lengthOf(digits: bytes) -> int:
