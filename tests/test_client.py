@@ -292,13 +292,14 @@ class CheckTests(ClientTestCase):
 
     def test_notLogged(self) -> None:
         """
-        The password of a URL is in no error, whatever fails.
+        User and password of a URL are in no error, whatever fails.
         """
-        outcome = self.connect("ws://ada:hunter2@example.com/")
-        self.reactor.refuse(OSError("odd"))
-        self.assertNotIn("hunter2", str(self.failed(outcome, OpeningFailed)))
+        for userinfo in ("hunter2", "hunter2:", "ada:hunter2", ":hunter2"):
+            outcome = self.connect(f"ws://{userinfo}@example.com/")
+            self.reactor.refuse(OSError("odd"))
+            self.assertNotIn("hunter2", str(self.failed(outcome, OpeningFailed)))
         connection, _ = self.open("ws://ada:hunter2@example.com/")
-        self.assertEqual(connection.url, "ws://ada@example.com/")
+        self.assertEqual(connection.url, "ws://example.com/")
         self.assertNotIn("hunter2", repr(connection))
 
 

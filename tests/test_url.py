@@ -90,6 +90,14 @@ class SchemeTests(URLTestCase):
         """
         self.assertRefused("https://example.com/", "ws://, wss:// or ws+unix:/")
 
+    def test_otherTypes(self) -> None:
+        """
+        What is not text is refused, saying what is.
+        """
+        for url in (b"ws://h/", None, 1):
+            error = self.assertRaises(TypeError, parseURL, url)
+            self.assertIn("str", str(error))
+
     def test_fragment(self) -> None:
         """
         A fragment is refused, an empty one as well (RFC 6455, 3).
@@ -137,6 +145,27 @@ class HostTests(URLTestCase):
             target = parseURL(url)
             self.assertEqual((target.host, target.port), ("example.com", port))
             self.assertEqual(target.netloc, f"example.com:{port}")
+
+    def test_emptyPort(self) -> None:
+        """
+        An empty port is the default one (RFC 3986, 3.2.3); where there is no port,
+        nothing is taken for one.
+        """
+        for url, port, netloc, resource in (
+            ("ws://example.com:/", 80, "example.com", "/"),
+            ("wss://example.com:/chat", 443, "example.com", "/chat"),
+            ("ws://example.com:", 80, "example.com", "/"),
+            ("ws://example.com:?a=b:/", 80, "example.com", "/?a=b:/"),
+            ("ws://ada:pw@example.com:/", 80, "example.com", "/"),
+            ("ws://[::1]:/", 80, "[::1]", "/"),
+            ("ws://example.com:81/a:/b", 81, "example.com:81", "/a:/b"),
+            ("ws://example.com/a:", 80, "example.com", "/a:"),
+        ):
+            target = parseURL(url)
+            self.assertEqual((target.port, target.netloc), (port, netloc), url)
+            self.assertEqual(target.resource, resource, url)
+        for url in ("ws://:/", "ws://h::/", "ws://h:#", "ws://[::1:/", "ws://h:81:/"):
+            self.assertRefused(url, "")
 
     def test_noPorts(self) -> None:
         """
@@ -324,16 +353,18 @@ class ShownTests(URLTestCase):
     Tests of what may stand in a log.
     """
 
-    def test_withoutPassword(self) -> None:
+    def test_withoutUser(self) -> None:
         """
-        The URL to show has the user and no password.
+        The URL to show has neither password nor user: a token is often given as a user
+        without a password.
         """
         for url, shown in {
-            f"ws://ada:{SECRET}@h/chat?a=b": "ws://ada@h/chat?a=b",
-            f"wss://ada:{SECRET}@[::1]:81/": "wss://ada@[::1]:81/",
+            f"ws://ada:{SECRET}@h/chat?a=b": "ws://h/chat?a=b",
+            f"wss://ada:{SECRET}@[::1]:81/": "wss://[::1]:81/",
             f"ws://:{SECRET}@h/": "ws://h/",
-            f"ws://ada:{SECRET}:{SECRET}@h/": "ws://ada@h/",
-            "ws://ada@h/": "ws://ada@h/",
+            f"ws://ada:{SECRET}:{SECRET}@h/": "ws://h/",
+            f"ws://{SECRET}@h/": "ws://h/",
+            f"ws://{SECRET}:@h/": "ws://h/",
             "ws://h/": "ws://h/",
         }.items():
             self.assertEqual(parseURL(url).url, shown)
@@ -343,7 +374,7 @@ class ShownTests(URLTestCase):
         The URL to show is one line, whatever the one given has in it: it could not
         forge a second one in a log.
         """
-        for url in ("ws://h/a\r\nb", "ws://h/?a\nb", "ws://a\x1b[0m@h/", "ws://h/\x00"):
+        for url in ("ws://h/a\r\nb", "ws://h/?a\nb", "ws://h/\x1b[0m", "ws://h/\x00"):
             shown = parseURL(url).url
             self.assertTrue(shown.isprintable(), ascii(shown))
 
@@ -363,6 +394,8 @@ class ShownTests(URLTestCase):
             f"ws://ada:{SECRET}@a b/",
             f"ws://ada:{SECRET}@[::zz]/",
             f"ws://ada:{SECRET}@[::1",
+            f"ws://{SECRET}@h:port/",
+            f"ws://{SECRET}:@h:0/",
             f"ws://ada:{SECRET}/x@h/",
             f"ws://ada:{SECRET}?x@h/",
             f"ws://ada:{SECRET}#x@h/",

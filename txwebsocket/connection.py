@@ -44,7 +44,7 @@ class WebSocketConnection:
     :ivar protocol: the subprotocol agreed on, or None.
     :ivar extensions: the extensions agreed on, in the header's own form.
     :ivar request: on a server, the :class:`WebSocketRequest` that was accepted.
-    :ivar url: on a client, where it leads, without a password.
+    :ivar url: on a client, where it leads, without user and password.
     """
 
     def __init__(self, link: Link) -> None:

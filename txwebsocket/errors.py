@@ -77,7 +77,7 @@ class OpeningFailed(HandshakeError):
     A client's connection could not be opened.
 
     :ivar step: what the client was doing.
-    :ivar url: where it was to connect to, without a password.
+    :ivar url: where it was to connect to, without user and password.
     :ivar cause: what went wrong there; also the ``__cause__`` of this exception.
     """
 
@@ -93,7 +93,7 @@ class OpeningTimedOut(OpeningFailed):
     A client's connection was not open within ``openTimeout``.
 
     :ivar step: what the client was waiting for.
-    :ivar url: where it was to connect to, without a password.
+    :ivar url: where it was to connect to, without user and password.
     """
 
 

@@ -20,6 +20,9 @@ _UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What is no control character, and no space, in any of which URLs could hide.
 _PRINTABLE = re.compile(r"[!-~\xa1-\U0010ffff]*")
+_EMPTY_PORT = re.compile(
+    r"(\w+://(?:[^/?#@]*@)?(?:\[[^]/?#]*\]|[^]:/?#[]*)):(?=[/?#]|\Z)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Target:
     """
     Where a URL leads, in the terms of who connects there.
 
-    :ivar url: the URL without its password, for logs and errors.
+    :ivar url: the URL without user and password, for logs and errors.
     :ivar isSecure: whether to speak TLS.
     :ivar host: a name in ASCII, or an address without brackets.
     :ivar port: a port number.
@@ -74,11 +77,15 @@ def parseURL(text: str) -> Target:
     Read a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
 
     :raises ValueError: if it is none, or has a fragment.
+    :raises TypeError: if it is not even text.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a URL must be str, not {type(text).__name__}")
     if _UNIX.match(text):
         return _parseUnix(text)
     try:
-        url = URL.from_text(text)
+        # RFC 3986, 3.2.3: an empty port is the default one.
+        url = URL.from_text(_EMPTY_PORT.sub(r"\1", text, count=1))
     except ValueError:
         # Its text would quote the URL, and what is secret in it.
         raise ValueError(f"{_shown(text)!r} is not a URL") from None
@@ -95,9 +102,9 @@ def parseURL(text: str) -> Target:
     named = f"[{host}]" if isIPv6Address(host) else host
     netloc = named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}"
     resource = _resource(url)
-    user = quote(unquote(url.userinfo.partition(":")[0]), safe="")
     return Target(
-        url=f"{scheme}://{user and user + '@'}{netloc}{resource}",
+        # Without a user either: where there is no password, that is the secret.
+        url=f"{scheme}://{netloc}{resource}",
         isSecure=scheme == "wss",
         host=host,
         port=port,
