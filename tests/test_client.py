@@ -16,6 +16,7 @@ from OpenSSL.crypto import X509
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.web.client import BrowserLikePolicyForHTTPS
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
@@ -103,6 +104,19 @@ class RequestTests(ClientTestCase):
         self.assertEqual(request.header("Origin"), ["https://example.com"])
         self.assertEqual(request.header("Cookie"), ["sid=1"])
         self.assertEqual(request.header("X-Latin"), ["\xe9\t!"])
+
+    def test_headerForms(self) -> None:
+        """
+        Headers can be of any form, also those of twisted.web, in text or in Latin-1.
+        """
+        for headers in (
+            {"X-A": "1", "X-B": "caf\xe9"},
+            {b"X-A": b"1", b"X-B": b"caf\xe9"},
+            Headers({"X-A": ["1"], b"X-B": [b"caf\xe9"]}),
+        ):
+            request = self.request(headers=headers)
+            self.assertEqual(request.header("X-A"), ["1"])
+            self.assertEqual(request.header("X-B"), ["caf\xe9"])
 
     def test_repeatedHeaders(self) -> None:
         """
@@ -196,14 +210,25 @@ class CheckTests(ClientTestCase):
     Tests of arguments that can't be part of a request.
     """
 
+    def assertOtherType(self, told: str, **more: Any) -> None:
+        """
+        The same for what is of another type.
+        """
+        self.assertRefused(told, kind=TypeError, **more)
+
     def assertRefused(
-        self, told: str, url: str = URL, protocols: Any = (), **more: Any
+        self,
+        told: str,
+        url: str = URL,
+        protocols: Any = (),
+        kind: type[Exception] = ValueError,
+        **more: Any,
     ) -> None:
         """
         This raises, at once, tells what is wrong, and nothing is connected.
         """
         client = self.makeClient()
-        error = self.assertRaises(ValueError, client.connect, url, protocols, **more)
+        error = self.assertRaises(kind, client.connect, url, protocols, **more)
         self.assertIn(told, str(error))
         self.assertEqual(self.reactor.nameResolver.asked, [])
         self.assertEqual(self.reactor.attempts, [])
@@ -234,7 +259,19 @@ class CheckTests(ClientTestCase):
         """
         One name in place of a list, whose letters would be offered one by one.
         """
-        self.assertRefused("list", protocols="chat")
+        self.assertOtherType("list", protocols="chat")
+
+    def test_types(self) -> None:
+        """
+        What is of a type that no argument has; the error names those it has.
+        """
+        self.assertOtherType("str", url=b"ws://h/")
+        for protocols in (None, 5, b"chat"):
+            self.assertOtherType("list", protocols=protocols)
+        self.assertOtherType("Headers", headers="X-A: 1")
+        self.assertOtherType("str or bytes", headers={"X-A": 1})
+        self.assertOtherType("str or bytes", origin=1)
+        self.assertRefused("5", protocols=["chat", 5])
 
     def test_headerNames(self) -> None:
         """

@@ -54,6 +54,7 @@ ORDER = (
     # An open connection on Twisted.
     "txwebsocket.requirements",
     "txwebsocket.errors",
+    "txwebsocket.headers",
     "txwebsocket.frame",
     "txwebsocket.interfaces",
     "txwebsocket.hooks",
@@ -88,6 +89,8 @@ ORDER = (
     "txwebsocket.proxies",
     "txwebsocket.names",
     "txwebsocket.route",
+    "txwebsocket.hop",
+    "txwebsocket.jar",
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",

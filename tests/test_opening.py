@@ -48,6 +48,7 @@ from txwebsocket import (
     WebSocketConnection,
 )
 from txwebsocket.client import makeHandshake, open_
+from txwebsocket.hop import Hop
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.url import parseURL
 from txwebsocket.wire.errors import BadResponse
@@ -1207,9 +1208,9 @@ class EndpointTests(OpeningTestCase):
         """
         target = parseURL(url)
         config = ClientConfig()
-        handshake = makeHandshake(target, config)
+        hop = Hop(target, makeHandshake(target, config))
         return Outcome(
-            open_(self.reactor, config, target, handshake, endpoint, application)
+            open_(self.reactor, config, hop, lambda _: endpoint, application)
         )
 
     def test_immediate(self) -> None:

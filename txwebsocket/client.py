@@ -6,18 +6,19 @@ The client.
 
 from __future__ import annotations
 
-import os
-from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from http.cookiejar import CookieJar
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket._version import __version__
 from txwebsocket.connection import WebSocketConnection, makeLink
-from txwebsocket.opening import Opening
+from txwebsocket.headers import HeaderPairs, headerPairs, headerText
+from txwebsocket.hop import Hop, makeKey
+from txwebsocket.opening import EndpointFor, Journey, Opening
 from txwebsocket.route import BindAddress, ProxyChoice, Route
 from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
@@ -25,12 +26,6 @@ from txwebsocket.wire.codes import Role
 from txwebsocket.wire.handshake import ClientHandshake, checkHeaders, checkProtocols
 from txwebsocket.wire.options import ClientConfig
 
-HeaderPairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""
-Headers as a mapping, or as pairs where a name occurs more than once.
-"""
-
-_KEY_SIZE = 16
 _USER_AGENT = f"txwebsocket/{__version__}"
 
 
@@ -47,6 +42,9 @@ class WebSocketClient:
     :param proxy: what to go through: the URL of a proxy, ``PROXY_FROM_ENVIRONMENT``, an
         ``IAgentEndpointFactory``, or one endpoint for all URLs. TLS is spoken over it.
     :param bindAddress: the local address to connect from, or a pair of that and a port.
+    :param cookieJar: where cookies are taken from and put into, by each request and
+        each response; without one there are none. It can be that of a
+        ``twisted.web.client.CookieAgent``, so that one logs in by HTTP.
     :raises ValueError: if the proxy's URL is none.
     :raises TypeError: if ``tlsPolicy`` or ``proxy`` is something else.
     """
@@ -59,8 +57,10 @@ class WebSocketClient:
         tlsPolicy: TLSChoice | None = None,
         proxy: ProxyChoice | None = None,
         bindAddress: BindAddress | None = None,
+        cookieJar: CookieJar | None = None,
     ) -> None:
         self.config = ClientConfig() if config is None else config
+        self.cookieJar = cookieJar
         self._reactor = reactor
         self._route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
         self._openings: set[Deferred[WebSocketConnection]] = set()
@@ -89,7 +89,8 @@ class WebSocketClient:
         :param protocols: subprotocols to offer, the preferred one first. The server
             must choose one of them.
         :param origin: where to say we come from, as a browser does.
-        :param headers: more headers for the request.
+        :param headers: more headers for the request: a mapping, pairs, or twisted.web's
+            ``Headers``. With a ``Cookie`` of the caller's, none is taken from the jar.
         :param application: who is told what arrives, see :class:`WebSocketProtocol`; a
             connection without one is in pull style.
         :return: a Deferred of the open connection. It always fires within
@@ -98,12 +99,17 @@ class WebSocketClient:
             socket.
         :raises ValueError: if an argument can't be part of a request, or the
             environment is to name a proxy and names none that can be.
+        :raises TypeError: if it is of another type, saying which are accepted.
         """
         target = parseURL(url)
-        endpoint = self._route.endpointFor(target)
         handshake = makeHandshake(target, self.config, protocols, origin, headers)
         opened = open_(
-            self._reactor, self.config, target, handshake, endpoint, application
+            self._reactor,
+            self.config,
+            Hop(target, handshake),
+            self._route.endpointFor,
+            application,
+            self.cookieJar,
         )
         self._openings.add(opened)
         return opened.addBoth(self._over, opened)
@@ -125,17 +131,23 @@ class WebSocketClient:
 def open_(
     clock: IReactorTime,
     config: ClientConfig,
-    target: Target,
-    handshake: ClientHandshake,
-    endpoint: IStreamClientEndpoint,
+    hop: Hop,
+    endpointFor: EndpointFor,
     application: object | None,
+    jar: CookieJar | None = None,
 ) -> Deferred[WebSocketConnection]:
     """
-    Open one connection through an endpoint.
+    Open one connection.
+
+    :param hop: the first request.
+    :param endpointFor: finds the way to its host, and to those that redirects lead to.
+    :raises ValueError: if there is no way.
     """
+    journey = Journey(
+        endpointFor=endpointFor, jar=jar, maxRedirects=config.maxRedirects
+    )
     link = makeLink(Role.CLIENT, config, clock)
-    link.connection.url = target.url
-    return Opening(clock, target, handshake, link, application).start(endpoint)
+    return Opening(clock, hop, journey, link, application).start()
 
 
 def makeHandshake(
@@ -149,28 +161,24 @@ def makeHandshake(
     Check what a caller wants in the request, and make it.
 
     :raises ValueError: naming what can't be part of it.
+    :raises TypeError: naming what is of another type.
     """
-    if isinstance(protocols, str):
-        raise ValueError(f"protocols must be a list of names, not {protocols!r}")
+    if isinstance(protocols, str | bytes) or not isinstance(protocols, Iterable):
+        raise TypeError(f"protocols must be a list of names, not {protocols!r}")
     offered = tuple(protocols)
     checkProtocols(offered)
-    pairs = _pairs(headers)
-    given = pairs if origin is None else [*pairs, ("Origin", origin)]
-    checkHeaders(given)
-    counts = Counter(name.lower() for name, _ in given)
-    for name in ("Host", "Origin"):
-        if counts[name.lower()] > 1:
-            raise ValueError(f"{name} is given more than once")
-    names = {name.lower() for name, _ in pairs}
-    hosts = [value for name, value in pairs if name.lower() == "host"]
-    if target.authorization is not None and "authorization" not in names:
+    origin = None if origin is None else headerText(origin)
+    pairs = headerPairs(headers)
+    _checkGiven(pairs if origin is None else [*pairs, ("Origin", origin)])
+    given = {name.lower(): value for name, value in pairs}
+    if target.authorization is not None and "authorization" not in given:
         pairs.append(("Authorization", target.authorization))
-    if "user-agent" not in names:
+    if "user-agent" not in given:
         pairs.append(("User-Agent", _USER_AGENT))
     return ClientHandshake(
-        host=hosts[0] if hosts else target.netloc,
+        host=given.get("host", target.netloc),
         target=target.resource,
-        key=b64encode(os.urandom(_KEY_SIZE)).decode("ascii"),
+        key=makeKey(),
         version=config.webSocketVersion,
         protocols=offered,
         origin=origin,
@@ -179,9 +187,9 @@ def makeHandshake(
     )
 
 
-def _pairs(headers: HeaderPairs | None) -> list[tuple[str, str]]:
-    if headers is None:
-        return []
-    if isinstance(headers, Mapping):
-        return list(headers.items())
-    return list(headers)
+def _checkGiven(headers: list[tuple[str, str]]) -> None:
+    checkHeaders(headers)
+    counts = Counter(name.lower() for name, _ in headers)
+    for name in ("Host", "Origin"):
+        if counts[name.lower()] > 1:
+            raise ValueError(f"{name} is given more than once")

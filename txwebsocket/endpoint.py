@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.web.iweb import IAgentEndpointFactory
 
 from txwebsocket.client import makeHandshake, open_
+from txwebsocket.hop import Hop
 from txwebsocket.interfaces import WebSocketClientFactory
 from txwebsocket.route import BindAddress, ProxyChoice, Route, asURI
 from txwebsocket.tls import TLSChoice
-from txwebsocket.url import parseURL
+from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.options import ClientConfig
 
 
@@ -74,10 +75,15 @@ class WebSocketClientEndpoint:
         :raises OpeningFailed: if the opening fails otherwise, or takes too long.
         """
         target = parseURL(self.url)
-        endpoint = self.endpointFactory.endpointForURI(asURI(target))
+        hop = Hop(target, makeHandshake(target, self.config))
         application = protocolFactory.buildProtocol(self.url)
-        handshake = makeHandshake(target, self.config)
         # A LoopingCall's clock is the installed reactor unless it is given another.
         clock = self.reactor or LoopingCall(makeHandshake).clock
-        await open_(clock, self.config, target, handshake, endpoint, application)
+        await open_(clock, self.config, hop, self._endpointFor, application)
         return application
+
+    def _endpointFor(self, target: Target) -> IStreamClientEndpoint:
+        endpoint: IStreamClientEndpoint = self.endpointFactory.endpointForURI(
+            asURI(target)
+        )
+        return endpoint

@@ -159,13 +159,20 @@ class ConnectionRejected(HandshakeError):
     """
     The server answered with an ordinary HTTP response.
 
-    :ivar response: that response, with ``code``, ``headers`` and ``body``.
+    :ivar response: that response, with ``code``, ``headers`` and ``body``; its
+        ``previousResponse`` is the one that redirected there, if one did.
+    :ivar url: what was asked for, without user and password.
     """
 
-    def __init__(self, response: RefusalResponse) -> None:
+    def __init__(
+        self, response: RefusalResponse, url: str | None = None, detail: str = ""
+    ) -> None:
         phrase = shown(response.phrase.decode("latin-1"))
-        super().__init__(f"the server answered {response.code} {phrase}".rstrip())
+        told = f"the server answered {response.code} {phrase}".rstrip()
+        told = told if url is None else f"{url}: {told}"
+        super().__init__(told + (f"; {shown(detail)}" if detail else ""))
         self.response = response
+        self.url = url
 
 
 class ProxyRejected(ProxyFailed):

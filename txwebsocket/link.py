@@ -52,6 +52,8 @@ _QUIET_CAUSES = frozenset(
         CloseCause.PEER_LOST,
         CloseCause.SHUTDOWN,
         CloseCause.DROPPED,
+        CloseCause.REJECTED,
+        CloseCause.OPENING_FAILED,
     )
 )
 

@@ -6,9 +6,13 @@ One attempt of a client to open a connection.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from http.cookiejar import CookieJar
+from typing import Any, TypeAlias
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -30,16 +34,45 @@ from txwebsocket.errors import (
     ProxyRejected,
     RefusalResponse,
 )
+from txwebsocket.hop import REDIRECTS, Hop
+from txwebsocket.jar import cookieHeader, storeCookies
 from txwebsocket.link import Link
 from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
 from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import BadResponse
-from txwebsocket.wire.handshake import ClientHandshake
 from txwebsocket.wire.http import BodyReader, ResponseHead, ResponseReader
 from txwebsocket.wire.states import State
 
 _SWITCHING_PROTOCOLS = 101
+
+
+EndpointFor: TypeAlias = Callable[[Target], IStreamClientEndpoint]
+"""
+Finds the way to a URL's host.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """
+    How an opening gets to where it is open.
+    """
+
+    endpointFor: EndpointFor
+    """
+    The way to each host.
+    """
+
+    jar: CookieJar | None = field(default=None, repr=False)
+    """
+    Where cookies come from and go to, if anywhere.
+    """
+
+    maxRedirects: int = 0
+    """
+    Redirects to follow.
+    """
 
 
 class Opening:
@@ -55,16 +88,16 @@ class Opening:
     def __init__(
         self,
         clock: IReactorTime,
-        target: Target,
-        handshake: ClientHandshake,
+        hop: Hop,
+        journey: Journey,
         link: Link,
         application: object | None,
     ) -> None:
         self.opened: Deferred[WebSocketConnection] = Deferred(self._cancelled)
-        self._clock = clock
-        self._target = target
-        self._handshake = handshake
         self.link = link
+        self._clock = clock
+        self._hop = hop
+        self._journey = journey
         self._application = application
         self._step = OpeningStep.CONNECT
         self._isOver = False
@@ -72,20 +105,32 @@ class Opening:
         self._timer: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
         self._protocol: _OpeningProtocol | None = None
+        # What redirected so far, the last one first, by ``previousResponse``.
+        self._redirect: RefusalResponse | None = None
+        self._redirects = 0
+        # Why a redirect was not followed.
+        self._detail = ""
 
-    def start(self, endpoint: IStreamClientEndpoint) -> Deferred[WebSocketConnection]:
+    def start(self) -> Deferred[WebSocketConnection]:
         """
         Begin; the time that ``openTimeout`` gives for all of it runs from here.
+
+        :raises ValueError: if no way leads to the host.
         """
+        endpoint = self._journey.endpointFor(self._hop.target)
         self._timer = self._clock.callLater(
             self.link.config.openTimeout, self._timedOut
         )
-        self._connecting = endpoint.connect(Factory.forProtocol(self._makeProtocol))
-        self._connecting.addErrback(self._notConnected)
+        self._connect(endpoint)
         return self.opened
 
-    def _makeProtocol(self) -> _OpeningProtocol:
-        return _OpeningProtocol(self)
+    def _connect(self, endpoint: IStreamClientEndpoint) -> None:
+        self.link.connection.url = self._hop.target.url
+        protocol = _OpeningProtocol(self)
+        # Transports keep the factory, and so it must not keep us.
+        factory = Factory.forProtocol(lambda: protocol)
+        self._connecting = maybeDeferred(endpoint.connect, factory)
+        self._connecting.addErrback(self._notConnected)
 
     # What the protocol calls
 
@@ -93,24 +138,46 @@ class Opening:
         """
         There is a transport: introduce the application and send the request.
         """
-        self._protocol = protocol
         transport: Any = protocol.transport
+        self._protocol = protocol
         if self._isOver:
-            transport.abortConnection()
+            protocol.abandon()
             return
-        self._step = OpeningStep.TLS if self._target.isSecure else OpeningStep.HANDSHAKE
+        isSecure = self._hop.target.isSecure
+        self._step = OpeningStep.TLS if isSecure else OpeningStep.HANDSHAKE
         configureSocket(transport, self.link.config)
         self.link.makeConnection(transport)
-        if self._application is not None:
-            self._introduce(self._application)
-        if not self._isOver:
-            transport.write(self._handshake.request())
+        self._attempt(self._introduce)
+        self._attempt(self._ask)
 
-    def _introduce(self, application: object) -> None:
+    def _attempt(self, do: Callable[[], object]) -> None:
+        """
+        Call what is not ours: the application, or a jar with a policy of its own.
+        """
         try:
+            do()
+        except Exception:  # noqa: BLE001 - it may raise anything
+            self._end(Failure(), CloseCause.APPLICATION_ERROR)
+
+    def _introduce(self) -> None:
+        application, self._application = self._application, None
+        if application is not None:
             self.link.attachApplication(application)
-        except Exception:  # noqa: BLE001 - an application may raise anything
-            self._end(Failure())
+
+    def _ask(self) -> None:
+        if self.link.wire.state is not State.CONNECTING:
+            # The application wants no more.
+            return
+        target, handshake = self._hop
+        jar = self._journey.jar
+        names = {name.lower() for name, _ in handshake.headers}
+        if jar is not None and "cookie" not in names:
+            cookies = cookieHeader(jar, target)
+            if cookies is not None:
+                headers = (*handshake.headers, ("Cookie", cookies))
+                handshake = replace(handshake, headers=headers)
+        transport: Any = self.link.transport
+        transport.write(handshake.request())
 
     def secured(self) -> None:
         """
@@ -121,11 +188,41 @@ class Opening:
         if not getattr(transport, "disconnecting", False):
             self._step = OpeningStep.HANDSHAKE
 
-    def answered(self, head: ResponseHead, rest: bytes) -> None:
+    def heard(self, head: ResponseHead) -> bool:
+        """
+        The server has answered.
+
+        :return: whether it is of no use to read on, since this leads elsewhere.
+        """
+        jar = self._journey.jar
+        if jar is not None:
+            self._attempt(partial(storeCookies, jar, self._hop.target, head))
+        return self._isOver or self._redirected(head)
+
+    def _redirected(self, head: ResponseHead) -> bool:
+        limit = self._journey.maxRedirects
+        if head.status not in REDIRECTS or not limit:
+            return False
+        try:
+            if self._redirects == limit:
+                raise ValueError(f"maxRedirects is {limit}")
+            hop = self._hop.after(head)
+        except ValueError as error:
+            self._detail = f"this redirect is not followed: {error}"
+            return False
+        self._redirect = self._response(head, b"")
+        self._redirects += 1
+        self._hop = hop
+        if self._protocol is not None:
+            # One socket at a time.
+            self._protocol.abandon(self._goOn)
+        return True
+
+    def accepted(self, head: ResponseHead, rest: bytes) -> None:
         """
         The server accepts, it says. See whether it does.
         """
-        protocol, agreed = self._handshake.agree(head)
+        protocol, agreed = self._hop.handshake.agree(head)
         if self.link.wire.state is not State.CONNECTING:
             # The application has given up meanwhile.
             self.broken(Failure(ConnectionAborted()))
@@ -141,14 +238,45 @@ class Opening:
         """
         The server answered with an ordinary response.
         """
-        self._end(Failure(ConnectionRejected(RefusalResponse(head, body))))
+        response = self._response(head, body)
+        url = self._hop.target.url
+        error = ConnectionRejected(response, url, self._detail)
+        self._end(Failure(error), CloseCause.REJECTED)
+
+    def _response(self, head: ResponseHead, body: bytes) -> RefusalResponse:
+        response = RefusalResponse(head, body)
+        response.previousResponse = self._redirect
+        return response
+
+    def _goOn(self, reason: Failure) -> None:
+        """
+        The server that redirected is gone: ask the next.
+        """
+        self._protocol = None
+        self.link.makeConnection(_Nowhere(self.broken))
+        self._step = OpeningStep.CONNECT
+        try:
+            if self.link.wire.state is not State.CONNECTING:
+                raise ConnectionAborted
+            endpoint = self._journey.endpointFor(self._hop.target)
+        except Exception:  # noqa: BLE001 - whoever finds the way may raise anything
+            self.broken(Failure())
+        else:
+            self._connect(endpoint)
 
     def broken(self, failure: Failure) -> None:
         """
         What the server says is no handshake, or it says no more.
         """
-        cause = failure.value or ConnectionDone()
-        self._end(Failure(OpeningFailed(self._target.url, self._step, cause)))
+        error = failure.value or ConnectionDone()
+        told = OpeningFailed(self._hop.target.url, self._step, error)
+        if failure.check(BadResponse):
+            cause = CloseCause.PEER_FAULT
+        elif self._step is OpeningStep.HANDSHAKE:
+            cause = CloseCause.PEER_LOST
+        else:
+            cause = CloseCause.OPENING_FAILED
+        self._end(Failure(told), cause)
 
     # Ends
 
@@ -170,15 +298,16 @@ class Opening:
             self._connecting.cancel()
         seconds = self.link.config.openTimeout
         cause = TimeoutError(f"openTimeout is {seconds} seconds")
-        self._end(Failure(OpeningTimedOut(self._target.url, self._step, cause)))
+        error = OpeningTimedOut(self._hop.target.url, self._step, cause)
+        self._end(Failure(error), CloseCause.OPEN_TIMEOUT)
 
     def _cancelled(self, opened: Deferred[WebSocketConnection]) -> None:
         if self._isOver:
             # By the application, while it is told that the connection is open.
             self.link.abort(CloseCause.DROPPED)
-        self._end(Failure(CancelledError()))
+        self._end(Failure(CancelledError()), CloseCause.DROPPED)
 
-    def _end(self, failure: Failure) -> None:
+    def _end(self, failure: Failure, cause: CloseCause) -> None:
         """
         Fail, once; let go of all that was taken.
         """
@@ -187,9 +316,13 @@ class Opening:
         self._stop()
         if self._protocol is not None:
             self._protocol.abandon()
-            self.link.connectionLost(failure)
         elif self._connecting is not None:
             self._connecting.cancel()
+        if self.link.transport is not None:
+            self.link.wire.drop(cause, failure.getErrorMessage())
+            self.link.connectionLost(failure)
+        if self._protocol is None:
+            self.link.transport = None
         self.opened.errback(failure)
 
     def _stop(self) -> None:
@@ -197,6 +330,32 @@ class Opening:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Nowhere:
+    """
+    What a connection has for a transport from one hop to the next.
+    """
+
+    def __init__(self, broken: Callable[[Failure], None]) -> None:
+        self._broken = broken
+
+    def getPeer(self) -> None:
+        """
+        Nobody.
+        """
+
+    getHost = getPeer
+
+    def abortConnection(self) -> None:
+        """
+        The application gives the opening up.
+        """
+        self._broken(Failure(ConnectionAborted()))
+
+
+def _ignore(*_: object) -> None:
+    return None
 
 
 @implementer(IHandshakeListener)
@@ -228,13 +387,22 @@ class _OpeningProtocol(Protocol):
         if not self.rejectedSoFar():
             self._opening.broken(reason)
 
-    def abandon(self) -> None:
+    def abandon(self, then: Callable[..., None] = _ignore) -> None:
         """
         Hear nothing more, and cut the transport.
+
+        :param then: called when it is gone.
         """
-        vars(self).update(dataReceived=_ignore, connectionLost=_ignore)
+        vars(self).update(
+            handshakeCompleted=_ignore, dataReceived=_ignore, connectionLost=then
+        )
+        self._forget()
         transport: Any = self.transport
         transport.abortConnection()
+
+    def _forget(self) -> None:
+        # We live as long as the transport, and the request may have secrets in it.
+        vars(self).pop("_opening", None)
 
     def rejectedSoFar(self) -> bool:
         """
@@ -251,6 +419,8 @@ class _OpeningProtocol(Protocol):
             if head is None:
                 return
             data = self._response.takeRest()
+            if self._opening.heard(head):
+                return
             if head.status == _SWITCHING_PROTOCOLS:
                 self._stepAside(head, data)
                 return
@@ -266,8 +436,5 @@ class _OpeningProtocol(Protocol):
         vars(self).update(
             dataReceived=link.dataReceived, connectionLost=link.connectionLost
         )
-        self._opening.answered(head, rest)
-
-
-def _ignore(*_: object) -> None:
-    return None
+        self._opening.accepted(head, rest)
+        self._forget()

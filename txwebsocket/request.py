@@ -6,8 +6,8 @@ A client's wish for a WebSocket, to be granted or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from incremental import Version
@@ -19,6 +19,7 @@ from twisted.web.server import Request
 
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.deprecation import ReplacedProperty
+from txwebsocket.headers import HeaderPairs, headerPairs
 from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
@@ -32,8 +33,6 @@ from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.states import State
-
-HeaderPairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 class WebSocketRequest:
@@ -168,7 +167,7 @@ class WebSocketRequest:
         chosen = self._choose(protocol)
         if origin is not None and origin != self.origin:
             raise ValueError(f"the origin is {self.origin!r}, not {origin!r}")
-        extra = _pairs(headers)
+        extra = headerPairs(headers)
         checkHeaders(extra)
         extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
         link = self._introduce(chosen, application)
@@ -244,7 +243,7 @@ class WebSocketRequest:
         self._checkUndecided()
         if not 300 <= status <= 599:
             raise ValueError(f"a refusal has a status from 300 to 599, not {status!r}")
-        extra = _pairs(headers)
+        extra = headerPairs(headers)
         checkHeaders(extra)
         self._decide(None)
         if self._lost is None and self._withdrawnFor is None:
@@ -302,12 +301,6 @@ def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> 
     """
     request._withdraw(cause)
     refuse(request.httpRequest, 503, explanation)
-
-
-def _pairs(headers: HeaderPairs | None) -> list[tuple[str, str]]:
-    if headers is None:
-        return []
-    return list(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def _text(octets: bytes) -> str:

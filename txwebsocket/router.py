@@ -16,9 +16,10 @@ from twisted.web.server import Request
 
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, makeDecider
+from txwebsocket.headers import HeaderPairs
 from txwebsocket.mounting import asksForUpgrade
 from txwebsocket.refusal import Body
-from txwebsocket.request import HeaderPairs, WebSocketRequest
+from txwebsocket.request import WebSocketRequest
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.wire.cookies import Cookie

@@ -23,8 +23,9 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from zope.interface import implementer
 
-from txwebsocket.client import HeaderPairs, WebSocketClient, makeHandshake
+from txwebsocket.client import WebSocketClient, makeHandshake
 from txwebsocket.connection import WebSocketConnection
+from txwebsocket.headers import HeaderPairs
 from txwebsocket.route import BindAddress, ProxyChoice
 from txwebsocket.router import WebSocketRouter
 from txwebsocket.site import WebSocketSite

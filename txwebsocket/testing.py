@@ -37,8 +37,9 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from txwebsocket.client import HeaderPairs, WebSocketClient
+from txwebsocket.client import WebSocketClient
 from txwebsocket.connection import WebSocketConnection
+from txwebsocket.headers import HeaderPairs
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.streams import WebSocketStreamClientEndpoint

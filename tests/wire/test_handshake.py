@@ -110,7 +110,20 @@ class CheckHeadersTests(SynchronousTestCase):
         """
         forged = ("a\r\nX-Forged: 1", "a\n", "\r", "\x00", "\x7f")
         for value in (*forged, "\u0100", "€", "\ud800"):
-            self.assertRefused("X-Mine", value, "can't be the value of X-Mine")
+            self.assertRefused("X-Mine", value, "the value of X-Mine ")
+
+    def test_secret(self) -> None:
+        """
+        A value is not shown, since it may be secret; what is wrong with it is.
+        """
+        for value, told in {
+            "hunter2\n": r"can't have '\n' in it",
+            "hunter2\u20ac": "can't have '\u20ac' in it",
+            " hunter2": "begins or ends with a space",
+        }.items():
+            headers = [("Authorization", value)]
+            error = self.assertRaises(ValueError, checkHeaders, headers)
+            self.assertEqual(str(error), f"the value of Authorization {told}")
 
     def test_ours(self) -> None:
         """

@@ -354,7 +354,7 @@ class ClientConfigTests(OptionsTestCase):
         """
         own = {option.name for option in fields(ClientConfig)}
         own -= {option.name for option in fields(ConnectionConfig)}
-        self.assertEqual(own, {"webSocketVersion"})
+        self.assertEqual(own, {"webSocketVersion", "maxRedirects"})
 
     def test_version(self) -> None:
         """
@@ -369,3 +369,11 @@ class ClientConfigTests(OptionsTestCase):
         """
         wrong = (0, 7, 14, True, "13", None, (13,), 13.0)
         self.assertRefuses(ClientConfig, "webSocketVersion", *wrong)
+
+    def test_redirects(self) -> None:
+        """
+        Redirects are not followed unless it is said how many.
+        """
+        self.assertAccepts(ClientConfig, "maxRedirects", 0, 1, 5, 1000)
+        self.assertEqual(ClientConfig().maxRedirects, 0)
+        self.assertRefuses(ClientConfig, "maxRedirects", -1, True, None, "5", 1.0)

@@ -115,8 +115,10 @@ class CloseCause(Enum):
     WRITE_TIMEOUT = "the peer did not read what we sent in time"
     BUFFER_FULL = "more was waiting to be sent than maxBufferedBytes allows"
     SHUTDOWN = "the server was shut down"
-    OPEN_TIMEOUT = "the request was not decided in time"
+    OPEN_TIMEOUT = "the opening handshake was not over in time"
     DROPPED = "the application dropped the connection"
+    REJECTED = "the server rejected the opening handshake"
+    OPENING_FAILED = "the connection could not be opened"
 
 
 _CAUSE_OF_FAILURE = {

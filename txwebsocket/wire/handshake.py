@@ -10,7 +10,7 @@ in ``Origin`` by the one and in ``Sec-WebSocket-Origin`` by the other.
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha1
 
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused
@@ -75,13 +75,12 @@ def checkHeaders(headers: Iterable[tuple[str, str]]) -> None:
             raise ValueError(f"{name!r} is not the name of a header")
         if name.lower() in _OURS:
             raise ValueError(f"{name} can't be given: {_OURS[name.lower()]}")
-        isCut = value != value.strip(" \t")
-        if isCut or not _isLatin(value) or not isHeaderValue(value.encode("latin-1")):
-            raise ValueError(f"{value!r} can't be the value of {name}")
-
-
-def _isLatin(text: str) -> bool:
-    return all(character < "\u0100" for character in text)
+        if value != value.strip(" \t"):
+            raise ValueError(f"the value of {name} begins or ends with a space")
+        for character in value:
+            # Alone, since the whole may be a secret.
+            if character > "\xff" or not isHeaderValue(character.encode("latin-1")):
+                raise ValueError(f"the value of {name} can't have {character!r} in it")
 
 
 def checkProtocols(protocols: Iterable[str]) -> None:
@@ -92,7 +91,7 @@ def checkProtocols(protocols: Iterable[str]) -> None:
     """
     seen = set()
     for protocol in protocols:
-        if not isToken(protocol):
+        if not isinstance(protocol, str) or not isToken(protocol):
             raise ValueError(f"{protocol!r} is not the name of a subprotocol")
         if protocol in seen:
             raise ValueError(f"the subprotocol {protocol!r} is there twice")
@@ -328,7 +327,7 @@ class ClientHandshake:
     version: int = 13
     protocols: tuple[str, ...] = ()
     origin: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     extensions: tuple[ExtensionFactory, ...] = ()
 
     def request(self) -> bytes:

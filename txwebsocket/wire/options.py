@@ -51,6 +51,14 @@ def _countOrNone(default: int | None) -> Any:
     )
 
 
+def _count(default: int) -> Any:
+    return _option(
+        default,
+        "a whole number, at least 0",
+        lambda value: type(value) is int and value >= 0,
+    )
+
+
 def _seconds(default: float) -> Any:
     return _option(
         default,
@@ -323,4 +331,11 @@ class ClientConfig(ConnectionConfig):
     webSocketVersion: int = _version()
     """
     The protocol version to speak: 13, the standard, or 8, its last draft.
+    """
+
+    maxRedirects: int = _count(0)
+    """
+    Redirects to follow, one after the other; 0 follows none, and a server that
+    redirects has refused. What is sent to another origin, and where none leads, is in
+    the manual.
     """
