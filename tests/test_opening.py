@@ -5,6 +5,7 @@ Tests of :mod:`txwebsocket.opening`.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from OpenSSL import SSL
@@ -49,9 +50,11 @@ from txwebsocket import (
 )
 from txwebsocket.client import makeHandshake, open_
 from txwebsocket.hop import Hop
+from txwebsocket.opening import Opening
 from txwebsocket.testing import MemoryTransport
-from txwebsocket.url import parseURL
+from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.handshake import ClientHandshake
 from txwebsocket.wire.http import MAX_BODY_SIZE, MAX_HEAD_SIZE, MAX_HEADERS
 from txwebsocket.wire.options import ClientConfig
 
@@ -597,6 +600,18 @@ class RejectedTests(OpeningTestCase):
         self.assertBody(error, b"")
         self.assertEqual(error.response.code, 500)
 
+    def test_told(self) -> None:
+        """
+        The error says who answered what, and has the URL, without what is secret in it.
+        """
+        outcome = self.connect("ws://hunter2@example.com/chat")
+        server = self.reactor.accept()
+        server.request()
+        server.send(REFUSAL + b"Content-Length: 0\r\n\r\n")
+        error = self.failed(outcome, ConnectionRejected)
+        self.assertEqual(str(error), f"{URL}: the server answered 403 Forbidden")
+        self.assertEqual(error.url, URL)
+
     def test_cutShort(self) -> None:
         """
         A server that leaves in the middle of a body has refused all the same; the error
@@ -1139,6 +1154,100 @@ class ApplicationTests(OpeningTestCase):
         self.assertEqual(recorder.told, ["started", "lost"])
         self.assertIs(self.successResultOf(closed).cause, CloseCause.LOCAL_CLOSE)
 
+    def causeOf(self, url: str = URL, sent: bytes | None = None) -> CloseCause:
+        """
+        The cause that it is told when the server answers this, or leaves.
+        """
+        recorder = Recorder()
+        outcome, server = self.begin(url=url, application=recorder)
+        if sent is None:
+            server.end()
+        else:
+            server.send(sent)
+        self.failed(outcome, type(outcome.results[0].value))
+        self.assertEqual(recorder.told, ["started", "lost"])
+        cause: CloseCause = recorder.report.cause
+        return cause
+
+    def test_causes(self) -> None:
+        """
+        The report says what ended the opening: a refusal, an answer that breaks the
+        rules, or a server that left.
+        """
+        rejected = REFUSAL + b"Content-Length: 0\r\n\r\n"
+        self.assertIs(self.causeOf(sent=rejected), CloseCause.REJECTED)
+        self.assertIs(self.causeOf(sent=b"SSH-2.0"), CloseCause.PEER_FAULT)
+        wrong = b"HTTP/1.1 101 OK\r\n\r\n"
+        self.assertIs(self.causeOf(sent=wrong), CloseCause.PEER_FAULT)
+        self.assertIs(self.causeOf(), CloseCause.PEER_LOST)
+
+    def test_causeTLS(self) -> None:
+        """
+        Or TLS that could not be established.
+        """
+        recorder = Recorder()
+        outcome = self.connect("wss://example.com/", application=recorder)
+        self.reactor.accept().send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.failed(outcome, OpeningFailed)
+        self.assertIs(recorder.report.cause, CloseCause.OPENING_FAILED)
+
+    def test_causeTimeout(self) -> None:
+        """
+        Or the time that was over.
+        """
+        recorder = Recorder()
+        outcome, _ = self.begin(application=recorder)
+        self.reactor.advance(10)
+        self.failed(outcome, OpeningTimedOut)
+        self.assertIs(recorder.report.cause, CloseCause.OPEN_TIMEOUT)
+        self.assertIn("openTimeout is 10", str(recorder.report))
+
+    def test_causeCancelled(self) -> None:
+        """
+        Or whoever cancelled it.
+        """
+        recorder = Recorder()
+        opened = self.makeClient().connect(URL, application=recorder)
+        self.reactor.accept()
+        opened.cancel()
+        self.failureResultOf(opened, CancelledError)
+        self.assertIs(recorder.report.cause, CloseCause.DROPPED)
+
+    def test_causeOwn(self) -> None:
+        """
+        Or the application itself.
+        """
+
+        class Broken(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                raise LookupError("no such thing")
+
+        broken = Broken()
+        outcome = self.connect(application=broken)
+        self.reactor.accept()
+        self.failed(outcome, LookupError)
+        self.assertIs(broken.report.cause, CloseCause.APPLICATION_ERROR)
+        self.assertIn("no such thing", str(broken.report))
+
+    def test_closesAtOnce(self) -> None:
+        """
+        If it closes when it is started no request is sent.
+        """
+
+        class Hasty(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                super().negotiationStarted(transport)
+                self.connection.close()
+
+        hasty = Hasty()
+        outcome = self.connect(application=hasty)
+        server = self.reactor.accept()
+        self.assertGone(server)
+        self.assertEqual(server.received(), b"")
+        self.assertFailed(outcome, OpeningStep.HANDSHAKE, ConnectionAborted)
+        self.assertEqual(hasty.told, ["started", "lost"])
+        self.assertIs(hasty.report.cause, CloseCause.LOCAL_CLOSE)
+
     def test_strange(self) -> None:
         """
         It need not have any of the methods.
@@ -1148,6 +1257,73 @@ class ApplicationTests(OpeningTestCase):
         server.upgrade()
         server.sendText("a")
         self.assertTrue(self.opened(outcome).connected)
+
+
+class SecretsTests(OpeningTestCase):
+    """
+    Tests of what is kept of an opening when it is over.
+    """
+
+    def assertForgotten(self) -> None:
+        """
+        Nothing is left of the request, nor of who sent it.
+        """
+        gc.collect()
+        kinds = (Opening, Hop, ClientHandshake, Target)
+        left = [each for each in gc.get_objects() if isinstance(each, kinds)]
+        self.assertEqual(left, [])
+
+    def test_open(self) -> None:
+        """
+        An open connection does not keep the request with its secrets, though it may
+        last for days.
+        """
+        for application in (None, Recorder()):
+            opened = self.makeClient().connect(
+                "ws://ada:hunter2@example.com/", application=application
+            )
+            outcome = Outcome(opened)
+            server = self.reactor.accept()
+            server.upgrade()
+            self.assertTrue(self.opened(outcome).connected)
+            self.assertForgotten()
+            self.assertTrue(server.transport.isConnected)
+
+    def test_redirected(self) -> None:
+        """
+        Nor does one behind a redirect.
+        """
+        outcome = self.connect(options={"maxRedirects": 1})
+        server = self.reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n")
+        server = self.reactor.accept()
+        server.upgrade()
+        self.assertTrue(self.opened(outcome).connected)
+        self.assertForgotten()
+
+    def test_failed(self) -> None:
+        """
+        Nor does an application whose connection was never open, at whatever stage it
+        failed.
+        """
+        for answer, locations in (
+            (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", 0),
+            (b"SSH-2.0", 0),
+            (b"HTTP/1.1 302 Found\r\nLocation: //x/\r\n\r\n", 1),
+        ):
+            recorder = Recorder()
+            outcome = self.connect(application=recorder, options={"maxRedirects": 1})
+            server = self.reactor.accept()
+            server.request()
+            server.send(answer)
+            if locations:
+                self.reactor.refuse(ConnectionRefusedError())
+            self.assertEqual(recorder.told, ["started", "lost"])
+            # A failure may keep the frames it has passed.
+            outcome.results.clear()
+            self.assertForgotten()
+            self.assertIsNotNone(recorder.connection)
 
 
 @implementer(IStreamClientEndpoint)

@@ -253,15 +253,15 @@ class FollowedTests(RedirectsTestCase):
         """
 
         def decide(request: WebSocketRequest) -> None:
-            if request.resource == "/new":
+            if request.resource == "/?new":
                 request.accept()
             else:
-                request.reject(302, headers={"Location": "/new"})
+                request.reject(302, headers={"Location": "?new"})
 
         site = MemorySite(decide)
         opened = site.connect("/", config=ClientConfig(maxRedirects=1))
         connection = self.successResultOf(opened)
-        self.assertEqual(connection.url, "ws://example.com/new")
+        self.assertEqual(connection.url, "ws://example.com/?new")
 
 
 class RefusedTests(RedirectsTestCase):

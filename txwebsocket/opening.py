@@ -126,23 +126,19 @@ class Opening:
 
     def _connect(self, endpoint: IStreamClientEndpoint) -> None:
         self.link.connection.url = self._hop.target.url
-        protocol = _OpeningProtocol(self)
-        # Transports keep the factory, and so it must not keep us.
+        protocol = self._protocol = _OpeningProtocol(self)
+        # Transports keep the factory, and logs one that is noisy: it must not keep us.
         factory = Factory.forProtocol(lambda: protocol)
+        factory.noisy = False
         self._connecting = maybeDeferred(endpoint.connect, factory)
         self._connecting.addErrback(self._notConnected)
 
     # What the protocol calls
 
-    def connected(self, protocol: _OpeningProtocol) -> None:
+    def connected(self, transport: Any) -> None:
         """
         There is a transport: introduce the application and send the request.
         """
-        transport: Any = protocol.transport
-        self._protocol = protocol
-        if self._isOver:
-            protocol.abandon()
-            return
         isSecure = self._hop.target.isSecure
         self._step = OpeningStep.TLS if isSecure else OpeningStep.HANDSHAKE
         configureSocket(transport, self.link.config)
@@ -248,7 +244,7 @@ class Opening:
         response.previousResponse = self._redirect
         return response
 
-    def _goOn(self, reason: Failure) -> None:
+    def _goOn(self) -> None:
         """
         The server that redirected is gone: ask the next.
         """
@@ -314,14 +310,16 @@ class Opening:
         if self._isOver:
             return
         self._stop()
-        if self._protocol is not None:
-            self._protocol.abandon()
-        elif self._connecting is not None:
+        protocol = self._protocol
+        isConnected = protocol is not None and protocol.transport is not None
+        if protocol is not None:
+            protocol.abandon()
+        if self._connecting is not None and not isConnected:
             self._connecting.cancel()
         if self.link.transport is not None:
             self.link.wire.drop(cause, failure.getErrorMessage())
             self.link.connectionLost(failure)
-        if self._protocol is None:
+        if not isConnected:
             self.link.transport = None
         self.opened.errback(failure)
 
@@ -335,6 +333,8 @@ class Opening:
 class _Nowhere:
     """
     What a connection has for a transport from one hop to the next.
+
+    :param broken: called if the application wants to go nowhere.
     """
 
     def __init__(self, broken: Callable[[Failure], None]) -> None:
@@ -371,7 +371,7 @@ class _OpeningProtocol(Protocol):
         self._body: BodyReader | None = None
 
     def connectionMade(self) -> None:
-        self._opening.connected(self)
+        self._opening.connected(self.transport)
 
     def handshakeCompleted(self) -> None:
         self._opening.secured()
@@ -387,16 +387,28 @@ class _OpeningProtocol(Protocol):
         if not self.rejectedSoFar():
             self._opening.broken(reason)
 
-    def abandon(self, then: Callable[..., None] = _ignore) -> None:
+    def abandon(self, then: Callable[[], object] = _ignore) -> None:
         """
-        Hear nothing more, and cut the transport.
+        Hear nothing more, and cut the transport, once there is one.
 
         :param then: called when it is gone.
         """
+
+        def lost(_: Failure) -> None:
+            vars(self).update(connectionLost=_ignore)
+            then()
+
         vars(self).update(
-            handshakeCompleted=_ignore, dataReceived=_ignore, connectionLost=then
+            connectionMade=self._cut,
+            handshakeCompleted=_ignore,
+            dataReceived=_ignore,
+            connectionLost=lost,
         )
         self._forget()
+        if self.transport is not None:
+            self._cut()
+
+    def _cut(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
 
