@@ -127,9 +127,8 @@ class Opening:
     def _connect(self, endpoint: IStreamClientEndpoint) -> None:
         self.link.connection.url = self._hop.target.url
         protocol = self._protocol = _OpeningProtocol(self)
-        # Transports keep the factory, and logs one that is noisy: it must not keep us.
+        # Transports keep the factory, so that it must not keep us.
         factory = Factory.forProtocol(lambda: protocol)
-        factory.noisy = False
         self._connecting = maybeDeferred(endpoint.connect, factory)
         self._connecting.addErrback(self._notConnected)
 
