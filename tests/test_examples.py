@@ -290,6 +290,39 @@ class PageTests(ExampleTestCase):
         self.assertEqual(page.body.innerText, "snow")
         socket.onclose(CloseEvent("close", code=1001, reason="bye"))
         self.assertEqual(page.body.innerText, "no more news: 1001 bye")
+class MemberTests(ExampleTestCase):
+    """
+    Tests of a client that logs in first.
+    """
+
+    example = "member.py"
+
+    def test_enter(self) -> None:
+        """
+        The cookie of the page goes to the WebSocket, and that of a redirect to where it
+        leads.
+        """
+        start = self.runScript("http://example.com/login", "ws://example.com/chat")
+        printed = self.capture()
+        reactor = ClientReactor()
+        done = start(reactor)
+        for head, cookies in (
+            ("200 OK", []),
+            ("302 Found\r\nLocation: //chat.example.com/new", ["sid=1"]),
+        ):
+            server = reactor.accept()
+            self.assertEqual(server.request().header("Cookie"), cookies)
+            cookie = "Set-Cookie: sid=1; Domain=example.com\r\nContent-Length: 0"
+            server.send(f"HTTP/1.1 {head}\r\n{cookie}\r\n\r\n".encode("ascii"))
+        server = reactor.accept()
+        server.upgrade(early=server.text("welcome"))
+        self.assertEqual(server.asked.header("Cookie"), ["sid=1"])
+        server.sendClose()
+        server.end()
+        self.assertIsNone(self.successResultOf(done))
+        there, said = printed.getvalue().splitlines()
+        self.assertEqual(there, "connected to ws://chat.example.com/new")
+        self.assertEqual(said, "welcome")
 
 
 class ProxyTests(ExampleTestCase):

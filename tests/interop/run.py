@@ -22,6 +22,7 @@ from sections.chromium import tryChromium
 from sections.command import tryCommand
 from sections.curl import tryCurl
 from sections.embedding import tryEmbedding
+from sections.leading import tryLeading
 from sections.proxies import tryProxies
 from sections.pyodide import tryPyodide
 from sections.staying import tryStaying
@@ -45,6 +46,7 @@ _SECTIONS = {
     "command": (tryCommand, ("python websockets", "node ws")),
     "curl": (tryCurl, ("program curl",)),
     "twistd": (tryTwistd, ("python websockets", "program curl")),
+    "leading": (tryLeading, ("node ws",)),
     "trust": (tryTrust, ("python websockets",)),
     "staying": (tryStaying, ("python websockets", "node ws")),
     "proxies": (

@@ -67,14 +67,16 @@ export function answer(from, octets, isText) {
 /** The messages of this connection go to its driver's own role. */
 export const take = options.role === "server" ? answer : (_, octets, isText) => received(octets, isText);
 
-/** An HTTP server that is about to listen. */
-export function startServer() {
+/** An HTTP server that is about to listen, and tells where unless it is not the only one. */
+export function startServer(tells = true) {
   const { certificate, key } = options;
   const server = certificate
     ? createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) })
     : createServer();
-  return server.listen(options.port ?? 0, "127.0.0.1", () =>
-    report("listening", { url: `${certificate ? "wss" : "ws"}://127.0.0.1:${server.address().port}/` }));
+  return server.listen(options.port ?? 0, "127.0.0.1", () => {
+    const url = `${certificate ? "wss" : "ws"}://127.0.0.1:${server.address().port}/`;
+    if (tells) report("listening", { url });
+  });
 }
 
 function perform(who, { do: what, ...details }) {

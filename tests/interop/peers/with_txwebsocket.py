@@ -6,6 +6,7 @@ The driver of the library that is tested. As a program it is its client; ``serve
 
 import sys
 from functools import partial
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,20 @@ def main(
     authority: str = "",
     compress: bool = False,
     proxy: str | None = None,
+    redirects: int = 0,
 ) -> Deferred[None]:
     log.startLogging(sys.__stderr__, setStdout=False)
     extensions = [Deflate()] if compress else []
-    config = ClientConfig(maxReceivedMessageSize=limit, extensions=extensions)
+    config = ClientConfig(
+        maxReceivedMessageSize=limit, extensions=extensions, maxRedirects=redirects
+    )
     policy = None
     if authority:
         root = Certificate.loadPEM(Path(authority).read_bytes())
         policy = TLSPolicy(trustRoot=root)
-    client = WebSocketClient(reactor, config, tlsPolicy=policy, proxy=proxy)
+    client = WebSocketClient(
+        reactor, config, tlsPolicy=policy, proxy=proxy, cookieJar=CookieJar()
+    )
 
     def refused(failure: Failure) -> None:
         step = failure.value.step.name if failure.check(OpeningFailed) else "ANSWER"
