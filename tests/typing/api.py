@@ -6,6 +6,7 @@ What users write, for the type checker alone: nothing here is ever run.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from http.cookiejar import CookieJar
 from typing import Any, assert_type
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import readBody
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -320,6 +322,7 @@ async def connect(reactor: Any, policy: IPolicyForHTTPS) -> None:
     try:
         connection = await connecting
     except ConnectionRejected as error:
+        assert_type(error.url, str | None)
         assert_type(error.response.code, int)
         assert_type(error.response.body, bytes)
         show(await readBody(error.response), error.response.headers)
@@ -338,6 +341,11 @@ async def connect(reactor: Any, policy: IPolicyForHTTPS) -> None:
         application=Everything(),
     )
     await client.connect("ws://example.com/", ("a",), headers=[("X-A", "b")])
+    await client.connect("ws://example.com/", headers=Headers({"X-A": ["b"]}))
+    await client.connect("ws://example.com/", headers={b"X-A": b"b"})
+    following = ClientConfig(maxRedirects=5)
+    client = WebSocketClient(reactor, following, cookieJar=CookieJar())
+    show(client.cookieJar)
     client.abort()
 
 
