@@ -187,7 +187,7 @@ class Opening:
         """
         The server has answered.
 
-        :return: whether it is of no use to read on, since this leads elsewhere.
+        :return: whether nothing more is wanted of this server.
         """
         jar = self._journey.jar
         if jar is not None:
@@ -208,9 +208,9 @@ class Opening:
         self._redirect = self._response(head, b"")
         self._redirects += 1
         self._hop = hop
-        if self._protocol is not None:
-            # One socket at a time.
-            self._protocol.abandon(self._goOn)
+        # One socket at a time.
+        protocol: Any = self._protocol
+        protocol.abandon(self._goOn)
         return True
 
     def accepted(self, head: ResponseHead, rest: bytes) -> None:
