@@ -46,7 +46,6 @@ from txwebsocket.wire.states import State
 
 _SWITCHING_PROTOCOLS = 101
 
-
 EndpointFor: TypeAlias = Callable[[Target], IStreamClientEndpoint]
 """
 Finds the way to a URL's host.
@@ -287,7 +286,7 @@ class Opening:
         self._timer = None
         if self._protocol is not None and self._protocol.rejectedSoFar():
             return
-        if self._protocol is None and self._connecting is not None:
+        if self._connecting is not None and not self._isConnected:
             # What it fails with tells how far it was.
             self._isLate = True
             self._connecting.cancel()
@@ -309,18 +308,20 @@ class Opening:
         if self._isOver:
             return
         self._stop()
-        protocol = self._protocol
-        isConnected = protocol is not None and protocol.transport is not None
-        if protocol is not None:
-            protocol.abandon()
-        if self._connecting is not None and not isConnected:
+        if self._protocol is not None:
+            self._protocol.abandon()
+        if self._connecting is not None and not self._isConnected:
             self._connecting.cancel()
         if self.link.transport is not None:
             self.link.wire.drop(cause, failure.getErrorMessage())
             self.link.connectionLost(failure)
-        if not isConnected:
+        if not self._isConnected:
             self.link.transport = None
         self.opened.errback(failure)
+
+    @property
+    def _isConnected(self) -> bool:
+        return self._protocol is not None and self._protocol.transport is not None
 
     def _stop(self) -> None:
         self._isOver = True
