@@ -872,7 +872,7 @@ class StayingServiceTests(ExampleTestCase):
         server = self.reactor.accept()
         server.request()
         server.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
-        self.assertIn("no use: the server answered 403", self.printed.getvalue())
+        self.assertIn("the server answered 403", self.printed.getvalue())
         self.assertTrue(self.reactor.isIdle)
 
 

@@ -123,6 +123,19 @@ class WhereTests(HopTestCase):
         for location in ("ws://example.com/", "http://example.com/", "HTTP://other/"):
             self.assertRefused("not secure", location, url=SECURE)
 
+    def test_unixSocket(self) -> None:
+        """
+        What is relative stays at a UNIX socket; another host is not looked for there.
+        """
+        first = makeHop("ws+unix:/run/chat.sock:/a?b")
+        for location in ("/c", "http://localhost/c"):
+            target = first.after(redirect(location)).target
+            self.assertEqual(target.url, "ws+unix:/run/chat.sock:/c")
+            self.assertEqual(target.socketPath, "/run/chat.sock")
+        target = first.after(redirect("http://other.example/c")).target
+        self.assertEqual(target.url, "ws://other.example/c")
+        self.assertIsNone(target.socketPath)
+
     def test_fragment(self) -> None:
         """
         A fragment is for who shows a page: it is left out.

@@ -392,7 +392,10 @@ class EndTests(SessionTestCase):
         self.begin(application=lambda request: request.reject(403, "not \x1byou"))
         self.assertEqual(
             self.console.notes,
-            ["the server answered 403 Forbidden", "403 Forbidden\n\nnot \\x1byou"],
+            [
+                "ws://example.com/: the server answered 403 Forbidden",
+                "403 Forbidden\n\nnot \\x1byou",
+            ],
         )
         self.assertNotIn("start", self.console.calls)
         self.assertEnds(ExitStatus.NOT_OPENED)
