@@ -259,15 +259,15 @@ class CheckTests(ClientTestCase):
         """
         One name in place of a list, whose letters would be offered one by one.
         """
-        self.assertOtherType("list", protocols="chat")
+        self.assertRefused("list", protocols="chat")
 
     def test_types(self) -> None:
         """
         What is of a type that no argument has; the error names those it has.
         """
         self.assertOtherType("str", url=b"ws://h/")
-        for protocols in (None, 5, b"chat"):
-            self.assertOtherType("list", protocols=protocols)
+        self.assertOtherType("", protocols=5)
+        self.assertRefused("name of a subprotocol", protocols=b"chat")
         self.assertOtherType("Headers", headers="X-A: 1")
         self.assertOtherType("str or bytes", headers={"X-A": 1})
         self.assertOtherType("str or bytes", origin=1)

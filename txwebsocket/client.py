@@ -62,7 +62,8 @@ class WebSocketClient:
         self.config = ClientConfig() if config is None else config
         self.cookieJar = cookieJar
         self._reactor = reactor
-        self._route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
+        route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
+        self._endpointFor: EndpointFor = route.endpointFor
         self._openings: set[Deferred[WebSocketConnection]] = set()
 
     @property
@@ -107,7 +108,7 @@ class WebSocketClient:
             self._reactor,
             self.config,
             Hop(target, handshake),
-            self._route.endpointFor,
+            self._endpointFor,
             application,
             self.cookieJar,
         )
@@ -163,8 +164,8 @@ def makeHandshake(
     :raises ValueError: naming what can't be part of it.
     :raises TypeError: naming what is of another type.
     """
-    if isinstance(protocols, str | bytes) or not isinstance(protocols, Iterable):
-        raise TypeError(f"protocols must be a list of names, not {protocols!r}")
+    if isinstance(protocols, str):
+        raise ValueError(f"protocols must be a list of names, not {protocols!r}")
     offered = tuple(protocols)
     checkProtocols(offered)
     origin = None if origin is None else headerText(origin)

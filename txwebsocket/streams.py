@@ -6,7 +6,7 @@ Any Twisted protocol over a WebSocket: endpoints, and a factory for servers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from txwebsocket.client import WebSocketClient, makeHandshake
 from txwebsocket.connection import WebSocketConnection
-from txwebsocket.headers import HeaderPairs
+from txwebsocket.headers import HeaderPairs, headerPairs
 from txwebsocket.route import BindAddress, ProxyChoice
 from txwebsocket.router import WebSocketRouter
 from txwebsocket.site import WebSocketSite
@@ -91,16 +91,15 @@ class WebSocketStreamClientEndpoint:
     ) -> None:
         if not isinstance(protocols, str):
             protocols = tuple(protocols)
-        if headers is not None and not isinstance(headers, Mapping):
-            headers = tuple(headers)
+        pairs = headerPairs(headers)
         target = parseURL(url)
-        makeHandshake(target, client.config, protocols, origin, headers)
+        makeHandshake(target, client.config, protocols, origin, pairs)
         self._client = client
         self._url = url
         self._shownURL = target.url
         self._protocols = protocols
         self._origin = origin
-        self._headers = headers
+        self._headers = pairs
         self._acceptText = acceptText
 
     def __repr__(self) -> str:
