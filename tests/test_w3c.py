@@ -172,7 +172,7 @@ class ConstructorTests(SocketTestCase):
             ("HTTPS://EXAMPLE.com:8443/", "wss://example.com:8443/"),
             (" ws://example.com/a b\n", "ws://example.com/a%20b"),
             ("ws://exam\tple.com/", "ws://example.com/"),
-            ("ws://user:secret@example.com/", "ws://user@example.com/"),
+            ("ws://user:secret@example.com/", "ws://example.com/"),
         ):
             self.assertEqual(self.make(given).url, expected)
 
@@ -256,12 +256,10 @@ class ConstructorTests(SocketTestCase):
 
     def test_repr(self) -> None:
         """
-        A socket says where it stands and where it leads, and no password.
+        A socket says where it stands and where it leads, and neither user nor password.
         """
         socket = self.make("ws://user:secret@example.com/")
-        self.assertEqual(
-            repr(socket), "<W3CWebSocket CONNECTING ws://user@example.com/>"
-        )
+        self.assertEqual(repr(socket), "<W3CWebSocket CONNECTING ws://example.com/>")
 
 
 class OpeningTests(SocketTestCase):

@@ -15,9 +15,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered
-from txwebsocket.client import HeaderPairs, WebSocketClient
+from txwebsocket.client import WebSocketClient
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.events import Callback, CloseEvent, ErrorEvent, Event, MessageEvent
+from txwebsocket.headers import HeaderPairs
 from txwebsocket.hooks import asDeferred
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.codes import CloseCode
@@ -90,7 +91,7 @@ class W3CWebSocket(WebSocketAPI):
     @property
     def url(self) -> str:
         """
-        Where it leads, without a password.
+        Where it leads, without user and password.
         """
         return self._target.url
 
