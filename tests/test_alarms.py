@@ -196,3 +196,25 @@ class AlarmsOfTests(SynchronousTestCase):
         clock, other = Clock(), Clock()
         self.assertIs(alarmsOf(clock), alarmsOf(clock))
         self.assertIsNot(alarmsOf(clock), alarmsOf(other))
+
+    def test_forgotten(self) -> None:
+        """
+        They go with the clock, when nobody needs either any more.
+        """
+        clock = Clock()
+        alarms = alarmsOf(clock)
+        alarms.set(Sleeper(clock), 1)
+        references = [weakref.ref(clock), weakref.ref(alarms)]
+        del clock, alarms
+        gc.collect()
+        self.assertEqual([each() for each in references], [None, None])
+
+    def test_keptWhileNeeded(self) -> None:
+        """
+        As long as someone is to be woken, whoever comes next has the same alarms.
+        """
+        clock = Clock()
+        alarmsOf(clock).set(Sleeper(clock), 1)
+        gc.collect()
+        alarmsOf(clock).set(Sleeper(clock), 2)
+        self.assertEqual(len(clock.getDelayedCalls()), 1)

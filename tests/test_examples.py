@@ -290,6 +290,8 @@ class PageTests(ExampleTestCase):
         self.assertEqual(page.body.innerText, "snow")
         socket.onclose(CloseEvent("close", code=1001, reason="bye"))
         self.assertEqual(page.body.innerText, "no more news: 1001 bye")
+
+
 class MemberTests(ExampleTestCase):
     """
     Tests of a client that logs in first.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -112,14 +112,15 @@ class Alarms:
             self._log.failure("{sleeper} failed when it was woken", sleeper=sleeper)
 
 
-_known: WeakKeyDictionary[IReactorTime, Alarms] = WeakKeyDictionary()
+# By the clock's id, which no other has while its alarms keep it.
+_known: WeakValueDictionary[int, Alarms] = WeakValueDictionary()
 
 
 def alarmsOf(clock: IReactorTime) -> Alarms:
     """
-    The alarms by this clock.
+    The alarms by this clock; they last as long as somebody keeps them or they are set.
     """
-    alarms = _known.get(clock)
+    alarms = _known.get(id(clock))
     if alarms is None:
-        alarms = _known[clock] = Alarms(clock)
+        alarms = _known[id(clock)] = Alarms(clock)
     return alarms

@@ -481,10 +481,6 @@ class MemorySite:
 
 
 class _MemoryClient(WebSocketClient):
-    """
-    A client whose every URL leads to a site in memory.
-    """
-
     def __init__(self, site: MemorySite, config: ClientConfig | None) -> None:
         super().__init__(site.clock, config, proxy=_MemoryEndpoint(site))
         self._site = site
