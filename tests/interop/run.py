@@ -33,7 +33,7 @@ from sections.w3c import tryW3C
 from setting import CHROMIUM, HERE, Setting
 
 # Seconds for all of it.
-_WHOLE = 240.0
+_WHOLE = 600.0
 
 # Besides the peers: what to run, and what has to be installed for it.
 _SECTIONS = {
