@@ -22,7 +22,6 @@ ORDER = (
     # The protocol without IO.
     "txwebsocket.wire",
     "txwebsocket.wire.codes",
-    "txwebsocket.wire.control",
     "txwebsocket.wire.grammar",
     "txwebsocket.wire.masking",
     "txwebsocket.wire.utf8",
@@ -37,6 +36,7 @@ ORDER = (
     "txwebsocket.wire.deflate",
     "txwebsocket.wire.states",
     "txwebsocket.wire.frames",
+    "txwebsocket.wire.control",
     "txwebsocket.wire.outgoing",
     "txwebsocket.wire.speedups",
     "txwebsocket.wire.http",

@@ -117,14 +117,14 @@ class InstructionTests(SynchronousTestCase):
         """
         for opcode in (Opcode.TEXT, Opcode.BINARY):
             cost = self.perMessage(Role.SERVER, b"x" * 128, opcode)
-            self.assertCosts(cost, 200, 800)
+            self.assertCosts(cost, 150, 750)
 
     def test_clientEcho(self) -> None:
         """
         The same for a client, which masks.
         """
         cost = self.perMessage(Role.CLIENT, b"x" * 128, Opcode.TEXT)
-        self.assertCosts(cost, 200, 800)
+        self.assertCosts(cost, 150, 750)
 
     def test_alone(self) -> None:
         """
@@ -134,7 +134,7 @@ class InstructionTests(SynchronousTestCase):
         message = frames.encodeFrame(Opcode.TEXT, b"x" * 128, _MASK)
         link.dataReceived(message)
         cost = instructions(lambda: link.dataReceived(message))
-        self.assertCosts(cost, 600, 1100)
+        self.assertCosts(cost, 550, 1100)
 
     def test_large(self) -> None:
         """

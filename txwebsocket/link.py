@@ -26,7 +26,7 @@ from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.pings import Pings
 from txwebsocket.sockets import endTransport, readMore
-from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.codes import QUIET_CAUSES, CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
@@ -43,19 +43,6 @@ _nextMask = partial(os.urandom, 4)
 
 _NOTHING_TO_DO = frozenset((State.CONNECTING, State.CLOSED))
 _CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
-
-# Ends that an operator need not hear of.
-_QUIET_CAUSES = frozenset(
-    (
-        CloseCause.LOCAL_CLOSE,
-        CloseCause.PEER_CLOSE,
-        CloseCause.PEER_LOST,
-        CloseCause.SHUTDOWN,
-        CloseCause.DROPPED,
-        CloseCause.REJECTED,
-        CloseCause.OPENING_FAILED,
-    )
-)
 
 
 class Link:
@@ -206,7 +193,7 @@ class Link:
             each.callback(report)
 
     def _sayGoodbye(self, report: CloseReport, error: ConnectionClosed) -> None:
-        if report.cause not in _QUIET_CAUSES:
+        if report.cause not in QUIET_CAUSES:
             self._log.info(
                 "{connection} ended: {report}",
                 connection=repr(self.connection),
@@ -255,24 +242,29 @@ class Link:
         self.settle()
 
     def _deliverEvents(self) -> None:
-        nextEvent = self.wire.nextEvent
+        wire = self.wire
         while not self._held:
-            event = nextEvent()
-            kind = type(event)
-            if kind is str:
-                result = self._takeText(event)  # type: ignore[arg-type]
-            elif kind is bytes:
-                result = self._takeBytes(event)  # type: ignore[arg-type]
-            elif event is None:
-                return
+            incoming = wire.incoming
+            if incoming and type(incoming[-1]) is str:
+                # The usual case, without any call that could be spared.
+                wire.messagesReceived += 1
+                message: Any = incoming.pop()
+                result = self._takeText(message)
             else:
-                result = self._takeOther(event)
+                event = wire.nextEvent()
+                if event is None:
+                    return
+                result = self._takeEvent(event)
             if result is not None:
                 self._waitFor(result)
             elif self.isPulled and self.inbox.isFull:
                 self.hold(Hold.INBOX)
 
-    def _takeOther(self, event: object) -> Any:
+    def _takeEvent(self, event: object) -> Any:
+        if isinstance(event, bytes):
+            return self._takeBytes(event)
+        if isinstance(event, str):
+            return self._takeText(event)
         if isinstance(event, PingReceived):
             if self._hooks.pingReceived(event.payload) is not False:
                 self.wire.pong(event.payload, self.writer.isFull)

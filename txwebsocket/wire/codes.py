@@ -127,6 +127,22 @@ _CAUSE_OF_FAILURE = {
 }
 
 
+QUIET_CAUSES = frozenset(
+    (
+        CloseCause.LOCAL_CLOSE,
+        CloseCause.PEER_CLOSE,
+        CloseCause.PEER_LOST,
+        CloseCause.SHUTDOWN,
+        CloseCause.DROPPED,
+        CloseCause.REJECTED,
+        CloseCause.OPENING_FAILED,
+    )
+)
+"""
+Ends that an operator need not hear of.
+"""
+
+
 def causeOfFailure(code: int) -> CloseCause:
     """
     The cause to report when what the peer sent makes us fail with ``code``.

@@ -23,6 +23,7 @@ from txwebsocket.wire.control import (
     checkControlPayload,
     closePayload,
     parseClosePayload,
+    readClose,
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import Transform, encodeMessage
@@ -53,6 +54,10 @@ _CONTROL = 0x8
 _OPEN = State.OPEN
 _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 
+# Bytes of a frame with a payload that is joined with its head: characters have up to
+# four, and the head fourteen.
+_MOST_SMALL = 4 * JOINED_SIZE + 14
+
 
 class Connection:
     """
@@ -64,6 +69,9 @@ class Connection:
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :ivar state: where the connection stands.
     :ivar outbox: what is to be sent.
+    :ivar incoming: what was read and not asked for yet, in reverse order. As long as
+        the last one is a message, ``pop()`` is as good as :meth:`nextEvent`, but for
+        the count in :attr:`messagesReceived`.
     :ivar isWithinMessage: whether a message that is sent frame by frame has begun, so
         that no other can be sent.
     """
@@ -76,15 +84,16 @@ class Connection:
         "_config",
         "_detail",
         "_discarded",
-        "_incoming",
-        "_isSimple",
+        "_isMasking",
+        "_late",
         "_nextMask",
         "_reader",
         "_received",
-        "_roomy",
+        "_room",
         "_sent",
         "_transforms",
         "bytesReceived",
+        "incoming",
         "isWithinMessage",
         "messagesReceived",
         "messagesSent",
@@ -100,16 +109,16 @@ class Connection:
         self.outbox = Outbox()
         self.state = State.CONNECTING
         self._config = config
-        self._nextMask = nextMask if role is Role.CLIENT else noMask
+        self._isMasking = role is Role.CLIENT
+        self._nextMask = nextMask if self._isMasking else noMask
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
-        self._noteSimplicity()
-        # Up to here there is room for another small frame.
-        self._roomy = config.maxBufferedBytes - 2 * JOINED_SIZE
+        self._room = 0
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
-        # What was read and not asked for yet, in reverse order.
-        self._incoming: list[Item] = []
+        self.incoming: list[Item] = []
+        # The same for what comes while we wait for the peer's close frame.
+        self._late: list[Item] = []
         self._cause: CloseCause | None = None
         self._detail = ""
         self._sent: tuple[int | None, str] | None = None
@@ -126,17 +135,21 @@ class Connection:
         """
         self._transforms = tuple(transforms)
         if self._transforms:
-            self._noteSimplicity()
             self._reader = self._makeReader()
         self._move(Step.OPENED)
 
-    def _noteSimplicity(self) -> None:
-        # Can a message be sent now, in one frame, and nothing be done to it?
-        self._isSimple = not (
+    def _noteRoom(self) -> None:
+        """
+        Note up to how many bytes that wait a small message can be sent, whatever it is,
+        in one frame and with nothing done to it.
+        """
+        isSimple = self.state is _OPEN and not (
             self._transforms
             or self.isWithinMessage
             or self._config.fragmentOutgoingMessages
         )
+        most = self._config.maxBufferedBytes - _MOST_SMALL
+        self._room = most if isSimple else 0
 
     def _makeReader(self) -> AnyFrameReader:
         config, rsv = self._config, self._agreedBits()
@@ -152,13 +165,6 @@ class Connection:
     def _agreedBits(self) -> int:
         return reduce(or_, (transform.rsv for transform in self._transforms), 0)
 
-    def release(self) -> None:
-        """
-        Let go of what the extensions can make again.
-        """
-        for transform in self._transforms:
-            transform.release()
-
     # Receiving
 
     def receive(self, chunk: bytes) -> None:
@@ -166,12 +172,15 @@ class Connection:
         Take what the network gave. What comes of it is in :meth:`nextEvent`.
         """
         self.bytesReceived += len(chunk)
-        if self.state is _OPEN or self.state not in _DEAF:
+        if self.state is _OPEN:
             items = self._reader.feed(chunk)
             items.reverse()
-            if self._incoming:
-                items += self._incoming
-            self._incoming = items
+            if self.incoming:
+                self.incoming[:0] = items
+            else:
+                self.incoming = items
+        elif self.state not in _DEAF:
+            self._late[:0] = reversed(self._reader.feed(chunk))
 
     def nextEvent(self) -> Event | None:
         """
@@ -180,22 +189,17 @@ class Connection:
         Messages that arrive after our close frame are counted and not returned. After
         a failure, or the peer's close frame, nothing is.
         """
-        incoming = self._incoming
-        while incoming:
+        while incoming := self.incoming or self._late:
             item = incoming.pop()
-            kind = type(item)
-            if kind is str or kind is bytes:
-                if self.state is _OPEN:
-                    self.messagesReceived += 1
-                    return item
+            if isinstance(item, str | bytes):
                 event: Event | None = item
-            elif kind is Frame:
-                event = self._takeFrame(item)  # type: ignore[arg-type]
+            elif isinstance(item, Frame):
+                event = self._takeFrame(item)
             else:
-                event = self._takeFailure(item)  # type: ignore[arg-type]
+                event = self._takeFailure(item)
             if event is None:
                 continue
-            if self.state is State.OPEN:
+            if self.state is _OPEN:
                 self.messagesReceived += endsMessage(event)
                 return event
             if type(event) in _ALWAYS_TOLD:
@@ -225,14 +229,10 @@ class Connection:
         return self._takeFailure(event) if isinstance(event, Failed) else event
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
-        try:
-            code, reason = parseClosePayload(payload)
-        except UnicodeError:
-            return self._takeFailure(
-                Failed(CloseCode.INVALID_DATA, "the reason of a close is not UTF-8")
-            )
-        except ValueError as error:
-            return self._takeFailure(Failed(CloseCode.PROTOCOL_ERROR, str(error)))
+        close = readClose(payload)
+        if isinstance(close, Failed):
+            return self._takeFailure(close)
+        code, reason = close
         self._received = (code, reason)
         self._closeReceived = True
         self._cause = self._cause or CloseCause.PEER_CLOSE
@@ -240,8 +240,8 @@ class Connection:
             # RFC 6455, 5.5.1: the answer usually echoes what it answers.
             self._putClose(code, reason)
         self._move(Step.CLOSE_RECEIVED)
-        self._incoming.clear()
-        return CloseReceived(code, reason)
+        self._forget()
+        return close
 
     def _takeFailure(self, failure: Failed) -> Failed:
         self.fail(failure.code, failure.reason, causeOfFailure(failure.code))
@@ -267,11 +267,15 @@ class Connection:
             opcode = _BINARY
             if not isinstance(message, bytes):
                 message = asBytes(message)
-        if self.state is not _OPEN:
-            self.checkOpen()
         outbox = self.outbox
-        if self._isSimple and len(message) <= JOINED_SIZE and outbox.size < self._roomy:
-            outbox.put(encodeFrame(opcode, message, self._nextMask()))
+        if outbox.size < self._room and len(message) <= JOINED_SIZE:
+            # The usual case, without any call that could be spared.
+            if self._isMasking:
+                frame = encodeFrame(opcode, message, self._nextMask())
+            else:
+                frame = encodeFrame(opcode, message)
+            outbox.frames.append(frame)
+            outbox.size += len(frame)
             self.messagesSent += 1
         else:
             octets = message.encode("utf-8") if isinstance(message, str) else message
@@ -298,7 +302,7 @@ class Connection:
         self._checkRoom(len(frame.payload))
         if frame.opcode < _CONTROL:
             self.isWithinMessage = not frame.fin
-            self._noteSimplicity()
+            self._noteRoom()
         self.messagesSent += endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
@@ -356,6 +360,8 @@ class Connection:
         if self.state is State.OPEN:
             self._putClose(code, reason)
             self._cause = cause
+            self._late = [*self.incoming]
+            self.incoming.clear()
             self._move(Step.CLOSE_SENT)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
@@ -369,7 +375,7 @@ class Connection:
         if self.state is State.OPEN:
             self._putClose(code, reason)
         self._move(Step.FAILED)
-        self._incoming.clear()
+        self._forget()
 
     def drop(self, cause: CloseCause, detail: str = "") -> None:
         """
@@ -378,7 +384,7 @@ class Connection:
         if (self.state, Step.DROPPED) in NEXT:
             self._cause, self._detail = cause, detail
             self._move(Step.DROPPED)
-        self._incoming.clear()
+        self._forget()
 
     def lose(self, detail: str = "") -> None:
         """
@@ -388,7 +394,7 @@ class Connection:
         """
         if self._cause is None:
             self._cause, self._detail = CloseCause.PEER_LOST, detail
-        self._incoming.clear()
+        self._forget()
         self._move(Step.LOST)
 
     def traffic(self) -> Traffic:
@@ -481,8 +487,13 @@ class Connection:
         self._sent = parseClosePayload(payload)
         self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
 
+    def _forget(self) -> None:
+        self.incoming.clear()
+        self._late.clear()
+
     def _move(self, step: Step) -> None:
         self.state = advance(self.state, step)
+        self._noteRoom()
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))

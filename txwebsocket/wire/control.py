@@ -6,7 +6,8 @@ What control frames carry (RFC 6455, 5.5).
 
 from typing import NamedTuple
 
-from txwebsocket.wire.codes import isSendable
+from txwebsocket.wire.codes import CloseCode, isSendable
+from txwebsocket.wire.frames import Failed
 
 MAX_CONTROL_PAYLOAD = 125
 """
@@ -108,3 +109,16 @@ def parseClosePayload(payload: bytes) -> tuple[int | None, str]:
     if not isSendable(code):
         raise ValueError(f"{code} is no code that a close frame may have")
     return code, payload[2:].decode("utf-8")
+
+
+def readClose(payload: bytes) -> CloseReceived | Failed:
+    """
+    What the payload of a close frame says, or what is wrong with it.
+    """
+    try:
+        return CloseReceived(*parseClosePayload(payload))
+    except UnicodeError:
+        reason = "the reason of a close is not UTF-8"
+        return Failed(CloseCode.INVALID_DATA, reason)
+    except ValueError as error:
+        return Failed(CloseCode.PROTOCOL_ERROR, str(error))

@@ -21,18 +21,18 @@ class Outbox:
     """
 
     __slots__ = (
-        "_frames",
         "_isClosed",
         "_isDivided",
         "_owed",
         "_queue",
+        "frames",
         "size",
         "taken",
     )
 
     def __init__(self) -> None:
         # What was put since the last turn. A frame is its bytes, or a tuple of parts.
-        self._frames: list[bytes | tuple[bytes, ...]] = []
+        self.frames: list[bytes | tuple[bytes, ...]] = []
         self._isDivided = False
         # What was put before and could not be taken; a view is the rest of a frame.
         # Most connections have none, and an empty deque takes 700 bytes.
@@ -52,7 +52,7 @@ class Outbox:
         """
         Add one frame.
         """
-        self._frames.append(frame)
+        self.frames.append(frame)
         self.size += len(frame)
 
     def putParts(self, parts: tuple[bytes, ...]) -> None:
@@ -62,7 +62,7 @@ class Outbox:
         if len(parts) == 1:
             self.put(parts[0])
         else:
-            self._frames.append(parts)
+            self.frames.append(parts)
             self._isDivided = True
             self.size += sum(map(len, parts))
 
@@ -94,8 +94,8 @@ class Outbox:
         """
         if self.size > limit or self._isDivided or self._owed or self._queue:
             return self._takeSome(limit)
-        taken: list[Any] = self._frames
-        self._frames = []
+        taken: list[Any] = self.frames
+        self.frames = []
         self.taken += self.size
         self.size = 0
         return taken
@@ -106,8 +106,8 @@ class Outbox:
         """
         views = [memoryview(part) for part in parts]
         size = sum(map(len, views))
-        self._queue = deque([*views, *(self._queue or ()), *self._frames])
-        self._frames = []
+        self._queue = deque([*views, *(self._queue or ()), *self.frames])
+        self.frames = []
         self._isDivided = False
         self.size += size
         self.taken -= size
@@ -117,7 +117,7 @@ class Outbox:
         Drop everything; return how many bytes that was.
         """
         size, self.size = self.size, 0
-        self._frames = []
+        self.frames = []
         self._isDivided = False
         self._queue = None
         self._owed = b""
@@ -125,8 +125,8 @@ class Outbox:
 
     def _takeSome(self, limit: int) -> list[Octets]:
         queue = self._queue or deque()
-        queue.extend(self._frames)
-        self._frames = []
+        queue.extend(self.frames)
+        self.frames = []
         self._isDivided = False
         taken: list[Octets] = []
         room = limit
