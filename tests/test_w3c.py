@@ -173,6 +173,7 @@ class ConstructorTests(SocketTestCase):
             (" ws://example.com/a b\n", "ws://example.com/a%20b"),
             ("ws://exam\tple.com/", "ws://example.com/"),
             ("ws://user:secret@example.com/", "ws://example.com/"),
+            ("ws+unix:/run/chat.sock:/chat", "ws+unix:/run/chat.sock:/chat"),
         ):
             self.assertEqual(self.make(given).url, expected)
 

@@ -40,9 +40,13 @@ class WebSocketAPI(EventTarget):
     What every WebSocket has that is like a browser's.
     """
 
+    #: It is not open yet.
     CONNECTING = 0
+    #: Messages travel both ways.
     OPEN = 1
+    #: One end has asked to close, or the opening was given up.
     CLOSING = 2
+    #: The connection has gone, or there never was one.
     CLOSED = 3
 
     onopen = EventHandler("open")
@@ -116,9 +120,9 @@ class WebSocketAPI(EventTarget):
         """
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
-        After the end of the connection, or its beginning, nothing is sent and nothing
-        raised; :attr:`bufferedAmount` tells. A lone surrogate in a text, which UTF-8
-        has not, is sent as U+FFFD.
+        Once the connection is ending nothing is sent any more, and nothing raised;
+        :attr:`bufferedAmount` tells. A lone surrogate in a text, which UTF-8 has not,
+        is sent as U+FFFD.
 
         :raises InvalidState: if it is not open yet.
         :raises TypeError: if the message is something else.

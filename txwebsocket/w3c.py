@@ -101,8 +101,9 @@ class W3CWebSocket(WebSocketAPI):
         Where it stands: ``CONNECTING``, ``OPEN``, ``CLOSING`` or ``CLOSED``.
         """
         connection = self._connection
-        if self._readyState == self.OPEN and connection and not connection.connected:
-            # The peer closes.
+        isOver = connection is not None and not connection.connected
+        if self._readyState == self.OPEN and isOver:
+            # The peer closes, and the end has not been told yet.
             return self.CLOSING
         return self._readyState
 
