@@ -245,11 +245,12 @@ class Link:
         wire = self.wire
         while not self._held:
             incoming = wire.incoming
-            if incoming and type(incoming[-1]) is str:
+            kind = type(incoming[-1]) if incoming else None
+            if kind is str or kind is bytes:
                 # The usual case, without any call that could be spared.
                 wire.messagesReceived += 1
-                message: Any = incoming.pop()
-                result = self._takeText(message)
+                take: Any = self._takeText if kind is str else self._takeBytes
+                result = take(incoming.pop())
             else:
                 event = wire.nextEvent()
                 if event is None:

@@ -761,14 +761,6 @@ class ExtensionTestsMixin:
         self.talk.receive(self.talk.frame(TEXT, b"abc", rsv=0x20))
         self.assertReport(messagesDiscarded=1)
 
-    def test_release(self) -> None:
-        """
-        Extensions of an idle connection can be told to let go of what they hold.
-        """
-        self.assertFalse(self.transform.isReleased)
-        self.connection.release()
-        self.assertTrue(self.transform.isReleased)
-
 
 class Suffix(BackwardsTransform):
     """

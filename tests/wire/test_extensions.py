@@ -625,15 +625,6 @@ class TransformTestsMixin:
             self.assertEqual(len(changer.decoded), number)
             self.assertEqual(talk.connection.nextEvent(), bytes([number]))
 
-    def test_release(self) -> None:
-        """
-        Extensions can be told that their connection is idle.
-        """
-        changers = [Changer(), Brackets()]
-        self.start(*changers).connection.release()
-        for changer in changers:
-            self.assertEqual([change.released for change in changer.changes], [1])
-
 
 class ServerTransformTests(TransformTestsMixin, SynchronousTestCase):
     """
