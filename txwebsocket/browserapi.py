@@ -14,6 +14,7 @@ from typing import TypeAlias
 from txwebsocket.events import EventHandler, EventTarget
 from txwebsocket.wire.control import MAX_REASON
 from txwebsocket.wire.errors import InvalidState, WebSocketError
+from txwebsocket.wire.messages import asBytes
 
 Data: TypeAlias = str | bytes | bytearray | memoryview
 """
@@ -127,7 +128,7 @@ class WebSocketAPI(EventTarget):
         :raises InvalidState: if it is not open yet.
         :raises TypeError: if the message is something else.
         """
-        message = scalars(data) if isinstance(data, str) else _octets(data)
+        message = scalars(data) if isinstance(data, str) else asBytes(data)
         if self.readyState == self.CONNECTING:
             raise InvalidState(f"{self!r} can't send before it is open")
         self._send(message)
@@ -186,14 +187,3 @@ def offered(protocols: str | Iterable[str]) -> list[str]:
     The subprotocols of a constructor's argument, which may be one alone.
     """
     return [protocols] if isinstance(protocols, str) else list(protocols)
-
-
-def _octets(data: object) -> bytes:
-    if isinstance(data, bytes):
-        return data
-    try:
-        return bytes(memoryview(data))  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"a message is str or like bytes, not {type(data).__name__}"
-        ) from None

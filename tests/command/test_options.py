@@ -219,6 +219,8 @@ class OptionsTests(SynchronousTestCase):
         for arguments, expected in (
             (["--max-size=5"], ClientConfig(maxReceivedMessageSize=5)),
             (["-m", "5"], ClientConfig(maxReceivedMessageSize=5)),
+            (["--max-redirects=5"], ClientConfig(maxRedirects=5)),
+            (["-L", "0"], ClientConfig(maxRedirects=0)),
             (["--connect-timeout=2.5"], ClientConfig(openTimeout=2.5)),
             (["--ping-interval=5"], ClientConfig(keepaliveInterval=5.0)),
             (["--ping-interval=0"], ClientConfig(keepalive=False)),
@@ -231,6 +233,9 @@ class OptionsTests(SynchronousTestCase):
         """
         for bad in ("0", "-1", "1.5", "1k", "", "\N{SUPERSCRIPT TWO}"):
             self.assertWrong("--max-size", repr(bad), arguments=[f"--max-size={bad}"])
+        for bad in ("-1", "1.5", "all", ""):
+            arguments = [f"--max-redirects={bad}"]
+            self.assertWrong("--max-redirects", repr(bad), arguments=arguments)
         for name in ("connect-timeout", "ping-interval", "wait"):
             for bad in ("-1", "ten", "", "nan"):
                 self.assertWrong(f"--{name}", repr(bad), arguments=[f"--{name}={bad}"])
@@ -300,6 +305,7 @@ class OptionsTests(SynchronousTestCase):
             "-k, --insecure",
             "--connect-timeout=",
             f"[default: {config.openTimeout:g}]",
+            "-L, --max-redirects=",
             "-m, --max-size=",
             f"[default: {config.maxReceivedMessageSize}]",
             "--ping-interval=",

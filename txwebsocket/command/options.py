@@ -36,6 +36,7 @@ The environment variable with the password for ``--auth``.
 # How ClientConfig calls what an option sets.
 _CONFIG = {
     "connect-timeout": "openTimeout",
+    "max-redirects": "maxRedirects",
     "max-size": "maxReceivedMessageSize",
     "ping-interval": "keepaliveInterval",
 }
@@ -58,6 +59,10 @@ _WAIT_HELP = (
     "Seconds to go on receiving after the input has ended, 'inf' for as long as the "
     "server likes. [default: until --count is reached, else until nothing has arrived "
     "for 1 second]"
+)
+_MAX_REDIRECTS_HELP = (
+    "Redirects to follow, one after the other. What logs in, and the headers given "
+    "here, go to the first server only, unless they stay with it. [default: 0]"
 )
 _BINARY_HELP = (
     "Send binary messages from standard input, and write received ones as they are."
@@ -106,6 +111,7 @@ class Options(UsageOptions):
         ["cert", None, None, "A file with our own certificate, to show the server."],
         ["key", None, None, "A file with its key, if that is another file."],
         ["connect-timeout", None, None, _CONNECT_TIMEOUT_HELP],
+        ["max-redirects", "L", None, _MAX_REDIRECTS_HELP],
         ["max-size", "m", None, _MAX_SIZE_HELP],
         ["ping-interval", None, None, _PING_INTERVAL_HELP],
         ["count", "n", None, "Close when this many messages were received."],
@@ -234,6 +240,9 @@ class Options(UsageOptions):
             options["extensions"] = [Deflate()]
         if self["max-size"] is not None:
             options[_CONFIG["max-size"]] = self._whole("max-size", "a number of bytes")
+        if self["max-redirects"] is not None:
+            redirects = self._whole("max-redirects", "a number", least=0)
+            options[_CONFIG["max-redirects"]] = redirects
         for name in ("connect-timeout", "ping-interval"):
             if self[name] is not None:
                 options[_CONFIG[name]] = self._seconds(name)
@@ -261,10 +270,10 @@ class Options(UsageOptions):
             messages=self["messages"], isVerbose=bool(self["verbose"]), **options
         )
 
-    def _whole(self, name: str, what: str) -> int:
+    def _whole(self, name: str, what: str, least: int = 1) -> int:
         given = self[name]
-        if not (given.isascii() and given.isdecimal()) or int(given) < 1:
-            raise UsageError(f"--{name}: {what}, at least 1, and not {given!r}")
+        if not (given.isascii() and given.isdecimal()) or int(given) < least:
+            raise UsageError(f"--{name}: {what}, at least {least}, and not {given!r}")
         return int(given)
 
     def _seconds(self, name: str) -> float:
