@@ -2,7 +2,7 @@
 """
 The server whose speed is measured: an echo at ``/`` and a broadcast at ``/fanout``.
 
-    server.py PORT [--reactor NAME]
+    server.py PORT [--reactor NAME] [--engine NAME]
 
 It listens on 127.0.0.1, and is written as a user would write it.
 """
@@ -52,8 +52,10 @@ class Fanout(WebSocketProtocol):
         self.server.broadcast(data)
 
 
-async def serve(reactor: Any, port: int) -> None:
-    config = ServerConfig(maxReceivedMessageSize=64 * 2**20, extensions=[Deflate()])
+async def serve(reactor: Any, port: int, engine: str) -> None:
+    config = ServerConfig(
+        maxReceivedMessageSize=64 * 2**20, extensions=[Deflate(engine=engine)]
+    )
     fanout = WebSocketResource(Fanout, config)
     Fanout.server = fanout.server
     root = WebSocketResource(Echo, config)
@@ -67,12 +69,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve an echo and a broadcast.")
     parser.add_argument("port", type=int)
     parser.add_argument("--reactor", help="one that twistd --help-reactors lists")
+    parser.add_argument("--engine", default="zlib", help="what compresses")
     options = parser.parse_args()
     # Until logging begins, what is logged is kept.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     if options.reactor:
         installReactor(options.reactor)
-    react(lambda reactor: Deferred.fromCoroutine(serve(reactor, options.port)))
+
+    def main(reactor: Any) -> Deferred[None]:
+        return Deferred.fromCoroutine(serve(reactor, options.port, options.engine))
+
+    react(main)
 
 
 if __name__ == "__main__":
