@@ -20,9 +20,11 @@ Builds the native twin in a copy of the checkout, and puts it to the test there.
 ``valgrind``
     a shorter fuzz in Valgrind
 ``speed``
-    how much faster it is
+    how much faster it is, and whether that is enough
+``quick``
+    a little of each, with either twin, in a minute or two
 
-All but the last are done by default. Python has to have Twisted and setuptools.
+All but the last two are done by default. Python has to have Twisted and setuptools.
 """
 
 import argparse
@@ -254,13 +256,27 @@ def checkValgrind(tree: Tree) -> None:
 
 def checkSpeed(tree: Tree) -> None:
     """
-    There are numbers.
+    It is worth having.
     """
     tree.build()
     ran = tree.run(sys.executable, "tests/native/speed.py")
     say(ran.stdout)
     if ran.returncode:
-        raise CheckFailed("it did not run")
+        raise CheckFailed("it is too slow, or did not run")
+
+
+def checkQuick(tree: Tree) -> None:
+    """
+    What a change to it would break first still works.
+    """
+    tree.build()
+    for wish in ("yes", "no"):
+        tests = ("tests.wire", "tests.test_speed", "tests.test_connection")
+        tree.python("-m", "twisted.trial", *tests, TXWEBSOCKET_SPEEDUPS=wish)
+    tree.python("tests/native/differential.py", "--feeds", "100000")
+    tree.python("tests/native/leaks.py", "--frames", "1000000")
+    tree.python("tests/native/hardship.py")
+    tree.python("tests/native/speed.py", "--seconds", "0.2")
 
 
 STAGES = {
@@ -272,7 +288,9 @@ STAGES = {
     "sanitizers": checkSanitizers,
     "valgrind": checkValgrind,
     "speed": checkSpeed,
+    "quick": checkQuick,
 }
+BY_DEFAULT = [name for name in STAGES if name not in ("speed", "quick")]
 
 
 def main() -> int:
@@ -281,7 +299,7 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description="Check the native twin.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
-    wanted = parser.parse_args().stages or [name for name in STAGES if name != "speed"]
+    wanted = parser.parse_args().stages or BY_DEFAULT
     if unknown := set(wanted) - set(STAGES):
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
     with TemporaryDirectory(prefix="txwebsocket-") as scratch:

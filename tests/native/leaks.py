@@ -95,13 +95,14 @@ def readBroken() -> int:
 
 def makeFrames() -> int:
     """
-    Frames made of all that is like bytes.
+    Frames made of text and of all that is like bytes.
     """
-    for payload in (b"", b"p" * 20, bytearray(200), memoryview(bytes(70000))):
+    texts = "p" * 20, "ß" * 200
+    for payload in (b"", b"p" * 20, bytearray(200), memoryview(bytes(70000)), *texts):
         for mask in (b"", MASK, bytearray(MASK)):
             encodeFrame(BINARY, payload, mask)
             encodeHead(BINARY, len(payload), mask=mask, flags=0)
-    return 24
+    return 36
 
 
 def misuse() -> int:
@@ -113,7 +114,8 @@ def misuse() -> int:
         (reader.feed, ["text"], {}),
         (reader.feed, [memoryview(b"abcd")[::2]], {}),
         (encodeFrame, [], {}),
-        (encodeFrame, [1, "text"], {}),
+        (encodeFrame, [1, "\ud800"], {}),
+        (encodeFrame, [1, 1], {}),
         (encodeFrame, [1, b"", b"key"], {}),
         (encodeFrame, [1, b"", None], {}),
         (encodeFrame, [256, b""], {}),
