@@ -31,7 +31,7 @@ extensions = [
     "sphinxcontrib.zopeext.autointerface",
     "tables",
 ]
-exclude_patterns = ["_build", "newsfragments"]
+exclude_patterns = ["_build", "newsfragments", "design/figures"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Nothing is fetched while the manual is built, so a name of another package, the

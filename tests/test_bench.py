@@ -301,7 +301,7 @@ class RunTests(SynchronousTestCase):
 
 
 _TABLE = """\
-.. list-table:: How many times as fast as others txwebsocket is
+.. list-table:: How many times as good as others txwebsocket is
    :header-rows: 1
    :stub-columns: 1
 
@@ -342,6 +342,14 @@ class ReportTests(SynchronousTestCase):
         was left out or failed is named.
         """
         self.assertEqual(report.makeTable(self.facts), _TABLE)
+
+    def test_busy(self) -> None:
+        """
+        Figures of a machine that was busy with other things say so.
+        """
+        self.assertNotIn("mean little", report.makeTable(self.facts))
+        self.facts["load"] = 5.0
+        self.assertIn("mean little", report.makeTable(self.facts))
 
     def test_written(self) -> None:
         """
