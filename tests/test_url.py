@@ -508,6 +508,16 @@ class UnixTests(URLTestCase):
         ):
             self.assertRefused(url, "unix")
 
+    def test_othersWithPassword(self) -> None:
+        """
+        Errors do not quote what may be a password.
+        """
+        for rest in ("host/", "host/a:/b#c", "host%00:/"):
+            for start in ("ws+unix://ada:hunter2@", "ws+unix:/ada%00:hunter2@"):
+                with self.assertRaises(ValueError) as raised:
+                    parseURL(start + rest)
+                self.assertNotIn("hunter2", str(raised.exception))
+
     def test_network(self) -> None:
         """
         Other URLs have no socket.

@@ -159,16 +159,17 @@ def _parseUnix(text: str) -> Target:
         path = path[2:]
     if not path.startswith("/") or path.startswith("//") or path == "/":
         raise ValueError(
-            f"a ws+unix URL is ws+unix:/path/of/socket:/path?query, not {text!r}"
+            "a ws+unix URL is ws+unix:/path/of/socket:/path?query, not "
+            f"{_shown(text)!r}"
         )
     if "#" in text or not _PRINTABLE.fullmatch(text) or "?" in path:
         raise ValueError(
             "a ws+unix URL has no fragment, no space and no query before the colon: "
-            f"{text!r}"
+            f"{_shown(text)!r}"
         )
     socketPath = unquote(path)
     if "\0" in socketPath:
-        raise ValueError(f"the path of a socket has no zero byte: {text!r}")
+        raise ValueError(f"the path of a socket has no zero byte: {_shown(text)!r}")
     slash = "" if resource.startswith("/") else "/"
     resource = _resource(URL.from_text(f"ws://h{slash}{resource}"))
     return Target(
