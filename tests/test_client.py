@@ -266,7 +266,8 @@ class CheckTests(ClientTestCase):
         What is of a type that no argument has; the error names those it has.
         """
         self.assertOtherType("str", url=b"ws://h/")
-        self.assertOtherType("", protocols=5)
+        self.assertOtherType("list of names", protocols=5)
+        self.assertOtherType("list of names", protocols=None)
         self.assertRefused("name of a subprotocol", protocols=b"chat")
         self.assertOtherType("Headers", headers="X-A: 1")
         self.assertOtherType("str or bytes", headers={"X-A": 1})

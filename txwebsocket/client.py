@@ -166,6 +166,10 @@ def makeHandshake(
     """
     if isinstance(protocols, str):
         raise ValueError(f"protocols must be a list of names, not {protocols!r}")
+    if not isinstance(protocols, Iterable):
+        raise TypeError(
+            f"protocols must be a list of names, not {type(protocols).__name__}"
+        )
     offered = tuple(protocols)
     checkProtocols(offered)
     origin = None if origin is None else headerText(origin)
