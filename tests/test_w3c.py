@@ -690,7 +690,9 @@ class ClosingTests(SocketTestCase):
         for make in (self.make, lambda: self.started()[0]):
             socket = make()
             state = socket.readyState
-            for code in (0, 999, 1001, 1005, 1006, 1011, 2999, 5000, -1, 66000):
+            codes = (0, 999, 1001, 1005, 1006, 1011, 2999, 5000, -1, 66000)
+            others: Any = (*codes, 3000.5, "1000", True)
+            for code in others:
                 error = self.assertRaises(InvalidAccess, socket.close, code)
                 self.assertIn(str(code), str(error))
                 self.assertIsInstance(error, ValueError)

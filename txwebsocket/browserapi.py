@@ -144,7 +144,7 @@ class WebSocketAPI(EventTarget):
         :raises InvalidAccess: if the code is another one.
         :raises InvalidSyntax: if the reason is too long.
         """
-        if code is not None and code != 1000 and not 3000 <= code <= 4999:
+        if not (code is None or _isApplications(code)):
             raise InvalidAccess(
                 f"an application's close code is 1000 or 3000 to 4999, not {code!r}"
             )
@@ -187,3 +187,7 @@ def offered(protocols: str | Iterable[str]) -> list[str]:
     The subprotocols of a constructor's argument, which may be one alone.
     """
     return [protocols] if isinstance(protocols, str) else list(protocols)
+
+
+def _isApplications(code: object) -> bool:
+    return isinstance(code, int) and (code == 1000 or 3000 <= code <= 4999)
