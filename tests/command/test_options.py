@@ -86,6 +86,22 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertWrong("ws://", arguments=[], url="localhost:8080")
 
+    def test_behindURL(self) -> None:
+        """
+        Options may stand behind the URL, too, up to two dashes.
+        """
+        options = Options()
+        options.parseOptions(["-v", URL, "-x", "a", "--count=2", "-x", "--"])
+        self.assertEqual(options["url"], URL)
+        self.assertEqual(
+            options["plan"], Plan(messages=["a", "--"], count=2, isVerbose=True)
+        )
+        options = Options()
+        options.parseOptions(["-x", "a", "--", URL])
+        self.assertEqual(options["url"], URL)
+        for others in (["--", "-v"], ["--", URL], ["-v", URL], ["--proto=x"]):
+            self.assertRaises(UsageError, Options().parseOptions, [URL, *others])
+
     def test_unknown(self) -> None:
         """
         Options that there are not are refused.

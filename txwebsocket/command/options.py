@@ -10,7 +10,8 @@ import os
 import sys
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from getopt import GetoptError, getopt
 from getpass import GetPassWarning, getpass
 from typing import Any
 
@@ -134,6 +135,29 @@ class Options(UsageOptions):
         self["subprotocols"] = []
         self["headers"] = []
         self["messages"] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Read a command line, whose options may stand before and behind the URL.
+        """
+        given = sys.argv[1:] if options is None else options
+        super().parseOptions(self._optionsFirst(list(given)))
+
+    def _optionsFirst(self, given: list[str]) -> list[str]:
+        options: list[str] = []
+        others: list[str] = []
+        while given:
+            try:
+                _, rest = getopt(given, self.shortOpt, self.longOpt)
+            except GetoptError:
+                # Whoever reads them next tells what is wrong.
+                return [*options, *given]
+            options += given[: len(given) - len(rest)]
+            if options[-1:] == ["--"]:
+                return [*options, *others, *rest]
+            others += rest[:1]
+            given = rest[1:]
+        return [*options, "--", *others]
 
     def opt_subprotocol(self, name: str) -> None:
         """
