@@ -806,7 +806,7 @@ class AgreeTests(SynchronousTestCase):
             ([], "none"),
         ):
             changes = [("Sec-WebSocket-Protocol", value) for value in values]
-            told = f"must be a, B, not {chosen}"
+            told = f"must be one of a, B, not {chosen}"
             self.assertRefused(told, *changes, protocols=("a", "B"))
 
     def test_unaskedProtocol(self) -> None:

@@ -381,6 +381,7 @@ class ClientHandshake:
             return None
         if len(chosen) != 1 or chosen[0] not in self.protocols:
             offered = ", ".join(self.protocols) or "none"
+            wanted = f"one of {offered}" if len(self.protocols) > 1 else offered
             answered = ", ".join(chosen) or "none"
-            raise BadResponse(f"the subprotocol must be {offered}, not {answered}")
+            raise BadResponse(f"the subprotocol must be {wanted}, not {answered}")
         return chosen[0]
