@@ -774,6 +774,18 @@ class ResendingTests(ExampleTestCase):
         self.assertEqual(self.heard, [["one", "two"], []])
         self.assertFalse(self.sender.unconfirmed)
 
+    def test_atOnce(self) -> None:
+        """
+        So is what is said by who has waited for the connection.
+        """
+        self.send("one")
+        connected = self.sender.service.whenConnected()
+        connected.addCallback(lambda _: self.sender.send("two"))
+        self.sender.service.startService()
+        self.site.flush()
+        self.assertEqual(self.heard, [["one", "two"]])
+        self.assertFalse(self.sender.unconfirmed)
+
     def test_unconfirmed(self) -> None:
         """
         What is not is sent again, in order, with what was said meanwhile.
