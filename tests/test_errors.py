@@ -231,6 +231,27 @@ class RefusalResponseTests(SynchronousTestCase):
             self.assertLess(len(words), 300)
 
 
+class QueryTests(SynchronousTestCase):
+    """
+    Tests of what errors tell of a URL's query.
+    """
+
+    def test_notInText(self) -> None:
+        """
+        A token in the query stands in no text that might be logged, but is known to who
+        asks.
+        """
+        url = "wss://h/feed?token=s3cret"
+        for error in (
+            OpeningFailed(url, OpeningStep.TLS, ValueError("no")),
+            OpeningTimedOut(url, OpeningStep.TLS, TimeoutError("no")),
+            ConnectionRejected(RefusalResponse(HEAD, b""), url),
+        ):
+            self.assertTrue(str(error).startswith("wss://h/feed: "), error)
+            self.assertNotIn("s3cret", repr(error))
+            self.assertEqual(error.url, url)
+
+
 class ProxyFailedTests(SynchronousTestCase):
     """
     Tests of :class:`ProxyFailed` and :class:`ProxyRejected`.

@@ -77,12 +77,13 @@ class OpeningFailed(HandshakeError):
     A client's connection could not be opened.
 
     :ivar step: what the client was doing.
-    :ivar url: where it was to connect to, without user and password.
+    :ivar url: where it was to connect to, without user and password. The error's text
+        has no query, either: there may be a token in it.
     :ivar cause: what went wrong there; also the ``__cause__`` of this exception.
     """
 
     def __init__(self, url: str, step: OpeningStep, cause: BaseException) -> None:
-        super().__init__(f"{url}: {step.value}: {shown(str(cause))}")
+        super().__init__(f"{_place(url)}: {step.value}: {shown(str(cause))}")
         self.url = url
         self.step = step
         self.cause = self.__cause__ = cause
@@ -95,6 +96,10 @@ class OpeningTimedOut(OpeningFailed):
     :ivar step: what the client was waiting for.
     :ivar url: where it was to connect to, without user and password.
     """
+
+
+def _place(url: str) -> str:
+    return url.partition("?")[0]
 
 
 class ProxyFailed(HandshakeError):
@@ -169,7 +174,7 @@ class ConnectionRejected(HandshakeError):
     ) -> None:
         phrase = shown(response.phrase.decode("latin-1"))
         told = f"the server answered {response.code} {phrase}".rstrip()
-        told = told if url is None else f"{url}: {told}"
+        told = told if url is None else f"{_place(url)}: {told}"
         super().__init__(told + (f"; {shown(detail)}" if detail else ""))
         self.response = response
         self.url = url

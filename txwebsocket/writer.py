@@ -28,7 +28,7 @@ it can be counted.
 """
 
 # Bytes that a socket is given at a time.
-_AT_ONCE = 256 * 1024
+_AT_ONCE = 1024 * 1024
 
 
 class Writes(Protocol):
