@@ -11,13 +11,14 @@ from enum import Enum
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from txwebsocket.wire.codes import CloseCode
+from txwebsocket.wire.codes import QUIET_CAUSES, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
@@ -58,6 +59,18 @@ def streamEnd(reason: Failure) -> Failure:
     if report.wasClean and not all(code in _ORDINARY_ENDS for code in codes):
         return Failure(_ClosedUncleanly(report))
     return reason
+
+
+def logEnd(log: Logger, connection: object, report: CloseReport) -> None:
+    """
+    Tell operators of an end that they may want to hear of.
+    """
+    if report.cause not in QUIET_CAUSES:
+        log.info(
+            "{connection} ended: {report}",
+            connection=repr(connection),
+            report=str(report),
+        )
 
 
 class OpeningStep(Enum):

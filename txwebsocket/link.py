@@ -7,7 +7,7 @@ Between a transport and the protocol core: reading, writing, time and the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txwebsocket.errors import closedError
+from txwebsocket.errors import closedError, logEnd
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
@@ -26,7 +26,7 @@ from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.pings import Pings
 from txwebsocket.sockets import endTransport, readMore
-from txwebsocket.wire.codes import QUIET_CAUSES, CloseCause, CloseCode, Role
+from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
@@ -35,14 +35,13 @@ from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport
-from txwebsocket.wire.states import State
+from txwebsocket.wire.states import CLOSING, NOTHING_TO_DO, State
 from txwebsocket.writer import Writer
 
 _PING_SIZE = 8
 _nextMask = partial(os.urandom, 4)
 
-_NOTHING_TO_DO = frozenset((State.CONNECTING, State.CLOSED))
-_CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
+_OPEN = State.OPEN
 
 
 class Link:
@@ -193,12 +192,7 @@ class Link:
             each.callback(report)
 
     def _sayGoodbye(self, report: CloseReport, error: ConnectionClosed) -> None:
-        if report.cause not in QUIET_CAUSES:
-            self._log.info(
-                "{connection} ended: {report}",
-                connection=repr(self.connection),
-                report=str(report),
-            )
+        logEnd(self._log, self.connection, report)
         hooks, self._hooks = self._hooks, NO_HOOKS
         producer, self._producer = self._producer, None
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
@@ -244,22 +238,35 @@ class Link:
     def _deliverEvents(self) -> None:
         wire = self.wire
         while not self._held:
-            incoming = wire.incoming
-            kind = type(incoming[-1]) if incoming else None
-            if kind is str or kind is bytes:
-                # The usual case, without any call that could be spared.
-                wire.messagesReceived += 1
-                take: Any = self._takeText if kind is str else self._takeBytes
-                result = take(incoming.pop())
-            else:
-                event = wire.nextEvent()
-                if event is None:
+            items = iter(wire.takeIncoming())
+            try:
+                if not self._deliverItems(items):
                     return
-                result = self._takeEvent(event)
+            finally:
+                wire.putBack([*items])
+
+    def _deliverItems(self, items: Iterator[Any]) -> bool:
+        """
+        Deliver what may be delivered, with few calls; tell whether there was anything.
+        """
+        wire, item = self.wire, None
+        for item in items:
+            kind = type(item)
+            if kind is str and wire.state is _OPEN:
+                wire.messagesReceived += 1
+                result = self._takeText(item)
+            elif kind is bytes and wire.state is _OPEN:
+                wire.messagesReceived += 1
+                result = self._takeBytes(item)
+            else:
+                result = self._takeEvent(wire.eventOf(item))
             if result is not None:
                 self._waitFor(result)
             elif self.isPulled and self.inbox.isFull:
                 self.hold(Hold.INBOX)
+            if self._held:
+                break
+        return item is not None
 
     def _takeEvent(self, event: object) -> Any:
         if isinstance(event, bytes):
@@ -349,12 +356,12 @@ class Link:
         """
         wire = self.wire
         if self.isDelivering or (
-            wire.state is not State.OPEN and wire.state in _NOTHING_TO_DO
+            wire.state is not State.OPEN and wire.state in NOTHING_TO_DO
         ):
             return
         self.writer.flush()
         self._readOrNot()
-        if wire.state is not State.OPEN and wire.state in _CLOSING:
+        if wire.state is not State.OPEN and wire.state in CLOSING:
             self._continueClosing()
 
     def attachProducer(self, producer: IPushProducer) -> None:

@@ -48,6 +48,7 @@ class FrameReaderTestsMixin:
     reader: type[frames.FrameReader]
     encodeHead: Callable[..., bytes]
     encodeFrame: Callable[..., bytes]
+    putMessage: Callable[..., int]
 
     def makeReader(
         self,
@@ -821,6 +822,43 @@ class FrameReaderTestsMixin:
                     rawFrame(BINARY, payload, mask=mask),
                 )
 
+    def test_textFrames(self) -> None:
+        """
+        Text is framed as UTF-8, and not at all if it has none.
+        """
+        for text in ("", "a", "ü€👩", "x" * 5000, "€" * 30_000):
+            for mask in (b"", MASK):
+                self.assertEqual(
+                    self.encodeFrame(TEXT, text, mask),
+                    rawFrame(TEXT, text.encode(), mask=mask),
+                )
+        self.assertRaises(UnicodeEncodeError, self.encodeFrame, TEXT, "\ud800")
+
+    def test_putMessage(self) -> None:
+        """
+        A small message is framed, added to the others, and its frame's size told.
+        """
+        put: list[bytes] = [b"before"]
+        messages: tuple[str | bytes, ...] = ("", b"", "ü", b"\xff", "€" * 4096)
+        for message in (*messages, "x" * 125, b"x" * 126, b"x" * 4096):
+            isText = isinstance(message, str)
+            octets = message.encode() if isinstance(message, str) else message
+            for mask in (b"", MASK):
+                expected = rawFrame(TEXT if isText else BINARY, octets, mask=mask)
+                self.assertEqual(self.putMessage(put, message, mask), len(expected))
+                self.assertEqual(put[-1], expected)
+        self.assertEqual((len(put), put[0]), (17, b"before"))
+
+    def test_putNothing(self) -> None:
+        """
+        What is large, or no message, is left to others; what can't be sent raises.
+        """
+        put: list[bytes] = []
+        for other in ("x" * 4097, b"x" * 4097, bytearray(b"x"), None, 5, ["x"]):
+            self.assertEqual(self.putMessage(put, other), 0)
+        self.assertRaises(UnicodeEncodeError, self.putMessage, put, "\ud800")
+        self.assertEqual(put, [])
+
     def test_exampleFrames(self) -> None:
         """
         The examples of RFC 6455, 5.7 come out.
@@ -851,6 +889,7 @@ class PythonFrameReaderTests(FrameReaderTestsMixin, SynchronousTestCase):
     reader = frames.FrameReader
     encodeHead = staticmethod(frames.encodeHead)
     encodeFrame = staticmethod(frames.encodeFrame)
+    putMessage = staticmethod(frames.putMessage)
 
 
 if native is not None:
@@ -863,6 +902,7 @@ if native is not None:
         reader = native.FrameReader
         encodeHead = staticmethod(native.encodeHead)
         encodeFrame = staticmethod(native.encodeFrame)
+        putMessage = staticmethod(native.putMessage)
 
 
 class FrameTests(SynchronousTestCase):

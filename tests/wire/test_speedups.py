@@ -30,6 +30,7 @@ def makeNative() -> ModuleType:
     native.FrameReader = type("FrameReader", (), {})
     native.encodeHead = lambda *args: b"head"
     native.encodeFrame = lambda *args: b"frame"
+    native.putMessage = lambda *args: 5
     return native
 
 
@@ -129,6 +130,7 @@ class ImportTests(TwinTestCase):
         self.assertIs(names["FrameReader"], frames.FrameReader)
         self.assertIs(names["encodeHead"], frames.encodeHead)
         self.assertIs(names["encodeFrame"], frames.encodeFrame)
+        self.assertIs(names["putMessage"], frames.putMessage)
 
     def test_native(self) -> None:
         """
@@ -141,6 +143,7 @@ class ImportTests(TwinTestCase):
         self.assertIs(names["FrameReader"], native.FrameReader)
         self.assertIs(names["encodeHead"], native.encodeHead)
         self.assertIs(names["encodeFrame"], native.encodeFrame)
+        self.assertIs(names["putMessage"], native.putMessage)
 
     def test_environment(self) -> None:
         """

@@ -393,11 +393,11 @@ static Progress addText(FrameReader *reader, Chunk *chunk, const uint8_t *octets
 }
 
 /* Unmasked on the stack, a small text is made into a string and nothing else. */
-#define SMALL_TEXT 4096
+#define SMALL 4096
 
 static Progress takeText(FrameReader *reader, Chunk *chunk)
 {
-    uint8_t plain[SMALL_TEXT];
+    uint8_t plain[SMALL];
     const uint8_t *octets = chunk->next;
     skip(chunk, (size_t)reader->length);
     if (reader->isMasked) {
@@ -486,7 +486,7 @@ static Progress takeFrame(FrameReader *reader, Chunk *chunk)
         return ON;
     }
     if (reader->opcode == TEXT && isMessage(reader) &&
-        (!reader->isMasked || reader->length <= SMALL_TEXT)) {
+        (!reader->isMasked || reader->length <= SMALL)) {
         return takeText(reader, chunk);
     }
     return takePart(reader, chunk, reader->length);
@@ -802,6 +802,41 @@ static PyObject *encodeFrame(PyObject *Py_UNUSED(self), PyObject *const *args,
     return frame;
 }
 
+/* The payload of a message: a new reference to bytes, or NULL, also for what has none. */
+static PyObject *smallPayload(PyObject *message, uint8_t *opcode)
+{
+    if (PyUnicode_Check(message)) {
+        *opcode = TEXT;
+        return PyUnicode_GetLength(message) > SMALL ? NULL
+                                                    : PyUnicode_AsUTF8String(message);
+    }
+    *opcode = BINARY;
+    if (!PyBytes_Check(message) || PyBytes_Size(message) > SMALL) return NULL;
+    return Py_NewRef(message);
+}
+
+static PyObject *putMessage(PyObject *Py_UNUSED(self), PyObject *const *args,
+                            Py_ssize_t count)
+{
+    Head head = {.key = NULL};
+    if (count < 2 || count > 3) {
+        PyErr_SetString(PyExc_TypeError, "putMessage() takes frames, message and mask");
+        return NULL;
+    }
+    if (!takeKey(&head, count == 3 ? args[2] : NULL)) return NULL;
+    PyObject *payload = smallPayload(args[1], &head.first);
+    if (payload == NULL) return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+    head.first |= FIN;
+    Py_buffer octets = {.buf = octetsOf(payload), .len = PyBytes_Size(payload)};
+    PyObject *frame = joinFrame(&head, &octets), *size = NULL;
+    Py_DECREF(payload);
+    if (frame != NULL && PyList_Append(args[0], frame) == 0) {
+        size = PyLong_FromSsize_t(PyBytes_Size(frame));
+    }
+    Py_XDECREF(frame);
+    return size;
+}
+
 /* -- The module -------------------------------------------------------------------- */
 
 static int execute(PyObject *self)
@@ -849,6 +884,9 @@ static PyMethodDef moduleMethods[] = {
     {"encodeFrame", FRAMER(encodeFrame),
      "encodeFrame(opcode, payload, mask=b'', flags=128)\n--\n\n"
      "Make a whole frame; the parameters are those of encodeHead."},
+    {"putMessage", (PyCFunction)(void (*)(void))putMessage, METH_FASTCALL,
+     "putMessage(frames, message, mask=b'', /)\n--\n\n"
+     "Frame a small message, and append the frame to a list."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 
-from typing import final
+from typing import Any, final
 
 from typing_extensions import Buffer
 
@@ -25,5 +25,6 @@ def encodeHead(
     opcode: int, length: int, mask: Buffer = b"", flags: int = 0x80
 ) -> bytes: ...
 def encodeFrame(
-    opcode: int, payload: Buffer, mask: Buffer = b"", flags: int = 0x80
+    opcode: int, payload: Buffer | str, mask: Buffer = b"", flags: int = 0x80
 ) -> bytes: ...
+def putMessage(frames: list[Any], message: object, mask: Buffer = b"") -> int: ...

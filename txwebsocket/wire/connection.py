@@ -27,10 +27,9 @@ from txwebsocket.wire.control import (
 )
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import Transform, encodeMessage
-from txwebsocket.wire.frames import FIN, Failed, Frame, Item
+from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
-    JOINED_SIZE,
     BytesLike,
     Event,
     MessageAssembler,
@@ -38,6 +37,7 @@ from txwebsocket.wire.messages import (
     endsMessage,
     frameMessage,
     frameParts,
+    isSmall,
     noMask,
     openMessage,
 )
@@ -45,7 +45,7 @@ from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.report import CloseReport, Traffic
-from txwebsocket.wire.speedups import FrameReader, encodeFrame
+from txwebsocket.wire.speedups import FrameReader, encodeFrame, putMessage
 from txwebsocket.wire.states import NEXT, State, Step, advance
 
 _CONTROL = 0x8
@@ -56,7 +56,7 @@ _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 
 # Bytes of a frame with a payload that is joined with its head: characters have up to
 # four, and the head fourteen.
-_MOST_SMALL = 4 * JOINED_SIZE + 14
+_MOST_SMALL = 4 * SMALL_SIZE + 14
 
 
 class Connection:
@@ -69,11 +69,6 @@ class Connection:
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :ivar state: where the connection stands.
     :ivar outbox: what is to be sent.
-    :ivar incoming: what was read and not asked for yet, in reverse order. As long as
-        the last one is a message, ``pop()`` is as good as :meth:`nextEvent`, but for
-        the count in :attr:`messagesReceived`.
-    :ivar isWithinMessage: whether a message that is sent frame by frame has begun, so
-        that no other can be sent.
     """
 
     __slots__ = (
@@ -84,8 +79,8 @@ class Connection:
         "_config",
         "_detail",
         "_discarded",
+        "_incoming",
         "_isMasking",
-        "_late",
         "_nextMask",
         "_reader",
         "_received",
@@ -93,7 +88,6 @@ class Connection:
         "_sent",
         "_transforms",
         "bytesReceived",
-        "incoming",
         "isWithinMessage",
         "messagesReceived",
         "messagesSent",
@@ -116,9 +110,8 @@ class Connection:
         self._room = 0
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
-        self.incoming: list[Item] = []
-        # The same for what comes while we wait for the peer's close frame.
-        self._late: list[Item] = []
+        # What was read and not asked for yet.
+        self._incoming: list[Item] = []
         self._cause: CloseCause | None = None
         self._detail = ""
         self._sent: tuple[int | None, str] | None = None
@@ -172,39 +165,55 @@ class Connection:
         Take what the network gave. What comes of it is in :meth:`nextEvent`.
         """
         self.bytesReceived += len(chunk)
-        if self.state is _OPEN:
-            items = self._reader.feed(chunk)
-            items.reverse()
-            if self.incoming:
-                self.incoming[:0] = items
-            else:
-                self.incoming = items
-        elif self.state not in _DEAF:
-            self._late[:0] = reversed(self._reader.feed(chunk))
+        if self.state is _OPEN or self.state not in _DEAF:
+            self._incoming += self._reader.feed(chunk)
 
-    def nextEvent(self) -> Event | None:
+    def takeIncoming(self) -> list[Item]:
         """
-        Remove and return the next thing that happened, or None.
+        Remove and return what was read, in order, for :meth:`eventOf`. A message, while
+        the connection is open, is its own event; who sees that may spare the call, and
+        count it in :attr:`messagesReceived`.
+        """
+        items, self._incoming = self._incoming, []
+        return items
+
+    def putBack(self, items: list[Item]) -> None:
+        """
+        Take back the end of what was taken.
+        """
+        self._incoming[:0] = items
+
+    def eventOf(self, item: Item) -> Event | None:
+        """
+        What happens with an item, if anything does.
 
         Messages that arrive after our close frame are counted and not returned. After
         a failure, or the peer's close frame, nothing is.
         """
-        while incoming := self.incoming or self._late:
-            item = incoming.pop()
-            if isinstance(item, str | bytes):
-                event: Event | None = item
-            elif isinstance(item, Frame):
-                event = self._takeFrame(item)
-            else:
-                event = self._takeFailure(item)
-            if event is None:
-                continue
-            if self.state is _OPEN:
-                self.messagesReceived += endsMessage(event)
+        if self.state is not _OPEN and self.state in _DEAF:
+            return None
+        if isinstance(item, str | bytes):
+            event: Event | None = item
+        elif isinstance(item, Frame):
+            event = self._takeFrame(item)
+        else:
+            event = self._takeFailure(item)
+        if event is None or type(event) in _ALWAYS_TOLD:
+            return event
+        if self.state is _OPEN:
+            self.messagesReceived += endsMessage(event)
+            return event
+        self._discarded += endsMessage(event)
+        return None
+
+    def nextEvent(self) -> Event | None:
+        """
+        Remove and return the next thing that happened, or None.
+        """
+        while self._incoming:
+            event = self.eventOf(self._incoming.pop(0))
+            if event is not None:
                 return event
-            if type(event) in _ALWAYS_TOLD:
-                return event
-            self._discarded += endsMessage(event)
         return None
 
     def _takeFrame(self, frame: Frame) -> Event | None:
@@ -240,7 +249,7 @@ class Connection:
             # RFC 6455, 5.5.1: the answer usually echoes what it answers.
             self._putClose(code, reason)
         self._move(Step.CLOSE_RECEIVED)
-        self._forget()
+        self._incoming.clear()
         return close
 
     def _takeFailure(self, failure: Failed) -> Failed:
@@ -261,25 +270,22 @@ class Connection:
         :raises ConnectionClosed: if it is not open any more, or ends because more waits
             than ``maxBufferedBytes``.
         """
-        if isinstance(message, str):
-            opcode = _TEXT
-        else:
-            opcode = _BINARY
-            if not isinstance(message, bytes):
-                message = asBytes(message)
         outbox = self.outbox
-        if outbox.size < self._room and len(message) <= JOINED_SIZE:
+        if outbox.size < self._room:
             # The usual case, without any call that could be spared.
-            if self._isMasking:
-                frame = encodeFrame(opcode, message, self._nextMask())
-            else:
-                frame = encodeFrame(opcode, message)
-            outbox.frames.append(frame)
-            outbox.size += len(frame)
-            self.messagesSent += 1
+            size = 0
+            if not self._isMasking:
+                size = putMessage(outbox.frames, message)
+            elif isSmall(message):
+                size = putMessage(outbox.frames, message, self._nextMask())
+            if size:
+                outbox.size += size
+                self.messagesSent += 1
+                return
+        if isinstance(message, str):
+            self._sendMessage(_TEXT, message.encode("utf-8"), isPlain)
         else:
-            octets = message.encode("utf-8") if isinstance(message, str) else message
-            self._sendMessage(opcode, octets, isPlain)
+            self._sendMessage(_BINARY, asBytes(message), isPlain)
 
     def sendInPieces(self, data: bytes, size: int) -> None:
         """
@@ -360,8 +366,6 @@ class Connection:
         if self.state is State.OPEN:
             self._putClose(code, reason)
             self._cause = cause
-            self._late = [*self.incoming]
-            self.incoming.clear()
             self._move(Step.CLOSE_SENT)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
@@ -375,7 +379,7 @@ class Connection:
         if self.state is State.OPEN:
             self._putClose(code, reason)
         self._move(Step.FAILED)
-        self._forget()
+        self._incoming.clear()
 
     def drop(self, cause: CloseCause, detail: str = "") -> None:
         """
@@ -384,7 +388,7 @@ class Connection:
         if (self.state, Step.DROPPED) in NEXT:
             self._cause, self._detail = cause, detail
             self._move(Step.DROPPED)
-        self._forget()
+        self._incoming.clear()
 
     def lose(self, detail: str = "") -> None:
         """
@@ -394,7 +398,7 @@ class Connection:
         """
         if self._cause is None:
             self._cause, self._detail = CloseCause.PEER_LOST, detail
-        self._forget()
+        self._incoming.clear()
         self._move(Step.LOST)
 
     def traffic(self) -> Traffic:
@@ -486,10 +490,6 @@ class Connection:
         payload = closePayload(code, reason)
         self._sent = parseClosePayload(payload)
         self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
-
-    def _forget(self) -> None:
-        self.incoming.clear()
-        self._late.clear()
 
     def _move(self, step: Step) -> None:
         self.state = advance(self.state, step)

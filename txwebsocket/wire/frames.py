@@ -7,7 +7,7 @@ This is the pure Python twin of the fast path. Whoever needs a reader takes it f
 :mod:`txwebsocket.wire.speedups`, which decides between the twins.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.masking import applyMask
@@ -16,6 +16,12 @@ from txwebsocket.wire.utf8 import Utf8Validator
 FIN = 0x80
 """
 The bit of the first byte that ends a message.
+"""
+
+SMALL_SIZE = 4096
+"""
+Characters or bytes of a small message. Its payload is joined with its head; that of a
+larger one is not copied.
 """
 
 RSV = 0x70
@@ -393,3 +399,23 @@ def encodeFrame(
         payload = payload.encode("utf-8")
     head = encodeHead(opcode, len(payload), mask, flags)
     return head + (applyMask(payload, mask) if mask else payload)
+
+
+def putMessage(frames: list[Any], message: object, mask: bytes = b"") -> int:
+    """
+    Frame a small message, and append the frame to a list.
+
+    :return: the size of the frame; 0 if it is not ``str`` or ``bytes``, or not small.
+    :raises UnicodeEncodeError: if text has a lone surrogate, which UTF-8 has not.
+    """
+    if isinstance(message, str):
+        opcode = _TEXT
+    elif isinstance(message, bytes):
+        opcode = _BINARY
+    else:
+        return 0
+    if len(message) > SMALL_SIZE:
+        return 0
+    frame = encodeFrame(opcode, message, mask)
+    frames.append(frame)
+    return len(frame)

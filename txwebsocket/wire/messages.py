@@ -10,7 +10,7 @@ from typing import TypeAlias
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.extensions import MessageTooBig, Transform, decodeMessage
-from txwebsocket.wire.frames import FIN, Failed, Frame
+from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
 
@@ -19,11 +19,6 @@ _CONTROL = 0x8
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 """
 What gives its bytes.
-"""
-
-JOINED_SIZE = 4096
-"""
-Bytes of payload that are joined with their head; a larger payload is not copied.
 """
 
 # A server masks nothing: this gives no bytes.
@@ -74,6 +69,13 @@ class MessageAssembler:
             return None
         buffer, self._buffer = self._buffer, bytearray()
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
+
+
+def isSmall(message: object) -> bool:
+    """
+    Is this a message whose frame is made in one piece?
+    """
+    return isinstance(message, str | bytes) and len(message) <= SMALL_SIZE
 
 
 def openMessage(
@@ -143,7 +145,7 @@ def frameParts(
     """
     Make one frame; a large payload that is not masked comes as it is behind its head.
     """
-    if mask or len(payload) <= JOINED_SIZE:
+    if mask or len(payload) <= SMALL_SIZE:
         return (encodeFrame(opcode, payload, mask, flags),)
     return encodeHead(opcode, len(payload), mask, flags), payload
 

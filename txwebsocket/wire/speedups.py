@@ -49,3 +49,4 @@ Whether the native twin is in use.
 FrameReader: type[frames.FrameReader] = _chosen.FrameReader
 encodeHead = _chosen.encodeHead
 encodeFrame = _chosen.encodeFrame
+putMessage = _chosen.putMessage

@@ -21,6 +21,17 @@ class State(Enum):
     CLOSED = "the transport is gone"
 
 
+NOTHING_TO_DO = frozenset((State.CONNECTING, State.CLOSED))
+"""
+Where nothing is written or read.
+"""
+
+CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
+"""
+Where a close frame was sent.
+"""
+
+
 class Step(Enum):
     """
     What moves a connection on.
