@@ -53,9 +53,9 @@ class Fanout(WebSocketProtocol):
 
 
 async def serve(reactor: Any, port: int, engine: str) -> None:
-    config = ServerConfig(
-        maxReceivedMessageSize=64 * 2**20, extensions=[Deflate(engine=engine)]
-    )
+    # With the window and the memory that the others have.
+    deflate = Deflate(engine=engine, serverMaxWindowBits=15, memLevel=8)
+    config = ServerConfig(maxReceivedMessageSize=64 * 2**20, extensions=[deflate])
     fanout = WebSocketResource(Fanout, config)
     Fanout.server = fanout.server
     root = WebSocketResource(Echo, config)
