@@ -236,20 +236,20 @@ class Link:
         self.settle()
 
     def _deliverEvents(self) -> None:
-        wire = self.wire
-        while not self._held:
-            items = iter(wire.takeIncoming())
+        takeIncoming = self.wire.takeIncoming
+        while not self._held and (taken := takeIncoming()):
+            items = iter(taken)
             try:
-                if not self._deliverItems(items):
-                    return
-            finally:
-                wire.putBack([*items])
+                isDone = self._deliverItems(items)
+            except Exception:
+                self.wire.putBack(items)
+                raise
+            if not isDone:
+                self.wire.putBack(items)
 
     def _deliverItems(self, items: Iterator[Any]) -> bool:
-        """
-        Deliver what may be delivered, with few calls; tell whether there was anything.
-        """
-        wire, item = self.wire, None
+        # With few calls in the usual case, since this is the way of every message.
+        wire = self.wire
         for item in items:
             kind = type(item)
             if kind is str and wire.state is _OPEN:
@@ -265,8 +265,8 @@ class Link:
             elif self.isPulled and self.inbox.isFull:
                 self.hold(Hold.INBOX)
             if self._held:
-                break
-        return item is not None
+                return False
+        return True
 
     def _takeEvent(self, event: object) -> Any:
         if isinstance(event, bytes):

@@ -170,16 +170,17 @@ class Connection:
 
     def takeIncoming(self) -> list[Item]:
         """
-        Remove and return what was read, in order, for :meth:`eventOf`. A message, while
-        the connection is open, is its own event; who sees that may spare the call, and
-        count it in :attr:`messagesReceived`.
+        Remove and return what was read, for :meth:`eventOf`. While the connection is
+        open a message needs no call, but to be counted in :attr:`messagesReceived`.
         """
-        items, self._incoming = self._incoming, []
+        items = self._incoming
+        if items:
+            self._incoming = []
         return items
 
-    def putBack(self, items: list[Item]) -> None:
+    def putBack(self, items: Iterable[Item]) -> None:
         """
-        Take back the end of what was taken.
+        Take back what was not dealt with.
         """
         self._incoming[:0] = items
 
@@ -272,7 +273,6 @@ class Connection:
         """
         outbox = self.outbox
         if outbox.size < self._room:
-            # The usual case, without any call that could be spared.
             size = 0
             if not self._isMasking:
                 size = putMessage(outbox.frames, message)
