@@ -24,9 +24,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer_only
 
 from tests.memory import Recorder, Served, handshake
-from txwebsocket import ServerConfig, sockets
-from txwebsocket.sockets import configureSocket, endTransport, readMore
+from txwebsocket import ServerConfig, WebSocketProtocol, sockets
+from txwebsocket.connection import makeLink
+from txwebsocket.sockets import USUAL_READ, configureSocket, endTransport, readFor
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
+from txwebsocket.wire.codes import Opcode, Role
+from txwebsocket.wire.frames import encodeFrame
 
 IDLE = getattr(socket, "TCP_KEEPIDLE", None)
 
@@ -217,28 +220,60 @@ class EndTransportTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
 
 
-class ReadMoreTests(SynchronousTestCase):
+class ReadForTests(SynchronousTestCase):
     """
     Tests of how much is read at a time.
     """
 
-    def test_doubled(self) -> None:
+    def setUp(self) -> None:
+        self.transport = Connection(socket.socket(), Protocol(), None)
+        self.addCleanup(self.transport.socket.close)
+
+    def test_large(self) -> None:
         """
-        Who has more than is read at a time is read twice as much, up to 256 KiB.
+        Of a large frame as much is read as is missing, up to 256 KiB.
         """
-        transport = Connection(socket.socket(), Protocol(), None)
-        self.addCleanup(transport.socket.close)
-        self.assertEqual(transport.bufferSize, 65536)
-        self.assertEqual([readMore(transport) for _ in range(3)], [131072, 0, 0])
-        self.assertEqual(transport.bufferSize, 262144)
+        for wanted, size in ((65537, 65537), (200_000, 200_000), (2**40, 262144)):
+            self.assertEqual(readFor(self.transport, wanted), 0)
+            self.assertEqual(self.transport.bufferSize, size)
+
+    def test_usual(self) -> None:
+        """
+        When it is there, or nearly, as much is read as by any transport.
+        """
+        readFor(self.transport, 200_000)
+        for wanted in (65536, 100, 1):
+            self.assertEqual(readFor(self.transport, wanted), USUAL_READ)
+            self.assertEqual(self.transport.bufferSize, USUAL_READ)
+        self.assertEqual(USUAL_READ, Connection.bufferSize)
 
     def test_others(self) -> None:
         """
         Another kind of transport reads as it will.
         """
         transport = MemoryTransport(Clock())
-        self.assertEqual(readMore(transport), 0)
+        self.assertEqual(readFor(transport, 200_000), USUAL_READ)
         self.assertEqual(transport.bufferSize, 65536)
+
+    def test_arriving(self) -> None:
+        """
+        While a large message arrives more is read at a time, and never beyond it: a
+        flood of small frames comes in reads of the usual size.
+        """
+        link = makeLink(Role.SERVER, ServerConfig(), Clock())
+        link.attachApplication(WebSocketProtocol())
+        link.makeConnection(self.transport)
+        link.opened()
+        large = encodeFrame(Opcode.BINARY, bytes(300_000), b"mask")
+        flood = encodeFrame(Opcode.TEXT, b"", b"mask") * 50_000
+        sizes, data = [], large + flood
+        while data:
+            size = self.transport.bufferSize
+            link.dataReceived(data[:size])
+            sizes.append(len(data[:size]))
+            data = data[size:]
+        self.assertEqual(sizes[:3], [65536, 234_478, 65536])
+        self.assertEqual(max(sizes[2:]), USUAL_READ)
 
 
 class ServedTests(SynchronousTestCase):

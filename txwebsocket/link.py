@@ -25,7 +25,7 @@ from txwebsocket.inbox import Inbox
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.pings import Pings
-from txwebsocket.sockets import endTransport, readMore
+from txwebsocket.sockets import USUAL_READ, endTransport, readFor
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
@@ -92,7 +92,8 @@ class Link:
         self.isDelivering = False
         self._isEnding = False
         self._lastHeard: float
-        self._readSize = 0
+        # From how many bytes on what to read next is thought over.
+        self._largeRead = USUAL_READ
         self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None
         self._closed: list[Deferred[CloseReport]] = []
@@ -129,7 +130,6 @@ class Link:
         There is a transport.
         """
         self.transport = transport
-        self._readSize = getattr(transport, "bufferSize", 0)
 
     def opened(self, early: bytes = b"", agreed: Sequence[Agreement] = ()) -> None:
         """
@@ -163,10 +163,10 @@ class Link:
         """
         The transport has read something.
         """
-        if len(data) == self._readSize:
-            self._readSize = readMore(self.transport)
         self._lastHeard = self.clock.seconds()
         self.wire.receive(data)
+        if len(data) >= self._largeRead:
+            self._largeRead = readFor(self.transport, self.wire.reader.wanted())
         if not self.isDelivering:
             self.whileDelivering(self._deliverEvents)
 

@@ -21,8 +21,12 @@ from txwebsocket.wire.outbox import Octets
 # joining them costs less.
 _FEW = 8
 
-# Bytes to read at a time, however much there is: as many connections may be served by
-# turns, and as much may be held back by one that pauses.
+USUAL_READ = 64 * 1024
+"""
+Bytes that are read at a time, at most, as Twisted does by itself.
+"""
+
+# The same while a large frame arrives; other connections have their turn, too.
 _MOST_READ = 256 * 1024
 
 _CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
@@ -91,17 +95,18 @@ class Outlet:
             return 0
 
 
-def readMore(transport: Any) -> int:
+def readFor(transport: Any, wanted: int) -> int:
     """
-    Have a transport read more at a time, where it can and may: what it was asked for
-    last time was all there.
+    Have a transport read as much at a time as is missing of the frame that arrives, if
+    that is more than usual. It reads no further, so that many small frames never come
+    in a large read.
 
-    :return: how many bytes it reads now; 0 if it will never be asked for more.
+    :return: how many bytes have to be read for this to be worth looking at again.
     """
-    size = 0
-    if isinstance(transport, tcp.Connection):
-        size = transport.bufferSize = min(transport.bufferSize * 2, _MOST_READ)
-    return size if size < _MOST_READ else 0
+    if not isinstance(transport, tcp.Connection):
+        return USUAL_READ
+    size = transport.bufferSize = min(max(wanted, USUAL_READ), _MOST_READ)
+    return USUAL_READ if size == USUAL_READ else 0
 
 
 def outletOf(transport: Any) -> Outlet | None:

@@ -68,12 +68,12 @@ class Connection:
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :ivar state: where the connection stands.
+    :ivar reader: what cuts the peer's bytes into frames.
     :ivar outbox: what is to be sent.
     """
 
     __slots__ = (
         "_assembler",
-        "_assembles",
         "_cause",
         "_closeReceived",
         "_config",
@@ -82,7 +82,6 @@ class Connection:
         "_incoming",
         "_isMasking",
         "_nextMask",
-        "_reader",
         "_received",
         "_room",
         "_sent",
@@ -92,6 +91,7 @@ class Connection:
         "messagesReceived",
         "messagesSent",
         "outbox",
+        "reader",
         "role",
         "state",
     )
@@ -108,7 +108,7 @@ class Connection:
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._room = 0
-        self._reader = self._makeReader()
+        self.reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
         # What was read and not asked for yet.
         self._incoming: list[Item] = []
@@ -128,7 +128,7 @@ class Connection:
         """
         self._transforms = tuple(transforms)
         if self._transforms:
-            self._reader = self._makeReader()
+            self.reader = self._makeReader()
         self._move(Step.OPENED)
 
     def _noteRoom(self) -> None:
@@ -166,7 +166,7 @@ class Connection:
         """
         self.bytesReceived += len(chunk)
         if self.state is _OPEN or self.state not in _DEAF:
-            self._incoming += self._reader.feed(chunk)
+            self._incoming += self.reader.feed(chunk)
 
     def takeIncoming(self) -> list[Item]:
         """
