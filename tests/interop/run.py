@@ -21,6 +21,7 @@ from results import Place, Results
 from sections.chromium import tryChromium
 from sections.command import tryCommand
 from sections.curl import tryCurl
+from sections.deflate import tryDeflate
 from sections.embedding import tryEmbedding
 from sections.leading import tryLeading
 from sections.proxies import tryProxies
@@ -59,6 +60,16 @@ _SECTIONS = {
         ),
     ),
     "tunnel": (tryTunnel, ("python websockets", "node ws")),
+    "deflate": (
+        tryDeflate,
+        (
+            "python websockets",
+            "python autobahn.twisted",
+            "node ws",
+            f"program {CHROMIUM}",
+            "node playwright-core",
+        ),
+    ),
     "embedding": (
         tryEmbedding,
         ("python websockets", "python h2", "program curl"),

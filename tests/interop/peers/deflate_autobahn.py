@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-The driver of ``autobahn`` for ``deflate.py``, on Twisted.
+The driver of ``autobahn`` for the section "deflate", on Twisted.
 """
 
 import sys

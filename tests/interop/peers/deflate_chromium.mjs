@@ -1,6 +1,6 @@
 // Part of txwebsocket. See LICENSE for details.
 //
-// The driver of a headless Chromium for deflate.py, as a client.
+// The driver of a headless Chromium for the section "deflate", as a client.
 //
 // CHROMIUM may name the browser.
 

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-The driver of ``websockets`` for ``deflate.py``.
+The driver of ``websockets`` for the section "deflate".
 """
 
 import asyncio

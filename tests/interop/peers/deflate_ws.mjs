@@ -1,6 +1,6 @@
 // Part of txwebsocket. See LICENSE for details.
 //
-// The driver of npm's ws for deflate.py.
+// The driver of npm's ws for the section "deflate".
 
 import { PIECE, load, messages, options, report } from "./deflating.mjs";
 

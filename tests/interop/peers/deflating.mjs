@@ -1,6 +1,6 @@
 // Part of txwebsocket. See LICENSE for details.
 //
-// What the drivers of deflate.py on Node share. deflating.py says what a driver is.
+// What the drivers of the section "deflate" on Node share. deflating.py says what a driver is.
 //
 // INTEROP_NODE_MODULES names the node_modules folder that holds the libraries.
 

@@ -1,30 +1,21 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Lets other implementations exchange compressed messages with ours, over real sockets on
-loopback, with every parameter of permessage-deflate, asked for by them and by us.
-
-    deflate.py [--require-all] [--peers DIR] [--only NAME...]
-
-``setup.sh DIR`` installs the others. What is not installed is skipped.
+Compressed messages, exchanged with others, with every parameter of permessage-deflate,
+asked for by them and by us.
 """
 
-import argparse
-import asyncio
 import json
 import random
 import re
-import shutil
-import sys
-import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
-from children import STEP, Child, OutOfStep, output, running
+from children import STEP, Child, OutOfStep
+from results import Place, Results
+from setting import Setting
 
-HERE = Path(__file__).resolve().parent
 OURS = "deflate_ours.py"
 
 # Seconds for one driver with all of its cases.
@@ -41,14 +32,12 @@ class Peer:
     A library that others wrote.
 
     :ivar driver: the file of its driver.
-    :ivar needs: what has to be installed.
     :ivar roles: what it can be.
     :ivar hasWishes: whether it can be told what to ask for.
     :ivar eight: the windows of 256 bytes that it can ask for, as a client and a server.
     """
 
     driver: str
-    needs: str
     roles: tuple[str, ...] = ("client", "server")
     hasWishes: bool = True
     eight: tuple[tuple[str, str], ...] = ()
@@ -57,13 +46,11 @@ class Peer:
 PEERS = {
     "websockets": Peer(
         "deflate_websockets.py",
-        "python websockets",
         eight=(("client", "serverBits"), ("server", "clientBits")),
     ),
-    "autobahn": Peer("deflate_autobahn.py", "python autobahn.twisted"),
+    "autobahn": Peer("deflate_autobahn.py"),
     "ws": Peer(
         "deflate_ws.mjs",
-        "node ws",
         eight=(
             ("client", "serverBits"),
             ("client", "clientBits"),
@@ -72,7 +59,6 @@ PEERS = {
     ),
     "chromium": Peer(
         "deflate_chromium.mjs",
-        "node playwright-core",
         roles=("client",),
         hasWishes=False,
     ),
@@ -184,76 +170,55 @@ def makeMessages(folder: Path) -> int:
     return size
 
 
-@dataclass(frozen=True)
-class Setting:
+class Sent(NamedTuple):
     """
-    Where everything is that takes part.
+    The folder with what is sent, and how many bytes that are.
     """
 
-    python: Path
-    nodeModules: Path
     folder: Path
     size: int
 
-    async def has(self, kind: str, name: str) -> bool:
-        """
-        Is this installed?
-        """
-        if kind == "python":
-            status, _ = await output(
-                self.python, "-c", f"import {name}", cwd=self.folder
-            )
-            return status == 0
-        return (self.nodeModules / name).is_dir() and shutil.which("node") is not None
 
-    def driver(self, name: str, role: str, cases: list[dict[str, Any]]) -> Any:
-        """
-        A driver in one of its roles.
-        """
-        return running(
-            self.python if name.endswith(".py") else "node",
-            HERE / "peers" / name,
-            json.dumps({"role": role, "folder": str(self.folder), "cases": cases}),
-            cwd=self.folder,
-            INTEROP_NODE_MODULES=str(self.nodeModules),
-        )
-
-
-async def converse(setting: Setting, peer: Peer, role: str, cases: list[Case]) -> None:
+async def converse(
+    setting: Setting, sent: Sent, peer: Peer, role: str, cases: list[Case]
+) -> None:
     """
     Try all cases with a peer in one role.
     """
     weServe = role == "client"
     servers = [{"deflate": case.ours if weServe else case.theirs} for case in cases]
     serving = (OURS, "server") if weServe else (peer.driver, "server")
-    async with setting.driver(*serving, servers) as server:
+    folder = str(sent.folder)
+    async with setting.driver(*serving, folder=folder, cases=servers) as server:
         urls = [await server.listening() for _ in cases]
         clients = [
             {"deflate": case.theirs if weServe else case.ours, "url": url}
             for case, url in zip(cases, urls, strict=True)
         ]
         asking = (peer.driver, "client") if weServe else (OURS, "client")
-        async with setting.driver(*asking, clients) as client:
+        async with setting.driver(*asking, folder=folder, cases=clients) as client:
             for case in cases:
                 found = await client.expect("case", _DRIVER)
                 case.agreed = found["extensions"]
                 case.wrong = found["wrong"] or case.check(weServe)
                 if not case.wrong:
-                    case.wrong = await _passed(setting, case, found, server, weServe)
+                    case.wrong = await _passed(sent.size, case, found, server, weServe)
 
 
 async def _passed(
-    setting: Setting, case: Case, found: dict[str, Any], server: Child, weServe: bool
+    size: int, case: Case, found: dict[str, Any], server: Child, weServe: bool
 ) -> str:
     """
     What is wrong with how many bytes have passed: less, if they were compressed.
+
+    :param size: of all messages together.
     """
-    whole = setting.size
+    whole = size
     if weServe:
         found = await server.expect("closed", STEP)
         if found["extensions"] != case.agreed:
             return f"we say {found['extensions']!r}, they say {case.agreed!r}"
-        whole = setting.size * found["times"]
+        whole = size * found["times"]
     isPlain = {"received": not case.agreed, "sent": not case.agreed}
     if not weServe and case.theirs.get("clientBits") == 8:
         isPlain["sent"] = True
@@ -264,78 +229,23 @@ async def _passed(
     return ""
 
 
-async def run(setting: Setting, names: list[str]) -> tuple[dict[str, list[Case]], dict]:
+async def tryDeflate(setting: Setting, results: Results) -> None:
     """
-    Try what was asked for, as far as it is installed.
+    Others exchange compressed messages with us, with every parameter.
     """
-    results: dict[str, list[Case]] = {}
-    skipped: dict[str, str] = {}
-    for name in names:
-        peer = PEERS[name]
-        if not await setting.has(*peer.needs.split()):
-            skipped[name] = f"not installed: {peer.needs}"
-            continue
+    folder = setting.folder / "deflate"
+    folder.mkdir()
+    sent = Sent(folder, makeMessages(folder))
+    for name, peer in PEERS.items():
         for role in peer.roles:
-            ours = "server" if role == "client" else "client"
-            cases = results[f"{name}, we are the {ours}"] = makeCases(peer, role)
+            cases = makeCases(peer, role)
             try:
-                await converse(setting, peer, role, cases)
+                await converse(setting, sent, peer, role, cases)
             except OutOfStep as error:
                 for case in cases:
                     if case.wrong == "not tried":
                         case.wrong = str(error)
-    return results, skipped
-
-
-def tell(results: dict[str, list[Case]], skipped: dict[str, str], took: float) -> int:
-    """
-    Print the report, and last the line that counts; return how many failed.
-    """
-    for place, cases in results.items():
-        print(place)
-        for case in cases:
-            mark = "FAIL" if case.wrong else "ok  "
-            print(f"  {mark}  {case.name:45} {case.agreed or '-'}")
-            if case.wrong:
-                print(f"        {case.wrong}")
-    for name, why in skipped.items():
-        print(f"{name}: skipped, {why}")
-    failures = [bool(case.wrong) for cases in results.values() for case in cases]
-    print(f"\nIt took {took:.0f} s.")
-    counts = f"{failures.count(False)} passed, {failures.count(True)} failed"
-    print(counts + (f", {len(skipped)} skipped" if skipped else ""))
-    return failures.count(True)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compress with other implementations.")
-    parser.add_argument(
-        "--require-all", action="store_true", help="fail if something is not installed"
-    )
-    parser.add_argument(
-        "--peers", type=Path, metavar="DIR", help="where setup.sh installed them"
-    )
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        metavar="NAME",
-        default=[*PEERS],
-        choices=PEERS,
-        help=", ".join(PEERS),
-    )
-    options = parser.parse_args()
-    python, nodeModules = Path(sys.executable), HERE / "node_modules"
-    if options.peers:
-        python = options.peers.absolute() / "venv" / "bin" / "python"
-        nodeModules = options.peers.absolute() / "node_modules"
-    began = time.monotonic()
-    with TemporaryDirectory(prefix="txwebsocket-") as name:
-        folder = Path(name)
-        setting = Setting(python, nodeModules, folder, makeMessages(folder))
-        results, skipped = asyncio.run(run(setting, options.only))
-    failed = tell(results, skipped, time.monotonic() - began)
-    return 1 if failed or (options.require_all and skipped) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            ours = "server" if role == "client" else "client"
+            for case in cases:
+                what = f"{case.name}: {case.agreed or 'nothing'} agreed on"
+                results.check(Place("deflate", ours, name), what, case.wrong)
