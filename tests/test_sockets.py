@@ -226,25 +226,23 @@ class ReadForTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """
+        Make a new transport.
+        """
         self.transport = Connection(socket.socket(), Protocol(), None)
         self.addCleanup(self.transport.socket.close)
 
-    def test_large(self) -> None:
+    def test_items(self) -> None:
         """
-        Of a large frame as much is read as is missing, up to 256 KiB.
+        From who sends large frames 256 KiB are read at a time; from who sends small
+        ones, as much as by any transport.
         """
-        for wanted, size in ((65537, 65537), (200_000, 200_000), (2**40, 262144)):
-            self.assertEqual(readFor(self.transport, wanted), 0)
+        for items, size in ((0, 262144), (8, 262144), (9, USUAL_READ), (1, 262144)):
+            readFor(self.transport, items)
             self.assertEqual(self.transport.bufferSize, size)
-
-    def test_usual(self) -> None:
-        """
-        When it is there, or nearly, as much is read as by any transport.
-        """
-        readFor(self.transport, 200_000)
-        for wanted in (65536, 100, 1):
-            self.assertEqual(readFor(self.transport, wanted), USUAL_READ)
-            self.assertEqual(self.transport.bufferSize, USUAL_READ)
         self.assertEqual(USUAL_READ, Connection.bufferSize)
 
     def test_others(self) -> None:
@@ -252,28 +250,42 @@ class ReadForTests(SynchronousTestCase):
         Another kind of transport reads as it will.
         """
         transport = MemoryTransport(Clock())
-        self.assertEqual(readFor(transport, 200_000), USUAL_READ)
+        readFor(transport, 0)
         self.assertEqual(transport.bufferSize, 65536)
 
-    def test_arriving(self) -> None:
+    def sizes(self, data: bytes) -> list[int]:
         """
-        While a large message arrives more is read at a time, and never beyond it: a
-        flood of small frames comes in reads of the usual size.
+        How much is read each time, if all of this is there to be read.
         """
+        self.start()
         link = makeLink(Role.SERVER, ServerConfig(), Clock())
         link.attachApplication(WebSocketProtocol())
         link.makeConnection(self.transport)
         link.opened()
-        large = encodeFrame(Opcode.BINARY, bytes(300_000), b"mask")
-        flood = encodeFrame(Opcode.TEXT, b"", b"mask") * 50_000
-        sizes, data = [], large + flood
+        sizes = []
         while data:
             size = self.transport.bufferSize
             link.dataReceived(data[:size])
             sizes.append(len(data[:size]))
             data = data[size:]
-        self.assertEqual(sizes[:3], [65536, 234_478, 65536])
-        self.assertEqual(max(sizes[2:]), USUAL_READ)
+        return sizes
+
+    def test_arriving(self) -> None:
+        """
+        While large messages arrive more is read at a time.
+        """
+        large = encodeFrame(Opcode.BINARY, bytes(300_000), b"mask")
+        self.assertEqual(self.sizes(large * 2)[:3], [65536, 262144, 262144])
+
+    def test_flood(self) -> None:
+        """
+        A flood of small frames comes in reads of the usual size, but for the one in
+        which it begins.
+        """
+        flood = encodeFrame(Opcode.TEXT, b"", b"mask") * 200_000
+        self.assertEqual(max(self.sizes(flood)), USUAL_READ)
+        large = encodeFrame(Opcode.BINARY, bytes(300_000), b"mask")
+        self.assertEqual(self.sizes(large + flood)[2:4], [USUAL_READ, USUAL_READ])
 
 
 class ServedTests(SynchronousTestCase):

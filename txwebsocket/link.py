@@ -92,8 +92,6 @@ class Link:
         self.isDelivering = False
         self._isEnding = False
         self._lastHeard: float
-        # From how many bytes on what to read next is thought over.
-        self._largeRead = USUAL_READ
         self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None
         self._closed: list[Deferred[CloseReport]] = []
@@ -164,9 +162,9 @@ class Link:
         The transport has read something.
         """
         self._lastHeard = self.clock.seconds()
-        self.wire.receive(data)
-        if len(data) >= self._largeRead:
-            self._largeRead = readFor(self.transport, self.wire.reader.wanted())
+        items = self.wire.receive(data)
+        if len(data) >= USUAL_READ:
+            readFor(self.transport, items)
         if not self.isDelivering:
             self.whileDelivering(self._deliverEvents)
 

@@ -26,8 +26,9 @@ USUAL_READ = 64 * 1024
 Bytes that are read at a time, at most, as Twisted does by itself.
 """
 
-# The same while a large frame arrives; other connections have their turn, too.
+# The same from who sends large frames; other connections have their turn, too.
 _MOST_READ = 256 * 1024
+_FEW_ITEMS = 8
 
 _CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
 
@@ -95,18 +96,16 @@ class Outlet:
             return 0
 
 
-def readFor(transport: Any, wanted: int) -> int:
+def readFor(transport: Any, items: int) -> None:
     """
-    Have a transport read as much at a time as is missing of the frame that arrives, if
-    that is more than usual. It reads no further, so that many small frames never come
-    in a large read.
+    Have a transport read more at a time if what it read last, all that it asked for,
+    was large frames; and less again if it was many small ones, of which each takes
+    memory and time.
 
-    :return: how many bytes have to be read for this to be worth looking at again.
+    :param items: how many there were.
     """
-    if not isinstance(transport, tcp.Connection):
-        return USUAL_READ
-    size = transport.bufferSize = min(max(wanted, USUAL_READ), _MOST_READ)
-    return USUAL_READ if size == USUAL_READ else 0
+    if isinstance(transport, tcp.Connection):
+        transport.bufferSize = _MOST_READ if items <= _FEW_ITEMS else USUAL_READ
 
 
 def outletOf(transport: Any) -> Outlet | None:

@@ -68,7 +68,6 @@ class Connection:
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :ivar state: where the connection stands.
-    :ivar reader: what cuts the peer's bytes into frames.
     :ivar outbox: what is to be sent.
     """
 
@@ -82,6 +81,7 @@ class Connection:
         "_incoming",
         "_isMasking",
         "_nextMask",
+        "_reader",
         "_received",
         "_room",
         "_sent",
@@ -91,7 +91,6 @@ class Connection:
         "messagesReceived",
         "messagesSent",
         "outbox",
-        "reader",
         "role",
         "state",
     )
@@ -108,9 +107,8 @@ class Connection:
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._room = 0
-        self.reader = self._makeReader()
+        self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
-        # What was read and not asked for yet.
         self._incoming: list[Item] = []
         self._cause: CloseCause | None = None
         self._detail = ""
@@ -128,7 +126,7 @@ class Connection:
         """
         self._transforms = tuple(transforms)
         if self._transforms:
-            self.reader = self._makeReader()
+            self._reader = self._makeReader()
         self._move(Step.OPENED)
 
     def _noteRoom(self) -> None:
@@ -160,13 +158,16 @@ class Connection:
 
     # Receiving
 
-    def receive(self, chunk: bytes) -> None:
+    def receive(self, chunk: bytes) -> int:
         """
-        Take what the network gave. What comes of it is in :meth:`nextEvent`.
+        Take what the network gave, for :meth:`nextEvent`; tell how many items it has.
         """
         self.bytesReceived += len(chunk)
-        if self.state is _OPEN or self.state not in _DEAF:
-            self._incoming += self.reader.feed(chunk)
+        if self.state is not _OPEN and self.state in _DEAF:
+            return 0
+        items = self._reader.feed(chunk)
+        self._incoming += items
+        return len(items)
 
     def takeIncoming(self) -> list[Item]:
         """
@@ -174,8 +175,7 @@ class Connection:
         open a message needs no call, but to be counted in :attr:`messagesReceived`.
         """
         items = self._incoming
-        if items:
-            self._incoming = []
+        self._incoming = [] if items else items
         return items
 
     def putBack(self, items: Iterable[Item]) -> None:
