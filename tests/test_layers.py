@@ -45,6 +45,7 @@ ORDER = (
     "txwebsocket.wire.handshake",
     "txwebsocket.wire.options",
     "txwebsocket.wire.messages",
+    "txwebsocket.wire.ending",
     "txwebsocket.wire.connection",
     # The interface of browsers, wherever it is.
     "txwebsocket._version",
@@ -66,6 +67,7 @@ ORDER = (
     "txwebsocket.sockets",
     "txwebsocket.writer",
     "txwebsocket.keepers",
+    "txwebsocket.delivery",
     "txwebsocket.link",
     "txwebsocket.connection",
     # The server.

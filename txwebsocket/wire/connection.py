@@ -21,10 +21,9 @@ from txwebsocket.wire.control import (
     PingReceived,
     PongReceived,
     checkControlPayload,
-    closePayload,
-    parseClosePayload,
     readClose,
 )
+from txwebsocket.wire.ending import Ending
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.extensions import Transform, encodeMessage
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
@@ -42,11 +41,10 @@ from txwebsocket.wire.messages import (
     openMessage,
 )
 from txwebsocket.wire.options import ConnectionConfig
-from txwebsocket.wire.outbox import Outbox
 from txwebsocket.wire.outgoing import checkOutgoing
-from txwebsocket.wire.report import CloseReport, Traffic
+from txwebsocket.wire.report import Traffic
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, putMessage
-from txwebsocket.wire.states import NEXT, State, Step, advance
+from txwebsocket.wire.states import State, Step
 
 _CONTROL = 0x8
 
@@ -59,7 +57,7 @@ _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 _MOST_SMALL = 4 * SMALL_SIZE + 14
 
 
-class Connection:
+class Connection(Ending):
     """
     The protocol of one connection, from the end of the opening handshake on.
 
@@ -67,55 +65,36 @@ class Connection:
     is to be sent is in :attr:`outbox` after any call.
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
-    :ivar state: where the connection stands.
-    :ivar outbox: what is to be sent.
     """
 
     __slots__ = (
         "_assembler",
-        "_cause",
-        "_closeReceived",
         "_config",
-        "_detail",
-        "_discarded",
         "_incoming",
         "_isMasking",
-        "_nextMask",
         "_reader",
-        "_received",
         "_room",
-        "_sent",
         "_transforms",
         "bytesReceived",
         "isWithinMessage",
         "messagesReceived",
         "messagesSent",
-        "outbox",
         "role",
-        "state",
     )
 
     def __init__(
         self, role: Role, config: ConnectionConfig, nextMask: Callable[[], bytes]
     ) -> None:
-        self.role = role
-        self.outbox = Outbox()
-        self.state = State.CONNECTING
-        self._config = config
         self._isMasking = role is Role.CLIENT
-        self._nextMask = nextMask if self._isMasking else noMask
+        super().__init__(nextMask if self._isMasking else noMask)
+        self.role = role
+        self._config = config
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._room = 0
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
         self._incoming: list[Item] = []
-        self._cause: CloseCause | None = None
-        self._detail = ""
-        self._sent: tuple[int | None, str] | None = None
-        self._received: tuple[int | None, str] = (None, "")
-        self._closeReceived = False
-        self._discarded = 0
         self.messagesReceived = self.messagesSent = self.bytesReceived = 0
 
     def open(self, transforms: Iterable[Transform] = ()) -> None:
@@ -242,15 +221,7 @@ class Connection:
         close = readClose(payload)
         if isinstance(close, Failed):
             return self._takeFailure(close)
-        code, reason = close
-        self._received = (code, reason)
-        self._closeReceived = True
-        self._cause = self._cause or CloseCause.PEER_CLOSE
-        if self.state is State.OPEN:
-            # RFC 6455, 5.5.1: the answer usually echoes what it answers.
-            self._putClose(code, reason)
-        self._move(Step.CLOSE_RECEIVED)
-        self._incoming.clear()
+        self._peerCloses(*close)
         return close
 
     def _takeFailure(self, failure: Failed) -> Failed:
@@ -357,49 +328,11 @@ class Connection:
             else:
                 self.outbox.put(pong)
 
-    def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
-        """
-        Start the closing handshake; does nothing if it has started already.
-
-        :param code: None sends a close frame without a code.
-        """
-        if self.state is State.OPEN:
-            self._putClose(code, reason)
-            self._cause = cause
-            self._move(Step.CLOSE_SENT)
-
-    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
-        """
-        End the connection because of a fault (RFC 6455, 7.1.7): our close frame is the
-        last thing sent, unless one was before, and nothing more is delivered.
-        """
-        if self.state not in (State.OPEN, State.AWAITING_CLOSE):
-            return
-        self._cause, self._detail = cause, reason
-        if self.state is State.OPEN:
-            self._putClose(code, reason)
-        self._move(Step.FAILED)
-        self._incoming.clear()
-
-    def drop(self, cause: CloseCause, detail: str = "") -> None:
-        """
-        Give the connection up without a closing handshake.
-        """
-        if (self.state, Step.DROPPED) in NEXT:
-            self._cause, self._detail = cause, detail
-            self._move(Step.DROPPED)
-        self._incoming.clear()
-
-    def lose(self, detail: str = "") -> None:
-        """
-        The transport is gone.
-
-        :param detail: what the transport said, for a loss that nobody asked for.
-        """
-        if self._cause is None:
-            self._cause, self._detail = CloseCause.PEER_LOST, detail
-        self._incoming.clear()
-        self._move(Step.LOST)
+    def _move(self, step: Step) -> None:
+        super()._move(step)
+        self._noteRoom()
+        if self.state in _DEAF:
+            self._incoming.clear()
 
     def traffic(self) -> Traffic:
         """
@@ -411,41 +344,6 @@ class Connection:
             self.bytesReceived,
             self.outbox.taken,
         )
-
-    def report(self) -> CloseReport:
-        """
-        How the connection ended; while it is ending, what is known so far.
-
-        :raises InvalidState: if nothing has ended it.
-        """
-        if self._cause is None:
-            raise InvalidState("nothing has ended the connection")
-        sentCode, sentReason = self._sent or (None, "")
-        return CloseReport(
-            cause=self._cause,
-            wasClean=self._closeReceived and not self.outbox.size,
-            closeSent=self._sent is not None,
-            sentCode=sentCode,
-            sentReason=sentReason,
-            receivedCode=self._received[0],
-            receivedReason=self._received[1],
-            closeReceived=self._closeReceived,
-            detail=self._detail,
-            messagesDiscarded=self._discarded,
-            bytesUnsent=self.outbox.size,
-        )
-
-    def checkOpen(self) -> None:
-        """
-        May anything be sent now?
-
-        :raises InvalidState: not yet.
-        :raises ConnectionClosed: not any more.
-        """
-        if self.state is not State.OPEN:
-            if self.state is State.CONNECTING:
-                raise InvalidState("the opening handshake is not over yet")
-            raise ConnectionClosed(self.report())
 
     def _checkMessage(self) -> None:
         self.checkOpen()
@@ -485,15 +383,6 @@ class Connection:
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
         self.outbox.putParts(frameParts(opcode, payload, self._nextMask(), flags))
-
-    def _putClose(self, code: int | None, reason: str) -> None:
-        payload = closePayload(code, reason)
-        self._sent = parseClosePayload(payload)
-        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
-
-    def _move(self, step: Step) -> None:
-        self.state = advance(self.state, step)
-        self._noteRoom()
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))

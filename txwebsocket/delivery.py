@@ -1,0 +1,233 @@
+# -*- test-case-name: tests.test_link -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+From the protocol core to the application, one thing after the other.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txwebsocket.errors import closedError
+from txwebsocket.frame import WebSocketFrame
+from txwebsocket.holds import Hold
+from txwebsocket.hooks import NO_HOOKS, asDeferred, introduce
+from txwebsocket.inbox import Inbox
+from txwebsocket.pings import Pings
+from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.connection import Connection
+from txwebsocket.wire.control import PingReceived, PongReceived
+from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.frames import Frame
+from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.states import State
+from txwebsocket.writer import Writer
+
+_nextMask = partial(os.urandom, 4)
+
+_OPEN = State.OPEN
+
+
+class Delivery(ABC):
+    """
+    What arrives, on its way to the application: messages in their order, one at a time,
+    and no more while there is a reason to wait.
+
+    :ivar connection: the face of the connection, which the application knows.
+    :ivar clock: keeps the time.
+    :ivar wire: the protocol core.
+    :ivar isDelivering: whether the application is being told something; what it sends
+        leaves when that is over.
+    :ivar isPulled: whether the application takes messages itself, with ``receive()``.
+    :ivar pings: what waits for a pong.
+    :ivar writer: what hands the outbox to the transport.
+    :ivar report: how the connection ended, once it has.
+    """
+
+    _log = Logger()
+
+    writer: Writer
+
+    def __init__(
+        self, role: Role, config: ConnectionConfig, clock: IReactorTime
+    ) -> None:
+        self.connection: Any = None
+        self.config = config
+        self.clock = clock
+        self.wire = Connection(role, config, _nextMask)
+        self.pings = Pings(clock)
+        self.report: CloseReport | None = None
+        self.isPulled = True
+        self.isDelivering = False
+        self._inbox: Inbox | None = None
+        self._hooks = NO_HOOKS
+        self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
+        self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
+        self._held: int = Hold.NONE
+        self._lastHeard: float
+
+    @abstractmethod
+    def settle(self) -> None:
+        """
+        Do what follows from how things stand.
+        """
+
+    @abstractmethod
+    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
+        """
+        End the connection for a fault.
+        """
+
+    def attachApplication(self, application: object) -> None:
+        """
+        Deliver to an application in callback style. What it raises while it is told of
+        the beginning goes to the caller.
+        """
+        self.isPulled = False
+        self._hooks = introduce(application, self.connection)
+        self._takeText = self._hooks.textMessageReceived
+        self._takeBytes = self._hooks.bytesMessageReceived
+        self._hooks.negotiationStarted(self.connection)
+
+    @property
+    def inbox(self) -> Inbox:
+        """
+        What waits for ``receive()``; made when it is needed.
+        """
+        if self._inbox is None:
+            self._inbox = Inbox(
+                self.config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
+            )
+            if self.report is not None:
+                self._inbox.end(closedError(self.report))
+        return self._inbox
+
+    def deliver(self) -> None:
+        """
+        Tell the application what has arrived, as far as it can be told now.
+        """
+        if not self.isDelivering:
+            self.whileDelivering(self._deliverEvents)
+
+    def whileDelivering(self, deliver: Callable[[], object]) -> None:
+        """
+        Call something of the application's; all it sends meanwhile leaves in one write.
+        """
+        self.isDelivering = True
+        try:
+            deliver()
+        except Exception:  # noqa: BLE001 - an application may raise anything
+            self.applicationFailed(Failure())
+        self.isDelivering = False
+        self.settle()
+
+    def _deliverEvents(self) -> None:
+        takeIncoming = self.wire.takeIncoming
+        while not self._held and (taken := takeIncoming()):
+            items = iter(taken)
+            try:
+                isDone = self._deliverItems(items)
+            except Exception:
+                self.wire.putBack(items)
+                raise
+            if not isDone:
+                self.wire.putBack(items)
+
+    def _deliverItems(self, items: Iterator[Any]) -> bool:
+        # With few calls in the usual case, since this is the way of every message.
+        wire = self.wire
+        for item in items:
+            kind = type(item)
+            if kind is str and wire.state is _OPEN:
+                wire.messagesReceived += 1
+                result = self._takeText(item)
+            elif kind is bytes and wire.state is _OPEN:
+                wire.messagesReceived += 1
+                result = self._takeBytes(item)
+            else:
+                result = self._takeEvent(wire.eventOf(item))
+            if result is not None:
+                self._waitFor(result)
+            elif self.isPulled and self.inbox.isFull:
+                self.hold(Hold.INBOX)
+            if self._held:
+                return False
+        return True
+
+    def _takeEvent(self, event: object) -> Any:
+        if isinstance(event, bytes):
+            return self._takeBytes(event)
+        if isinstance(event, str):
+            return self._takeText(event)
+        if isinstance(event, PingReceived):
+            if self._hooks.pingReceived(event.payload) is not False:
+                self.wire.pong(event.payload, self.writer.isFull)
+        elif isinstance(event, PongReceived):
+            self.pings.answer(event.payload)
+            return self._hooks.pongReceived(event.payload)
+        elif isinstance(event, Frame):
+            return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
+        return None
+
+    def _waitFor(self, result: object) -> None:
+        """
+        Deliver nothing more until what a hook returned is there.
+        """
+        deferred = asDeferred(result)
+        if deferred is None:
+            return
+        done: list[object] = []
+        deferred.addErrback(self.applicationFailed).addBoth(done.append)
+        if not done:
+            self.hold(Hold.HOOK)
+            deferred.addBoth(lambda _: self.release(Hold.HOOK))
+
+    def run(self, hook: Callable[..., object], *args: object) -> None:
+        """
+        Call something of the application's that may raise.
+        """
+        try:
+            hook(*args)
+        except Exception:  # noqa: BLE001 - an application may raise anything
+            self.applicationFailed(Failure())
+
+    def applicationFailed(self, failure: Failure) -> None:
+        """
+        The application raised: log it, and close with 1011.
+
+        That its own connection has ended while it was sending is a race and no fault.
+        """
+        isRace = failure.check(ConnectionClosed) and self.wire.state is not State.OPEN
+        if not isRace:
+            self._log.failure(
+                "An error in the application of {connection}",
+                failure,
+                connection=repr(self.connection),
+            )
+            self.fail(CloseCode.INTERNAL_SERVER_ERROR, "", CloseCause.APPLICATION_ERROR)
+
+    def hold(self, why: Hold) -> None:
+        """
+        Deliver nothing more and stop reading, for one more reason.
+        """
+        if self.wire.state in (State.CONNECTING, State.OPEN):
+            self._held |= why
+            self.settle()
+
+    def release(self, why: Hold) -> None:
+        """
+        Take one of the reasons back; when none is left, go on.
+        """
+        if self._held & why:
+            self._held &= ~why
+            self._lastHeard = self.clock.seconds()
+            self.deliver()

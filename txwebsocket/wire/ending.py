@@ -1,0 +1,143 @@
+# -*- test-case-name: tests.wire.test_connection -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+How a connection ends: its states, and the close frames (RFC 6455, 7).
+"""
+
+from collections.abc import Callable
+
+from txwebsocket.wire.codes import CloseCause, Opcode
+from txwebsocket.wire.control import closePayload, parseClosePayload
+from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.outbox import Outbox
+from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.speedups import encodeFrame
+from txwebsocket.wire.states import NEXT, State, Step, advance
+
+
+class Ending:
+    """
+    Where a connection stands, and how it comes to its end.
+
+    :ivar state: where it stands.
+    :ivar outbox: what is to be sent.
+    """
+
+    __slots__ = (
+        "_cause",
+        "_closeReceived",
+        "_detail",
+        "_discarded",
+        "_nextMask",
+        "_received",
+        "_sent",
+        "outbox",
+        "state",
+    )
+
+    def __init__(self, nextMask: Callable[[], bytes]) -> None:
+        self.outbox = Outbox()
+        self.state = State.CONNECTING
+        self._nextMask = nextMask
+        self._cause: CloseCause | None = None
+        self._detail = ""
+        self._sent: tuple[int | None, str] | None = None
+        self._received: tuple[int | None, str] = (None, "")
+        self._closeReceived = False
+        self._discarded = 0
+
+    def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
+        """
+        Start the closing handshake; does nothing if it has started already.
+
+        :param code: None sends a close frame without a code.
+        """
+        if self.state is State.OPEN:
+            self._putClose(code, reason)
+            self._cause = cause
+            self._move(Step.CLOSE_SENT)
+
+    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
+        """
+        End the connection because of a fault (RFC 6455, 7.1.7): our close frame is the
+        last thing sent, unless one was before, and nothing more is delivered.
+        """
+        if self.state not in (State.OPEN, State.AWAITING_CLOSE):
+            return
+        self._cause, self._detail = cause, reason
+        if self.state is State.OPEN:
+            self._putClose(code, reason)
+        self._move(Step.FAILED)
+
+    def drop(self, cause: CloseCause, detail: str = "") -> None:
+        """
+        Give the connection up without a closing handshake.
+        """
+        if (self.state, Step.DROPPED) in NEXT:
+            self._cause, self._detail = cause, detail
+            self._move(Step.DROPPED)
+
+    def lose(self, detail: str = "") -> None:
+        """
+        The transport is gone.
+
+        :param detail: what the transport said, for a loss that nobody asked for.
+        """
+        if self._cause is None:
+            self._cause, self._detail = CloseCause.PEER_LOST, detail
+        self._move(Step.LOST)
+
+    def report(self) -> CloseReport:
+        """
+        How the connection ended; while it is ending, what is known so far.
+
+        :raises InvalidState: if nothing has ended it.
+        """
+        if self._cause is None:
+            raise InvalidState("nothing has ended the connection")
+        sentCode, sentReason = self._sent or (None, "")
+        return CloseReport(
+            cause=self._cause,
+            wasClean=self._closeReceived and not self.outbox.size,
+            closeSent=self._sent is not None,
+            sentCode=sentCode,
+            sentReason=sentReason,
+            receivedCode=self._received[0],
+            receivedReason=self._received[1],
+            closeReceived=self._closeReceived,
+            detail=self._detail,
+            messagesDiscarded=self._discarded,
+            bytesUnsent=self.outbox.size,
+        )
+
+    def checkOpen(self) -> None:
+        """
+        May anything be sent now?
+
+        :raises InvalidState: not yet.
+        :raises ConnectionClosed: not any more.
+        """
+        if self.state is not State.OPEN:
+            if self.state is State.CONNECTING:
+                raise InvalidState("the opening handshake is not over yet")
+            raise ConnectionClosed(self.report())
+
+    def _peerCloses(self, code: int | None, reason: str) -> None:
+        """
+        The peer's close frame is there.
+        """
+        self._received = (code, reason)
+        self._closeReceived = True
+        self._cause = self._cause or CloseCause.PEER_CLOSE
+        if self.state is State.OPEN:
+            # RFC 6455, 5.5.1: the answer usually echoes what it answers.
+            self._putClose(code, reason)
+        self._move(Step.CLOSE_RECEIVED)
+
+    def _putClose(self, code: int | None, reason: str) -> None:
+        payload = closePayload(code, reason)
+        self._sent = parseClosePayload(payload)
+        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
+
+    def _move(self, step: Step) -> None:
+        self.state = advance(self.state, step)
