@@ -25,9 +25,10 @@ from txwebsocket import (
     WebSocketRequest,
     WebSocketServer,
 )
+from txwebsocket.connection import linkOf
 from txwebsocket.testing import MemorySite
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Frame
+from txwebsocket.wire.frames import Frame, encodeFrame
 
 KIB = 1024
 
@@ -191,6 +192,121 @@ class MessageTests(BroadcastTestCase):
             Frame(Opcode.CONTINUATION, b"efgh", fin=False),
             Frame(Opcode.CONTINUATION, b"!"),
         )
+
+
+class Socket:
+    """
+    A socket that takes so many bytes.
+
+    :ivar taken: what it took.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken = b""
+
+    def send(self, data: Any) -> int:
+        """
+        Take what there is room for.
+        """
+        part = bytes(data[: self.room])
+        self.room -= len(part)
+        self.taken += part
+        return len(part)
+
+    def sendmsg(self, pieces: Any) -> int:
+        """
+        Take what there is room for.
+        """
+        return self.send(b"".join(pieces))
+
+
+class BrokenSocket(Socket):
+    """
+    A socket whose connection is lost.
+    """
+
+    def send(self, data: Any) -> int:
+        raise ConnectionResetError
+
+
+class SocketTests(BroadcastTestCase):
+    """
+    Tests of what is written to sockets that can be written to.
+    """
+
+    def setUp(self) -> None:
+        self.serve()
+
+    def join(self, socket: Any) -> tuple[Peer, WebSocketConnection]:
+        """
+        Connect somebody behind this socket.
+        """
+        peer, connection = self.connect()
+        linkOf(connection).outbox.outlet = socket
+        return peer, connection
+
+    def test_atOnce(self) -> None:
+        """
+        Sockets with room are given the frame itself, and it is counted.
+        """
+        sockets = [Socket(1000) for _ in range(3)]
+        connections = [self.join(socket)[1] for socket in sockets]
+        self.assertEqual(self.server.broadcast("hello"), [])
+        frame = encodeFrame(Opcode.TEXT, b"hello")
+        for socket, connection in zip(sockets, connections, strict=True):
+            self.assertEqual(socket.taken, frame)
+            self.assertEqual(connection.bufferedAmount, 0)
+            self.assertEqual(connection.traffic.messagesSent, 1)
+            self.assertEqual(connection.traffic.bytesSent, len(frame))
+
+    def test_noRoom(self) -> None:
+        """
+        What a socket has no room for follows when it has, in order, and holds up nobody
+        else.
+        """
+        tight, wide = Socket(3), Socket(1000)
+        peer, connection = self.join(tight)
+        self.join(wide)
+        self.assertEqual(self.server.broadcast("hello"), [])
+        self.server.broadcast("more")
+        both = encodeFrame(Opcode.TEXT, b"hello") + encodeFrame(Opcode.TEXT, b"more")
+        peer.turn()
+        self.assertEqual(tight.taken + peer.received(), both)
+        self.assertEqual(wide.taken, both)
+        self.assertEqual(connection.traffic.bytesSent, len(both))
+        self.assertEqual(connection.bufferedAmount, 0)
+
+    def test_lost(self) -> None:
+        """
+        That a connection is broken is left to its transport to notice.
+        """
+        peer, connection = self.join(BrokenSocket(0))
+        self.join(wide := Socket(1000))
+        self.assertEqual(self.server.broadcast("hello"), [])
+        peer.turn()
+        self.assertEqual(peer.received(), encodeFrame(Opcode.TEXT, b"hello"))
+        self.assertEqual(wide.taken, encodeFrame(Opcode.TEXT, b"hello"))
+        self.assertTrue(connection.connected)
+
+    def test_behindWhatWaits(self) -> None:
+        """
+        Nothing overtakes what waits, nor gets between the frames of a message.
+        """
+        socket = Socket(1000)
+        _, connection = self.join(socket)
+        connection.sendFrame(WebSocketFrame(Opcode.TEXT, b"one", fin=False))
+        self.assertEqual(self.server.broadcast("between"), [connection])
+        connection.sendFrame(WebSocketFrame(Opcode.CONTINUATION, b"two"))
+        before = socket.taken
+        link = linkOf(connection)
+        link.isDelivering = True
+        connection.send("first")
+        self.server.broadcast("second")
+        link.isDelivering = False
+        link.settle()
+        expected = [encodeFrame(Opcode.TEXT, data) for data in (b"first", b"second")]
+        self.assertEqual(socket.taken, before + b"".join(expected))
 
 
 class RecipientTests(BroadcastTestCase):

@@ -77,7 +77,7 @@ class WebSocketConnection:
         """
         Bytes of frames that wait in our queue, because the transport has no room.
         """
-        return self._link.wire.outbox.size
+        return self._link.outbox.size
 
     @property
     def traffic(self) -> Traffic:

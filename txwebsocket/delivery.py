@@ -45,6 +45,7 @@ class Delivery(ABC):
     :ivar connection: the face of the connection, which the application knows.
     :ivar clock: keeps the time.
     :ivar wire: the protocol core.
+    :ivar outbox: what it has to send.
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
@@ -64,6 +65,7 @@ class Delivery(ABC):
         self.config = config
         self.clock = clock
         self.wire = Connection(role, config, _nextMask)
+        self.outbox = self.wire.outbox
         self.pings = Pings(clock)
         self.report: CloseReport | None = None
         self.isPulled = True

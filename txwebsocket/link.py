@@ -54,7 +54,7 @@ class Link(Delivery):
     ) -> None:
         super().__init__(role, config, clock)
         self.transport: Any = None
-        self.writer = Writer(self, self.wire.outbox, clock, config.writeTimeout)
+        self.writer = Writer(self, self.outbox, clock, config.writeTimeout)
         self.keeper: Keeper | None = None
         self.hasOpened = False
         self._isReading = True
@@ -120,7 +120,7 @@ class Link(Delivery):
         detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
         self.wire.lose(detail)
         self.report = report = self.wire.report()
-        self.wire.outbox.clear()
+        self.outbox.clear()
         self._stopTimers()
         error = closedError(report)
         self.writer.end(error)
@@ -272,7 +272,7 @@ class Link(Delivery):
             )
             # What waits to be delivered might hide the peer's close frame.
             self.deliver()
-        isSent = not self.wire.outbox.hasSome()
+        isSent = not self.outbox.hasSome()
         if self.wire.state is State.AWAITING_LOSS and isSent and not self._isEnding:
             self._isEnding = True
             self.writer.stop()

@@ -230,16 +230,14 @@ class WebSocketServer:
         payload = asBytes(data)
         return sendToMany(Opcode.BINARY, payload, self._linksOf(to), skipAbove)
 
-    def _linksOf(
-        self, chosen: Iterable[WebSocketConnection] | None
-    ) -> Sequence[tuple[WebSocketConnection, Link]]:
+    def _linksOf(self, chosen: Iterable[WebSocketConnection] | None) -> Sequence[Link]:
         if chosen is None:
-            return list(self._links.items())
+            return list(self._links.values())
         recipients = dict.fromkeys(chosen)
         for connection in recipients:
             if connection.connected and connection not in self._links:
                 raise ValueError(f"{connection!r} is not a connection of this server")
-        return [(each, self._links[each]) for each in recipients if each in self._links]
+        return [self._links[each] for each in recipients if each in self._links]
 
     # The end
 

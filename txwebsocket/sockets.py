@@ -66,34 +66,35 @@ def endTransport(transport: Any) -> None:
         endWriting()
 
 
-class Outlet:
+def outletOf(transport: Any) -> socket.socket | None:
     """
-    A plain TCP socket, to write to past its transport.
+    The socket of a plain TCP connection, to write to past its transport; None if it is
+    more than that.
 
     This is for when the transport holds nothing: the reactor would have to wake up for
     what it is given, and ask the system twice.
     """
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        handle: socket.socket = transport.getHandle()
+        return handle
+    return None
 
-    __slots__ = ("_socket",)
 
-    def __init__(self, handle: socket.socket) -> None:
-        self._socket = handle
+def sendBy(outlet: socket.socket, pieces: Sequence[Octets]) -> int:
+    """
+    Give the system as much as it takes now.
 
-    def send(self, pieces: Sequence[Octets]) -> int:
-        """
-        Give the system as much as it takes now.
-
-        :return: how many bytes it took. If the connection is lost these are none: its
-            transport will notice by itself.
-        """
-        try:
-            if len(pieces) == 1:
-                return self._socket.send(pieces[0])
-            if len(pieces) <= _FEW and _CAN_SEND_PIECES:
-                return self._socket.sendmsg(pieces)
-            return self._socket.send(b"".join(pieces))
-        except OSError:
-            return 0
+    :return: how many bytes it took. If the connection is lost these are none: its
+        transport will notice by itself.
+    """
+    try:
+        if len(pieces) == 1:
+            return outlet.send(pieces[0])
+        if len(pieces) <= _FEW and _CAN_SEND_PIECES:
+            return outlet.sendmsg(pieces)
+        return outlet.send(b"".join(pieces))
+    except OSError:
+        return 0
 
 
 def readFor(transport: Any, items: int) -> None:
@@ -106,15 +107,6 @@ def readFor(transport: Any, items: int) -> None:
     """
     if isinstance(transport, tcp.Connection):
         transport.bufferSize = _MOST_READ if items <= _FEW_ITEMS else USUAL_READ
-
-
-def outletOf(transport: Any) -> Outlet | None:
-    """
-    The way past a transport; None if it is more than a plain TCP connection.
-    """
-    if isinstance(transport, tcp.Connection) and not transport.TLS:
-        return Outlet(transport.getHandle())
-    return None
 
 
 def peerCertificate(transport: Any) -> Any:

@@ -7,6 +7,7 @@ From the outbox to the transport, no faster than the peer reads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from socket import socket
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from txwebsocket.sockets import Outlet, outletOf
+from txwebsocket.sockets import outletOf, sendBy
 from txwebsocket.wire.outbox import Octets, Outbox
 
 HIGH_WATER = 64 * 1024
@@ -65,7 +66,6 @@ class Writer:
         "_clock",
         "_error",
         "_given",
-        "_isDrained",
         "_outbox",
         "_outlet",
         "_owner",
@@ -92,9 +92,8 @@ class Writer:
         # What the owner was told last.
         self._wasFull = False
         self._transport: Any = None
-        self._outlet: Outlet | None = None
-        # Whether the transport is known to hold nothing, and what it was given since.
-        self._isDrained = False
+        self._outlet: socket | None = None
+        # Bytes the transport was given since it was known to hold nothing.
         self._given = 0
         self._stallCall: IDelayedCall | None = None
         self._waiting: Sequence[Deferred[None]] = ()
@@ -115,7 +114,7 @@ class Writer:
         Hand over as much as can be taken.
         """
         outbox = self._outbox
-        if not (self._isDrained and self._sendNow()):
+        if outbox.outlet is None or not self._sendNow():
             while outbox.hasSome() and not self.isFull and self._transport is not None:
                 self._handOver(b"".join(outbox.take(HIGH_WATER)))
         if self._waiting and not self.isFull and not outbox.hasSome():
@@ -128,11 +127,11 @@ class Writer:
         Write to the socket, until it is full or nothing is left; tell whether nothing
         is.
         """
-        outbox, outlet = self._outbox, self._outlet
+        outbox = self._outbox
         while outbox.hasSome():
             before = outbox.taken
             pieces = outbox.take(_AT_ONCE)
-            sent = outlet.send(pieces)  # type: ignore[union-attr]
+            sent = sendBy(outbox.outlet, pieces)
             if sent < outbox.taken - before:
                 outbox.putBack(_behind(pieces, sent))
                 return False
@@ -142,7 +141,7 @@ class Writer:
         """
         Have the transport write.
         """
-        self._isDrained = False
+        self._outbox.outlet = None
         self._given += len(octets)
         self._transport.write(octets)
         if self._outlet is not None and self._given >= HIGH_WATER:
@@ -170,15 +169,13 @@ class Writer:
         self._cancelStall()
         if self._transport is not None:
             self._transport.unregisterProducer()
-            self._transport = None
-            self._isDrained = False
+            self._transport = self._outbox.outlet = None
 
     def end(self, error: BaseException) -> None:
         """
         The transport is gone; who waits is told so.
         """
-        self._transport = None
-        self._isDrained = False
+        self._transport = self._outbox.outlet = None
         self._error = error
         self._cancelStall()
         waiting, self._waiting = self._waiting, ()
@@ -198,7 +195,8 @@ class Writer:
         """
         The transport has passed everything on.
         """
-        self._isDrained = self._outlet is not None and self._transport is not None
+        if self._transport is not None:
+            self._outbox.outlet = self._outlet
         self._given = 0
         if self.isFull:
             self.isFull = False

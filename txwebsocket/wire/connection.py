@@ -73,12 +73,10 @@ class Connection(Ending):
         "_incoming",
         "_isMasking",
         "_reader",
-        "_room",
         "_transforms",
         "bytesReceived",
         "isWithinMessage",
         "messagesReceived",
-        "messagesSent",
         "role",
     )
 
@@ -91,11 +89,10 @@ class Connection(Ending):
         self._config = config
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
-        self._room = 0
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
         self._incoming: list[Item] = []
-        self.messagesReceived = self.messagesSent = self.bytesReceived = 0
+        self.messagesReceived = self.bytesReceived = 0
 
     def open(self, transforms: Iterable[Transform] = ()) -> None:
         """
@@ -109,17 +106,13 @@ class Connection(Ending):
         self._move(Step.OPENED)
 
     def _noteRoom(self) -> None:
-        """
-        Note up to how many bytes that wait a small message can be sent, whatever it is,
-        in one frame and with nothing done to it.
-        """
         isSimple = self.state is _OPEN and not (
             self._transforms
             or self.isWithinMessage
             or self._config.fragmentOutgoingMessages
         )
         most = self._config.maxBufferedBytes - _MOST_SMALL
-        self._room = most if isSimple else 0
+        self.outbox.room = most if isSimple else 0
 
     def _makeReader(self) -> AnyFrameReader:
         config, rsv = self._config, self._agreedBits()
@@ -243,7 +236,7 @@ class Connection(Ending):
             than ``maxBufferedBytes``.
         """
         outbox = self.outbox
-        if outbox.size < self._room:
+        if outbox.size < outbox.room:
             size = 0
             if not self._isMasking:
                 size = putMessage(outbox.frames, message)
@@ -251,7 +244,7 @@ class Connection(Ending):
                 size = putMessage(outbox.frames, message, self._nextMask())
             if size:
                 outbox.size += size
-                self.messagesSent += 1
+                outbox.messages += 1
                 return
         if isinstance(message, str):
             self._sendMessage(_TEXT, message.encode("utf-8"), isPlain)
@@ -280,7 +273,7 @@ class Connection(Ending):
         if frame.opcode < _CONTROL:
             self.isWithinMessage = not frame.fin
             self._noteRoom()
-        self.messagesSent += endsMessage(frame)
+        self.outbox.messages += endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
     def sendShared(
@@ -340,7 +333,7 @@ class Connection(Ending):
         """
         return Traffic(
             self.messagesReceived,
-            self.messagesSent,
+            self.outbox.messages,
             self.bytesReceived,
             self.outbox.taken,
         )
@@ -377,7 +370,7 @@ class Connection(Ending):
         return frameMessage(opcode, payload, self._config, self._nextMask, rsv)
 
     def _put(self, frames: Iterable[tuple[bytes, ...]]) -> None:
-        self.messagesSent += 1
+        self.outbox.messages += 1
         for parts in frames:
             self.outbox.putParts(parts)
 

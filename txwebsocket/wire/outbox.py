@@ -18,6 +18,15 @@ class Outbox:
     The pong we owe to a peer that does not read stands apart: only its newest ping is
     answered (RFC 6455, 5.5.3 allows it), so that pings can't grow our memory. It goes
     out at the next boundary between frames, ahead of what waits.
+
+    :ivar frames: what was put since the last turn: a frame, or the tuple of its parts.
+    :ivar size: bytes that wait, the owed pong left out.
+    :ivar taken: bytes that have left, all in all.
+    :ivar messages: messages that were put, or have left past the outbox.
+    :ivar room: up to how many bytes that wait a small message can be put, whatever it
+        is, in one frame and with nothing done to it.
+    :ivar outlet: what bytes can be sent by at once, if nothing waits; None if there is
+        nothing, or if something has been given to it that has not left.
     """
 
     __slots__ = (
@@ -26,12 +35,14 @@ class Outbox:
         "_owed",
         "_queue",
         "frames",
+        "messages",
+        "outlet",
+        "room",
         "size",
         "taken",
     )
 
     def __init__(self) -> None:
-        # What was put since the last turn. A frame is its bytes, or a tuple of parts.
         self.frames: list[bytes | tuple[bytes, ...]] = []
         self._isDivided = False
         # What was put before and could not be taken; a view is the rest of a frame.
@@ -39,14 +50,8 @@ class Outbox:
         self._queue: deque[Octets | tuple[bytes, ...]] | None = None
         self._owed = b""
         self._isClosed = False
-        self.size = 0
-        """
-        Bytes that wait, the owed pong left out.
-        """
-        self.taken = 0
-        """
-        Bytes that were taken, all in all.
-        """
+        self.size = self.taken = self.messages = self.room = 0
+        self.outlet: Any = None
 
     def put(self, frame: bytes) -> None:
         """
