@@ -126,23 +126,24 @@ class InboxTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        What was received before the end can still be taken; then comes the error, for
-        whoever asks.
+        What was received before the end can still be taken; then comes an error, for
+        whoever asks, and each time another: one that was raised keeps what it has
+        passed through.
         """
         self.inbox.put("last")
-        error = EOFError()
-        self.inbox.end(error)
+        self.inbox.end(EOFError)
         self.assertEqual(self.successResultOf(self.inbox.receive()), "last")
-        for _ in range(2):
-            failure = self.failureResultOf(self.inbox.receive(), EOFError)
-            self.assertIs(failure.value, error)
+        first, second = [
+            self.failureResultOf(self.inbox.receive(), EOFError) for _ in range(2)
+        ]
+        self.assertIsNot(first.value, second.value)
 
     def test_endForWaiters(self) -> None:
         """
         Whoever waits when the connection ends is told so.
         """
         waiting = [self.inbox.receive(), self.inbox.receive()]
-        self.inbox.end(EOFError())
+        self.inbox.end(EOFError)
         for each in waiting:
             self.failureResultOf(each, EOFError)
 
@@ -151,5 +152,5 @@ class InboxTests(SynchronousTestCase):
         Somebody who asks again while being told of the end is told again.
         """
         again = self.inbox.receive().addErrback(lambda _: self.inbox.receive())
-        self.inbox.end(EOFError())
+        self.inbox.end(EOFError)
         self.failureResultOf(again, EOFError)

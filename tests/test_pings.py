@@ -96,9 +96,9 @@ class PingsTests(SynchronousTestCase):
         waiting: list[object] = []
         for payload in (b"a", b"b"):
             self.pings.sent(payload).addErrback(waiting.append)
-        error = EOFError()
-        self.pings.end(error)
-        self.assertEqual([each.value for each in waiting], [error, error])  # type: ignore[attr-defined]
+        self.pings.end(EOFError)
+        kinds = [type(each.value) for each in waiting]  # type: ignore[attr-defined]
+        self.assertEqual(kinds, [EOFError, EOFError])
 
     def test_endUnwatched(self) -> None:
         """
@@ -106,7 +106,7 @@ class PingsTests(SynchronousTestCase):
         connection ends.
         """
         self.pings.sent(b"a")
-        self.pings.end(EOFError())
+        self.pings.end(EOFError)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_pongAfterEnd(self) -> None:
@@ -115,6 +115,6 @@ class PingsTests(SynchronousTestCase):
         """
         told: list[object] = []
         self.pings.sent(b"a").addBoth(told.append)
-        self.pings.end(EOFError())
+        self.pings.end(EOFError)
         self.pings.answer(b"a")
         self.assertEqual(len(told), 1)

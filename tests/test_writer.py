@@ -244,7 +244,7 @@ class WriterTests(SynchronousTestCase):
         self.put(300 * KIB)
         self.start()
         waiting = self.writer.flushed()
-        self.writer.end(ConnectionDone())
+        self.writer.end(ConnectionDone)
         self.failureResultOf(waiting, ConnectionDone)
         self.failureResultOf(self.writer.flushed(), ConnectionDone)
 
@@ -310,7 +310,7 @@ class WriterTests(SynchronousTestCase):
         """
         self.start()
         self.writer.stop()
-        self.writer.end(ConnectionDone())
+        self.writer.end(ConnectionDone)
         self.assertIsNone(self.transport.producer)
 
     def test_stopStalled(self) -> None:
@@ -328,7 +328,7 @@ class WriterTests(SynchronousTestCase):
         When the transport is gone, nothing is written to it any more.
         """
         self.start()
-        self.writer.end(ConnectionDone())
+        self.writer.end(ConnectionDone)
         self.put(10)
         self.writer.flush()
         self.assertEqual((self.transport.unsent, self.outbox.size), (b"", 10))
@@ -340,7 +340,7 @@ class WriterTests(SynchronousTestCase):
         self.put(100 * KIB)
         self.start()
         self.transport.lose(ConnectionDone())
-        self.writer.end(ConnectionDone())
+        self.writer.end(ConnectionDone)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertNotIn("stalled", self.told)
 

@@ -32,6 +32,9 @@ from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.states import State
 from txwebsocket.writer import Writer
 
+# Not a class's own, or each event would keep the connection it tells of.
+log = Logger()
+
 _nextMask = partial(os.urandom, 4)
 
 _OPEN = State.OPEN
@@ -53,8 +56,6 @@ class Delivery(ABC):
     :ivar writer: what hands the outbox to the transport.
     :ivar report: how the connection ended, once it has.
     """
-
-    _log = Logger()
 
     writer: Writer
 
@@ -110,7 +111,7 @@ class Delivery(ABC):
                 self.config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
             )
             if self.report is not None:
-                self._inbox.end(closedError(self.report))
+                self._inbox.end(partial(closedError, self.report))
         return self._inbox
 
     def deliver(self) -> None:
@@ -127,7 +128,7 @@ class Delivery(ABC):
         self.isDelivering = True
         try:
             deliver()
-        except Exception:  # noqa: BLE001 - an application may raise anything
+        except BaseException:  # noqa: BLE001 - an application may raise anything
             self.applicationFailed(Failure())
         self.isDelivering = False
         self.settle()
@@ -138,7 +139,7 @@ class Delivery(ABC):
             items = iter(taken)
             try:
                 isDone = self._deliverItems(items)
-            except Exception:
+            except BaseException:
                 self.wire.putBack(items)
                 raise
             if not isDone:
@@ -199,7 +200,7 @@ class Delivery(ABC):
         """
         try:
             hook(*args)
-        except Exception:  # noqa: BLE001 - an application may raise anything
+        except BaseException:  # noqa: BLE001 - an application may raise anything
             self.applicationFailed(Failure())
 
     def applicationFailed(self, failure: Failure) -> None:
@@ -210,7 +211,7 @@ class Delivery(ABC):
         """
         isRace = failure.check(ConnectionClosed) and self.wire.state is not State.OPEN
         if not isRace:
-            self._log.failure(
+            log.failure(
                 "An error in the application of {connection}",
                 failure,
                 connection=repr(self.connection),

@@ -24,7 +24,7 @@ class Inbox:
     :param onRoom: called when it was full and is not any more.
     """
 
-    __slots__ = ("_error", "_maxBytes", "_messages", "_onRoom", "_size", "_waiting")
+    __slots__ = ("_makeError", "_maxBytes", "_messages", "_onRoom", "_size", "_waiting")
 
     def __init__(self, maxBytes: int, onRoom: Callable[[], object]) -> None:
         self._maxBytes = maxBytes
@@ -33,7 +33,7 @@ class Inbox:
         self._messages: list[str | bytes] = []
         self._size = 0
         self._waiting: list[Deferred[str | bytes]] = []
-        self._error: BaseException | None = None
+        self._makeError: Callable[[], BaseException] | None = None
 
     @property
     def isFull(self) -> bool:
@@ -58,19 +58,22 @@ class Inbox:
         """
         if self._messages:
             return succeed(self._take())
-        if self._error is not None:
-            return fail(self._error)
+        if self._makeError is not None:
+            return fail(self._makeError())
         waiting: Deferred[str | bytes] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
         return waiting
 
-    def end(self, error: BaseException) -> None:
+    def end(self, makeError: Callable[[], BaseException]) -> None:
         """
         There will be no more; who waits in vain is told so.
+
+        :param makeError: makes what tells so. One that is raised keeps what it passes
+            through, and would for as long as we kept it.
         """
-        self._error = error
+        self._makeError = makeError
         while self._waiting:
-            self._waiting.pop(0).errback(error)
+            self._waiting.pop(0).errback(makeError())
 
     def _take(self) -> str | bytes:
         wasFull = self.isFull

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -15,7 +16,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.delivery import Delivery
+from txwebsocket.delivery import Delivery, log
 from txwebsocket.errors import closedError, logEnd
 from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred
@@ -23,7 +24,6 @@ from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.sockets import USUAL_READ, endTransport, readFor
 from txwebsocket.wire.codes import CloseCause, Role
-from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
@@ -122,24 +122,24 @@ class Link(Delivery):
         self.report = report = self.wire.report()
         self.outbox.clear()
         self._stopTimers()
-        error = closedError(report)
-        self.writer.end(error)
+        makeError = partial(closedError, report)
+        self.writer.end(makeError)
         if self._inbox is not None:
-            self._inbox.end(error)
-        self.pings.end(error)
-        self._sayGoodbye(report, error)
+            self._inbox.end(makeError)
+        self.pings.end(makeError)
+        self._sayGoodbye(report)
         closed, self._closed = self._closed, []
         for each in closed:
             each.callback(report)
 
-    def _sayGoodbye(self, report: CloseReport, error: ConnectionClosed) -> None:
-        logEnd(self._log, self.connection, report)
+    def _sayGoodbye(self, report: CloseReport) -> None:
+        logEnd(log, self.connection, report)
         hooks, self._hooks = self._hooks, NO_HOOKS
         producer, self._producer = self._producer, None
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
         if producer is not None:
             self.run(producer.stopProducing)
-        self.run(self._tellLost, hooks, Failure(error))
+        self.run(self._tellLost, hooks, Failure(closedError(report)))
         if self.keeper is not None:
             self.keeper.ended(self)
 

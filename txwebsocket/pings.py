@@ -6,7 +6,7 @@ Pings that wait for their pong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -46,11 +46,15 @@ class Pings:
         answered, self._sent = self._sent[:count], self._sent[count:]
         now = self._clock.seconds()
         for _, then, waiting in answered:
-            waiting.callback(now - then)
+            # Who was told before may have cancelled it.
+            if not waiting.called:
+                waiting.callback(now - then)
 
-    def end(self, error: BaseException) -> None:
+    def end(self, makeError: Callable[[], BaseException]) -> None:
         """
         There will be no more pongs.
+
+        :param makeError: makes what tells so, for each who waits.
         """
         sent, self._sent = self._sent, ()
         for _, _, waiting in sent:
@@ -58,7 +62,8 @@ class Pings:
             if not callbacks:
                 # Whoever pings without waiting doesn't want to read of it in the log.
                 waiting.addErrback(_ignore)
-            waiting.errback(error)
+            if not waiting.called:
+                waiting.errback(makeError())
 
     def _forget(self, answered: Deferred[float]) -> None:
         self._sent = [each for each in self._sent if each[2] is not answered]

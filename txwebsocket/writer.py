@@ -6,7 +6,7 @@ From the outbox to the transport, no faster than the peer reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from socket import socket
 from typing import Any, Protocol
 
@@ -64,8 +64,8 @@ class Writer:
 
     __slots__ = (
         "_clock",
-        "_error",
         "_given",
+        "_makeError",
         "_outbox",
         "_outlet",
         "_owner",
@@ -97,7 +97,7 @@ class Writer:
         self._given = 0
         self._stallCall: IDelayedCall | None = None
         self._waiting: Sequence[Deferred[None]] = ()
-        self._error: BaseException | None = None
+        self._makeError: Callable[[], BaseException] | None = None
 
     def start(self, transport: Any) -> None:
         """
@@ -120,7 +120,9 @@ class Writer:
         if self._waiting and not self.isFull and not outbox.hasSome():
             waiting, self._waiting = self._waiting, ()
             for each in waiting:
-                each.callback(None)
+                # Who was told before may have cancelled it.
+                if not each.called:
+                    each.callback(None)
 
     def _sendNow(self) -> bool:
         """
@@ -151,8 +153,8 @@ class Writer:
         """
         Wait until the outbox is empty and the transport is below its mark.
         """
-        if self._error is not None:
-            return fail(self._error)
+        if self._makeError is not None:
+            return fail(self._makeError())
         if not self.isFull and not self._outbox.hasSome():
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._giveUp)
@@ -171,16 +173,19 @@ class Writer:
             self._transport.unregisterProducer()
             self._transport = self._outbox.outlet = None
 
-    def end(self, error: BaseException) -> None:
+    def end(self, makeError: Callable[[], BaseException]) -> None:
         """
         The transport is gone; who waits is told so.
+
+        :param makeError: makes what tells so, for each who waits now or later.
         """
         self._transport = self._outbox.outlet = None
-        self._error = error
+        self._makeError = makeError
         self._cancelStall()
         waiting, self._waiting = self._waiting, ()
         for each in waiting:
-            each.errback(error)
+            if not each.called:
+                each.errback(makeError())
 
     def pauseProducing(self) -> None:
         """
