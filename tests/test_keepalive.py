@@ -140,6 +140,7 @@ class KeepaliveTests(SynchronousTestCase):
         keepalive.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         keepalive.stop()
+        keepalive.wake()
         self.waitUntil(60)
         self.assertEqual(self.told, [])
 

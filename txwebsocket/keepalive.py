@@ -55,7 +55,6 @@ class Keepalive:
         "_clock",
         "_grace",
         "_interval",
-        "_isStopped",
         "_pinged",
         "_watched",
         "wakesAt",
@@ -68,11 +67,11 @@ class Keepalive:
         interval: float,
         grace: float | None,
     ) -> None:
-        self._watched = watched
+        # None when it is to be watched no longer.
+        self._watched: Watched | None = watched
         self._clock = clock
         self._interval = interval
         self._grace = grace
-        self._isStopped = False
         # When a ping was sent that nothing has come after so far.
         self._pinged: float | None = None
         self.wakesAt: float | None = None
@@ -83,35 +82,37 @@ class Keepalive:
         """
         Watch no longer.
         """
-        self._isStopped = True
+        # What was switched off may be kept for a while, and must not keep more.
+        self._watched = None
         self._alarms.cancel(self)
 
     def wake(self) -> None:
         """
         Look back.
         """
-        now = self._clock.seconds()
-        due = self._dueAt(now)
+        watched, now = self._watched, self._clock.seconds()
+        if watched is None:
+            return
+        due = self._dueAt(watched.heardAt())
         if due > now:
             self._sleep(due - now)
         elif self._pinged is not None:
-            self._watched.giveUp()
+            watched.giveUp()
         else:
-            self._askForLife(now)
+            self._askForLife(watched, now)
 
-    def _dueAt(self, now: float) -> float:
+    def _dueAt(self, heard: float) -> float:
         """
         When something is to be done, if nothing is heard until then.
         """
-        heard = self._watched.heardAt()
         if self._pinged is not None and self._grace is not None:
             if heard < self._pinged:
                 return self._pinged + self._grace
             self._pinged = None
         return heard + self._interval
 
-    def _askForLife(self, now: float) -> None:
-        self._watched.askForLife()
+    def _askForLife(self, watched: Watched, now: float) -> None:
+        watched.askForLife()
         if self._grace is None:
             self._sleep(self._interval)
         else:
@@ -119,7 +120,7 @@ class Keepalive:
             self._sleep(self._grace)
 
     def _sleep(self, seconds: float) -> None:
-        if not self._isStopped:
+        if self._watched is not None:
             self._alarms.set(self, seconds)
 
 

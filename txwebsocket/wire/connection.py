@@ -325,7 +325,11 @@ class Connection(Ending):
         super()._move(step)
         self._noteRoom()
         if self.state in _DEAF:
+            # Whoever keeps an ended connection need not keep what it has not finished.
             self._incoming.clear()
+            self._transforms = ()
+            self._reader = self._makeReader()
+            self._assembler = None
 
     def traffic(self) -> Traffic:
         """
