@@ -150,7 +150,7 @@ class Opening:
         """
         try:
             do()
-        except Exception:  # noqa: BLE001 - it may raise anything
+        except BaseException:  # noqa: BLE001 - it may raise anything
             self._end(Failure(), CloseCause.APPLICATION_ERROR)
 
     def _introduce(self) -> None:
@@ -216,7 +216,13 @@ class Opening:
         """
         The server accepts, it says. See whether it does.
         """
-        protocol, agreed = self._hop.handshake.agree(head)
+        try:
+            protocol, agreed = self._hop.handshake.agree(head)
+        except BadResponse:
+            raise
+        except BaseException:  # noqa: BLE001 - an extension may raise anything
+            self._end(Failure(), CloseCause.APPLICATION_ERROR)
+            return
         if self.link.wire.state is not State.CONNECTING:
             # The application has given up meanwhile.
             self.broken(Failure(ConnectionAborted()))
@@ -253,7 +259,7 @@ class Opening:
             if self.link.wire.state is not State.CONNECTING:
                 raise ConnectionAborted
             endpoint = self._journey.endpointFor(self._hop.target)
-        except Exception:  # noqa: BLE001 - whoever finds the way may raise anything
+        except BaseException:  # noqa: BLE001 - whoever finds the way may raise anything
             self.broken(Failure())
         else:
             self._connect(endpoint)

@@ -28,7 +28,7 @@ from txwebsocket.upgrade import responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.errors import InvalidState
-from txwebsocket.wire.extensions import acceptOffers
+from txwebsocket.wire.extensions import Agreement, acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.options import ServerConfig
@@ -170,6 +170,8 @@ class WebSocketRequest:
         extra = headerPairs(headers)
         checkHeaders(extra)
         extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
+        offer = cast(Offer, self._offer)
+        agreed = acceptOffers(self._config.extensions, offer.extensions)
         link = self._introduce(chosen, application)
         self._decide(link)
         connection: WebSocketConnection = link.connection
@@ -183,7 +185,7 @@ class WebSocketRequest:
             link.connectionLost(Failure(ConnectionAborted()))
             refuse(self.httpRequest, 403, "")
         else:
-            self._open(link, extra)
+            self._open(link, extra, agreed)
         return connection
 
     def _introduce(self, protocol: str | None, application: object | None) -> Link:
@@ -201,12 +203,13 @@ class WebSocketRequest:
             self._checkUndecided()
         return link
 
-    def _open(self, link: Link, extra: list[tuple[str, str]]) -> None:
+    def _open(
+        self, link: Link, extra: list[tuple[str, str]], agreed: Sequence[Agreement]
+    ) -> None:
         """
         Take the connection over and say so.
         """
         offer = cast(Offer, self._offer)
-        agreed = acceptOffers(self._config.extensions, offer.extensions)
         headers = [*extra, *responseHeaders(self.httpRequest)]
         protocol = link.connection.protocol
         response = acceptHead(offer, protocol, headers, [e for e, _ in agreed])
