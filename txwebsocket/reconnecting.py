@@ -49,7 +49,7 @@ def notify(log: Logger, listener: Callable[..., object] | None, *what: object) -
         return
     try:
         listener(*what)
-    except Exception:  # noqa: BLE001 - a listener may raise anything
+    except BaseException:  # noqa: BLE001 - a listener may raise anything
         log.failure("An error in a listener for connections")
 
 

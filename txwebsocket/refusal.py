@@ -61,7 +61,7 @@ def _endConnection(request: Request) -> None:
 def _render(request: Request, resource: IResource) -> None:
     try:
         request.render(resource)
-    except Exception:  # noqa: BLE001 - a resource may raise anything
+    except BaseException:  # noqa: BLE001 - a resource may raise anything
         request.processingFailed(Failure())
 
 

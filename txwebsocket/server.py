@@ -165,7 +165,7 @@ class WebSocketServer:
             offer = self._admit(httpRequest, address)
         except UpgradeRefused as refused:
             self._refuse(describe(refused, httpRequest, address))
-        except Exception:  # noqa: BLE001 - an origin chooser may raise anything
+        except BaseException:  # noqa: BLE001 - an origin chooser may raise anything
             self._log.failure("An error while a request was checked")
             refuse(httpRequest, 500, "")
         else:
@@ -342,7 +342,7 @@ class WebSocketServer:
         self._perAddress[request.remoteAddress] += 1
         try:
             waiting = asDeferred(self._decide(request))
-        except Exception:  # noqa: BLE001 - an application may raise anything
+        except BaseException:  # noqa: BLE001 - an application may raise anything
             self._raised(request, Failure())
             return
         if request in self._pending and self._clock is not None:
@@ -449,7 +449,7 @@ class WebSocketServer:
             return
         try:
             waiting = asDeferred(listener(what))
-        except Exception:  # noqa: BLE001 - a listener may raise anything
+        except BaseException:  # noqa: BLE001 - a listener may raise anything
             self._listenerFailed(Failure(), what)
             return
         if waiting is not None:

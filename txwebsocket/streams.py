@@ -145,7 +145,7 @@ class _ClientTunnel(Tunnel):
         """
         try:
             self._begun = self._begin()
-        except Exception:  # noqa: BLE001 - an application may raise anything
+        except BaseException:  # noqa: BLE001 - an application may raise anything
             self._begun = Failure()
             self.connection.drop(CloseCode.INTERNAL_SERVER_ERROR)
 

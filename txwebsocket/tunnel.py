@@ -402,7 +402,7 @@ class _Pulling:
         self._call = self._link.clock.callLater(0, self._pull)
         try:
             self._producer.resumeProducing()
-        except Exception:  # noqa: BLE001 - an application may raise anything
+        except BaseException:  # noqa: BLE001 - an application may raise anything
             self.pauseProducing()
             self._link.applicationFailed(Failure())
 
