@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.idle import Crowd
-from txwebsocket.keepalive import Idleness, Keepalive
+from txwebsocket.keepalive import Idleness, Keepalive, Lifetime
 from txwebsocket.wire.report import Traffic
 
 
@@ -271,6 +271,78 @@ class IdlenessTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.waitUntil(40)
         self.assertEqual([extension.told for extension in extensions], [[], []])
+
+
+class LifetimeTests(SynchronousTestCase):
+    """
+    Tests of how long a connection may last.
+    """
+
+    def setUp(self) -> None:
+        """
+        No connection has ended.
+        """
+        self.clock = Clock()
+        self.ended: list[float] = []
+
+    def lifetimeOver(self) -> None:
+        self.ended.append(self.clock.seconds())
+
+    def begin(self, jitter: float, drawn: float) -> Lifetime:
+        """
+        Let one last for 100 seconds, less a part by chance.
+        """
+        connection: Any = self
+        return Lifetime(connection, self.clock, 100, jitter, lambda: drawn)
+
+    def test_jitter(self) -> None:
+        """
+        The chance decides between all of the time and what the jitter leaves of it.
+        """
+        for jitter, drawn, expected in (
+            (0, 0, 100),
+            (0, 1, 100),
+            (0.1, 0, 100),
+            (0.1, 0.5, 95),
+            (0.1, 1, 90),
+            (0.5, 0.5, 75),
+            (1, 0.75, 25),
+        ):
+            self.setUp()
+            self.begin(jitter, drawn)
+            self.clock.pump([1] * 120)
+            self.assertEqual(self.ended, [expected])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop(self) -> None:
+        """
+        A connection that has ended before is not ended again, and leaves no timer.
+        """
+        lifetime = self.begin(0, 0)
+        self.clock.advance(50)
+        lifetime.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        lifetime.stop()
+        self.clock.advance(100)
+        self.assertEqual(self.ended, [])
+
+    def test_spread(self) -> None:
+        """
+        Those who came together are sent away over all of the time that the jitter
+        gives, and share one timer until then.
+        """
+        connection: Any = self
+        lifetimes = [Lifetime(connection, self.clock, 100, 0.5) for _ in range(1000)]
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(49.9)
+        self.assertEqual(self.ended, [])
+        for _ in range(5):
+            before = len(self.ended)
+            self.clock.pump([1] * 10)
+            # A fifth of them, as a rule.
+            self.assertTrue(100 < len(self.ended) - before < 300, self.ended)
+        self.clock.advance(1)
+        self.assertEqual(len(self.ended), len(lifetimes))
 
 
 class CrowdTests(SynchronousTestCase):

@@ -1116,3 +1116,108 @@ class KeepaliveTests(SynchronousTestCase):
         [frame] = self.peer.frames()
         self.peer.pong(frame.payload)
         self.assertNoResult(answered)
+
+
+class LifetimeTests(SynchronousTestCase):
+    """
+    Tests of connections that last for so long only.
+    """
+
+    def open(self, **options: Any) -> None:
+        """
+        Open a connection that may last for 100 seconds.
+        """
+        self.application = Recorder()
+        settings = {"maxLifetime": 100, "lifetimeJitter": 0, **options}
+        self.ends = Ends(self.application, **settings)
+        self.peer = self.ends.peer
+
+    def test_end(self) -> None:
+        """
+        When the time is over the connection is closed as one closes, with 1001, and the
+        report says why. Nothing is left behind.
+        """
+        for role in Role:
+            self.open(role=role, keepalive=False)
+            self.peer.wait(99.9)
+            self.assertEqual(self.peer.frames(), [])
+            self.peer.wait(0.1)
+            self.assertEqual(self.peer.frames(), [close(1001)])
+            self.peer.sendClose(1001)
+            if role is Role.CLIENT:
+                self.peer.vanish()
+            report = self.application.report
+            self.assertIs(report.cause, CloseCause.LIFETIME_OVER)
+            self.assertEqual((report.wasClean, report.sentCode), (True, 1001))
+            self.assertEqual(self.ends.clock.getDelayedCalls(), [])
+
+    def test_busy(self) -> None:
+        """
+        Nothing that passes puts the end off, and what was sent before it leaves.
+        """
+        self.open()
+        for _ in range(99):
+            self.peer.sendText("hello")
+            self.peer.wait(1)
+        self.ends.connection.send("the last")
+        self.peer.wait(1)
+        self.assertEqual(self.peer.frames(), [text("the last"), close(1001)])
+        self.assertEqual(len(self.application.messages), 99)
+
+    def test_noAnswer(self) -> None:
+        """
+        A peer that does not answer is dropped after ``closeTimeout``.
+        """
+        self.open(closeTimeout=3, keepalive=False)
+        self.peer.waitLong(100)
+        self.assertTrue(self.ends.transport.isConnected)
+        self.peer.waitLong(3)
+        self.assertTrue(self.ends.transport.wasAborted)
+        self.assertIs(self.application.report.cause, CloseCause.CLOSE_TIMEOUT)
+        self.assertEqual(self.application.report.sentCode, 1001)
+
+    def test_earlier(self) -> None:
+        """
+        A connection that has ended by itself, or is ending, is left alone.
+        """
+        self.open(closeTimeout=200)
+        self.ends.connection.close(1000)
+        self.peer.wait(150)
+        self.assertEqual(self.peer.frames(), [close(1000)])
+        self.open()
+        self.peer.vanish()
+        self.assertEqual(self.ends.clock.getDelayedCalls(), [])
+
+    def test_jitter(self) -> None:
+        """
+        ``lifetimeJitter`` has connections that were opened together end one by one,
+        none later than ``maxLifetime``.
+        """
+        clock, ends = Clock(), []
+        for _ in range(100):
+            one = Ends(
+                transport=MemoryTransport(clock),
+                keepalive=False,
+                maxLifetime=100,
+                lifetimeJitter=0.2,
+            )
+            one.connection.whenClosed()
+            ends.append(one)
+        clock.advance(79.9)
+        self.assertFalse(any(each.peer.frames() for each in ends))
+        clock.advance(10)
+        gone = sum(bool(each.peer.frames()) for each in ends)
+        self.assertTrue(20 < gone < 80, gone)
+        clock.advance(10.1)
+        closing = [each.connection.state is State.AWAITING_CLOSE for each in ends]
+        closed = [each.connection.state is State.CLOSED for each in ends]
+        self.assertEqual(sum(closing) + sum(closed), 100)
+
+    def test_never(self) -> None:
+        """
+        By default a connection lasts as long as its ends like.
+        """
+        ends = Ends(keepalive=False)
+        ends.peer.wait(365 * 86400)
+        self.assertEqual(ends.peer.frames(), [])
+        self.assertTrue(ends.transport.isConnected)

@@ -150,6 +150,23 @@ class OptionsTests(SynchronousTestCase):
             message = self.assertWrong("--max-size", f"--max-size={bad}")
             self.assertIn(repr(bad), message)
 
+    def test_maxLifetime(self) -> None:
+        """
+        ``--max-lifetime`` bounds how long a connection lasts, in seconds.
+        """
+        self.assertIsNone(parse()["config"].maxLifetime)
+        for given, seconds in (("3600", 3600), ("0.5", 0.5), ("1e3", 1000)):
+            config = parse(f"--max-lifetime={given}")["config"]
+            self.assertEqual(config.maxLifetime, seconds)
+
+    def test_badMaxLifetime(self) -> None:
+        """
+        What is no such time is refused, and shown.
+        """
+        for bad in ("0", "-1", "1h", "", "inf", "nan", "never"):
+            message = self.assertWrong("--max-lifetime", f"--max-lifetime={bad}")
+            self.assertIn(repr(bad), message)
+
     def test_compress(self) -> None:
         """
         ``--compress``, or ``-z``, offers compression; without it there is none.
@@ -212,6 +229,7 @@ class OptionsTests(SynchronousTestCase):
             "--static=",
             "--origin=",
             "--max-size=",
+            "--max-lifetime=",
             "--compress",
             "--pidfile=",
             DEFAULT_PORT,
@@ -456,6 +474,18 @@ class ServiceTests(SynchronousTestCase):
         peer.sendText("123456")
         [frame] = peer.frames()
         self.assertEqual(frame.payload[:2], (1009).to_bytes(2, "big"))
+
+    def test_lifetime(self) -> None:
+        """
+        With ``--max-lifetime`` a connection is closed with 1001 in time.
+        """
+        self.serve("--max-lifetime=10", "--max-size=5")
+        peer = self.upgrade()
+        peer.waitLong(8)
+        self.assertEqual(peer.frames(), [])
+        peer.waitLong(2)
+        [frame] = peer.frames()
+        self.assertEqual(frame.payload, (1001).to_bytes(2, "big"))
 
     def test_compress(self) -> None:
         """

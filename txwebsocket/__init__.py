@@ -63,6 +63,7 @@ if sys.platform != "emscripten":
     from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
     from txwebsocket.service import WebSocketClientService
+    from txwebsocket.site import WebSocketSite
     from txwebsocket.streams import (
         WebSocketStreamClientEndpoint,
         WebSocketStreamFactory,
@@ -129,6 +130,7 @@ __all__ = [
     "WebSocketRouterRequest",
     "WebSocketServer",
     "WebSocketServerFactory",
+    "WebSocketSite",
     "WebSocketStreamClientEndpoint",
     "WebSocketStreamFactory",
     "WebSocketStreamServerEndpoint",

@@ -1,12 +1,13 @@
 # -*- test-case-name: tests.test_keepalive -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Noticing that a peer is gone, or has nothing to say.
+Noticing that a peer is gone, has nothing to say, or has been there for long enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from random import random
 from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +36,17 @@ class Watched(Protocol):
     def giveUp(self) -> object:
         """
         There was none after that, either.
+        """
+
+
+class Lasting(Watched, Protocol):
+    """
+    Who is not there for ever, however lively.
+    """
+
+    def lifetimeOver(self) -> object:
+        """
+        It has lasted for as long as it may.
         """
 
 
@@ -174,14 +186,51 @@ class Idleness:
     giveUp = askForLife
 
 
-Watch: TypeAlias = Keepalive | Idleness
+class Lifetime:
+    """
+    End a connection when it has lasted for long enough, be it busy or not.
+
+    :param longest: seconds until ``lifetimeOver`` is called, at most.
+    :param jitter: by what part of them it may be called earlier.
+    :param draw: returns how much of that part it is this time, from 0 to 1.
+    """
+
+    __slots__ = ("_alarms", "_connection", "wakesAt")
+
+    def __init__(
+        self,
+        connection: Lasting,
+        clock: IReactorTime,
+        longest: float,
+        jitter: float,
+        draw: Callable[[], float] = random,
+    ) -> None:
+        self._connection = connection
+        self.wakesAt: float | None = None
+        self._alarms = alarmsOf(clock)
+        self._alarms.set(self, longest * (1 - jitter * draw()))
+
+    def stop(self) -> None:
+        """
+        Let it last.
+        """
+        self._alarms.cancel(self)
+
+    def wake(self) -> None:
+        """
+        It is time.
+        """
+        self._connection.lifetimeOver()
+
+
+Watch: TypeAlias = Keepalive | Idleness | Lifetime
 """
 What has to be stopped when a connection ends.
 """
 
 
 def startWatches(
-    connection: Watched,
+    connection: Lasting,
     clock: IReactorTime,
     config: ConnectionConfig,
     transforms: Iterable[Transform],
@@ -200,4 +249,8 @@ def startWatches(
         isDropping = config.dropConnectionOnKeepaliveTimeout
         grace = config.keepaliveGracePeriod if isDropping else None
         watches.append(Keepalive(connection, clock, config.keepaliveInterval, grace))
+    if config.maxLifetime is not None:
+        watches.append(
+            Lifetime(connection, clock, config.maxLifetime, config.lifetimeJitter)
+        )
     return tuple(watches)

@@ -23,7 +23,7 @@ from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.sockets import USUAL_READ, endTransport, readFor
-from txwebsocket.wire.codes import CloseCause, Role
+from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
@@ -314,6 +314,12 @@ class Link(Delivery):
         The peer has been silent for too long.
         """
         self.abort(CloseCause.KEEPALIVE_TIMEOUT)
+
+    def lifetimeOver(self) -> None:
+        """
+        The connection has lasted for as long as it may.
+        """
+        self.close(CloseCause.LIFETIME_OVER, CloseCode.GOING_AWAY, "")
 
     def _stopTimers(self) -> None:
         for watch in self._watches:

@@ -42,6 +42,10 @@ _APP_HELP = (
     "What to serve in place of the echo: the dotted name of a handler, a factory or a "
     "WebSocketProtocol. It is looked for in the working directory first."
 )
+_LIFETIME_HELP = (
+    "Close each connection after so many seconds, or up to a tenth earlier. "
+    "[default: never]"
+)
 _STATIC_HELP = (
     "A directory of files to serve in place of the page. Its index.html is shown at /, "
     "where the WebSocket stays."
@@ -97,6 +101,12 @@ class Options(UsageOptions):
             "m",
             None,
             "The largest message to take, in bytes. [default: 1048576]",
+        ],
+        [
+            "max-lifetime",
+            None,
+            None,
+            _LIFETIME_HELP,
         ],
     ]
 
@@ -176,6 +186,9 @@ class Options(UsageOptions):
                     f"--max-size: a number of bytes, at least 1, and not {size!r}"
                 )
             options["maxReceivedMessageSize"] = int(size)
+        lifetime = self["max-lifetime"]
+        if lifetime is not None:
+            options["maxLifetime"] = _seconds("--max-lifetime", lifetime)
         try:
             return ServerConfig(**options)
         except ValueError as error:
@@ -192,6 +205,16 @@ class Options(UsageOptions):
         except (ValueError, AttributeError, ImportError, TypeError) as error:
             raise UsageError(f"--app: {name!r} can't be served: {error}") from error
         return application
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{option}: a number of seconds above 0, and not {text!r}")
+    return seconds
 
 
 def _isTLS(description: str) -> bool:

@@ -27,7 +27,7 @@ FLAGS = (
 )
 SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
 COUNTS = ("maxConnections", "maxConnectionsPerAddress", "maxPendingRequests")
-OTHERS = ("maxReceivedFrameSize", "extensions")
+OTHERS = ("maxReceivedFrameSize", "maxLifetime", "lifetimeJitter", "extensions")
 DURATIONS = (
     "keepaliveInterval",
     "keepaliveGracePeriod",
@@ -109,6 +109,26 @@ class ConnectionConfigTests(OptionsTestCase):
             for name in DURATIONS:
                 self.assertAccepts(kind, name, 1, 0.001, 10.0**9)
                 self.assertRefuses(kind, name, *wrong)
+
+    def test_lifetime(self) -> None:
+        """
+        A connection may last for some time, or for ever, which is the default.
+        """
+        wrong = (0, 0.0, -1, float("inf"), float("nan"), "1", True, timedelta(1))
+        for kind in KINDS:
+            self.assertIsNone(kind().maxLifetime)
+            self.assertAccepts(kind, "maxLifetime", None, 1, 0.001, 10.0**9)
+            self.assertRefuses(kind, "maxLifetime", *wrong)
+
+    def test_lifetimeJitter(self) -> None:
+        """
+        How much shorter it may be is a part of it, from none to all.
+        """
+        wrong = (-0.1, 1.1, 50, float("inf"), float("nan"), "0.1", True, None)
+        for kind in KINDS:
+            self.assertEqual(kind().lifetimeJitter, 0.1)
+            self.assertAccepts(kind, "lifetimeJitter", 0, 0.5, 1)
+            self.assertRefuses(kind, "lifetimeJitter", *wrong)
 
     def test_extensions(self) -> None:
         """

@@ -115,6 +115,7 @@ class CloseCause(Enum):
     WRITE_TIMEOUT = "the peer did not read what we sent in time"
     BUFFER_FULL = "more was waiting to be sent than maxBufferedBytes allows"
     SHUTDOWN = "the server was shut down"
+    LIFETIME_OVER = "the connection lasted as long as maxLifetime allows"
     OPEN_TIMEOUT = "the opening handshake was not over in time"
     DROPPED = "the application dropped the connection"
     REJECTED = "the server rejected the opening handshake"
@@ -133,6 +134,7 @@ QUIET_CAUSES = frozenset(
         CloseCause.PEER_CLOSE,
         CloseCause.PEER_LOST,
         CloseCause.SHUTDOWN,
+        CloseCause.LIFETIME_OVER,
         CloseCause.DROPPED,
         CloseCause.REJECTED,
         CloseCause.OPENING_FAILED,

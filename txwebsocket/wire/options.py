@@ -60,10 +60,22 @@ def _count(default: int) -> Any:
 
 
 def _seconds(default: float) -> Any:
+    return _option(default, "a number of seconds above 0", _isSeconds)
+
+
+def _secondsOrNone(default: float | None) -> Any:
     return _option(
         default,
-        "a number of seconds above 0",
-        lambda value: _isNumber(value) and 0 < value < float("inf"),
+        "a number of seconds above 0, or None for no limit",
+        lambda value: value is None or _isSeconds(value),
+    )
+
+
+def _part(default: float) -> Any:
+    return _option(
+        default,
+        "a number from 0 to 1",
+        lambda value: _isNumber(value) and 0 <= value <= 1,
     )
 
 
@@ -87,6 +99,10 @@ def _isSeries(value: object) -> bool:
 
 def _isNumber(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _isSeconds(value: Any) -> bool:
+    return _isNumber(value) and 0 < value < float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +187,17 @@ class ConnectionConfig:
     writeTimeout: float = _seconds(30.0)
     """
     How long a peer may read nothing of what waits for it before it is dropped.
+    """
+
+    maxLifetime: float | None = _secondsOrNone(None)
+    """
+    How long a connection may last before it is closed with 1001, however busy it is.
+    """
+
+    lifetimeJitter: float = _part(0.1)
+    """
+    By what part of itself :attr:`maxLifetime` may be shorter: each connection's is
+    drawn by chance, so that those who came together are not all sent away together.
     """
 
     disableNagleAlgorithm: bool = _flag(True)
