@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Ends, Recorder, binary, close
-from txwebsocket import CloseCause, ConnectionClosed, WebSocketConnection
+from tests.memory import Ends, Recorder, binary, close, text
+from txwebsocket import CloseCause, ConnectionClosed, Opcode, WebSocketConnection
+from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 
 KIB = 1024
@@ -312,6 +314,90 @@ class FlowTests(SynchronousTestCase):
         self.assertFalse(application.report.wasClean)
         self.assertGreater(application.report.bytesUnsent, 0)
         self.assertEqual(ends.clock.getDelayedCalls(), [])
+
+    def test_stalledGoodbye(self) -> None:
+        """
+        A server does not wait for a peer that has said goodbye, and reads no more, to
+        take the rest from its transport.
+        """
+        application = Recorder()
+        ends = Ends(application)
+        ends.peer.stall()
+        ends.connection.send(bytes(10 * KIB))
+        ends.peer.sendClose()
+        self.assertTrue(ends.transport.disconnecting)
+        ends.peer.waitLong(4)
+        self.assertTrue(ends.transport.isConnected)
+        ends.peer.waitLong(1)
+        self.assertTrue(ends.transport.wasAborted)
+        self.assertIs(application.report.cause, CloseCause.PEER_CLOSE)
+        self.assertEqual(ends.clock.getDelayedCalls(), [])
+
+
+class FloodTests(SynchronousTestCase):
+    """
+    Tests of peers that send all the time what they may send. How long others wait is
+    measured by ``tests/soak/fairness.py``.
+    """
+
+    def test_turns(self) -> None:
+        """
+        Between two reads of a flood everybody else has a turn: no more is delivered,
+        and no more answered, than what one read has brought.
+        """
+        clock = Clock()
+        flooded, other = (
+            Ends(Echo(), transport=MemoryTransport(clock)) for _ in range(2)
+        )
+        tiny = flooded.peer.text("x")
+        reads = 10
+        most = flooded.transport.bufferSize // len(tiny) + 1
+        flooded.transport.arrived += tiny * (reads * most)
+        for number in range(1, reads):
+            flooded.transport.turn()
+            received = flooded.connection.traffic.messagesReceived
+            self.assertLessEqual(received, number * most)
+            other.peer.sendText("hello")
+            self.assertEqual(other.peer.frames(), [text("hello")])
+
+    def test_noTimers(self) -> None:
+        """
+        Floods of pings, pongs and empty fragments set no timer and keep nothing.
+        """
+        ends = Ends(Echo())
+        calls = len(ends.clock.getDelayedCalls())
+        for opcode in (Opcode.PING, Opcode.PONG):
+            ends.peer.send(ends.peer.frame(opcode, b"p" * 125) * 2000)
+        ends.peer.send(ends.peer.frame(Opcode.TEXT, b"", fin=False))
+        ends.peer.send(ends.peer.frame(Opcode.CONTINUATION, b"", fin=False) * 2000)
+        self.assertEqual(len(ends.clock.getDelayedCalls()), calls)
+        self.assertEqual(ends.connection.bufferedAmount, 0)
+        self.assertEqual(ends.connection.traffic.messagesReceived, 0)
+
+    def test_pingsWhileClosing(self) -> None:
+        """
+        Pings put off no close, and are not answered any more.
+        """
+        ends = Ends(Echo())
+        closed = ends.connection.close()
+        for _ in range(5):
+            ends.peer.ping(b"wait")
+            ends.peer.wait(1)
+        self.assertEqual(ends.peer.frames(), [close()])
+        report = self.successResultOf(closed)
+        self.assertIs(report.cause, CloseCause.CLOSE_TIMEOUT)
+
+
+class Echo(Recorder):
+    """
+    Sends back what arrives.
+    """
+
+    def textMessageReceived(self, message: str) -> None:
+        """
+        Send it back.
+        """
+        self.connection.send(message)
 
 
 class Producer:

@@ -5,14 +5,18 @@ Tests of the site that is stricter than twisted.web's own.
 
 from __future__ import annotations
 
+from OpenSSL.crypto import X509, PKey
 from twisted.internet.interfaces import IProtocolNegotiationFactory
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface.verify import verifyObject
 
-from tests.memory import Recorder, Served, handshake
+from tests.memory import Peer, Recorder, Served, handshake
+from tests.remote import certify
 from txwebsocket import ServerConfig, WebSocketRequest, WebSocketResource
 from txwebsocket.site import HEAD_TIMEOUT, WebSocketSite
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
@@ -282,6 +286,29 @@ class DeadlineTests(SiteTestCase):
             self.assertFalse(peer.transport.isConnected)
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_silenceBeforeTLS(self) -> None:
+        """
+        The time for the head is the time for TLS as well: who does not even begin it,
+        or begins and goes no further, is dropped.
+        """
+        identity = certify("example.com")
+        context = CertificateOptions(
+            privateKey=PKey.from_cryptography_key(identity.key),
+            certificate=X509.from_cryptography(identity.certificate),
+        )
+        factory = TLSMemoryBIOFactory(context, False, self.served.site, self.clock)
+        for begun in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            transport = MemoryTransport(self.clock)
+            protocol = factory.buildProtocol(transport.getPeer())
+            transport.connect(protocol)
+            peer = Peer(protocol, transport)
+            peer.send(begun)
+            peer.waitLong(9)
+            self.assertTrue(transport.isConnected)
+            peer.waitLong(2)
+            self.assertFalse(transport.isConnected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_stalled(self) -> None:
         """
         Whoever does not even read what it is told is dropped a second later.
@@ -292,6 +319,73 @@ class DeadlineTests(SiteTestCase):
         self.assertTrue(peer.transport.isConnected)
         peer.wait(1)
         self.assertTrue(peer.transport.wasAborted)
+        self.assertFalse(peer.transport.isConnected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class HeadTests(SiteTestCase):
+    """
+    Tests of how large a request's head may be.
+    """
+
+    def ask(self, *headers: bytes) -> int:
+        """
+        The status that a request with these headers gets, for a WebSocket.
+        """
+        head = handshake(path="/ws").removesuffix(b"\r\n") + b"".join(headers)
+        peer = self.served.connect()
+        for start in range(0, len(head), 1000):
+            peer.send(head[start : start + 1000])
+        peer.send(b"\r\n")
+        return peer.response().status
+
+    def test_size(self) -> None:
+        """
+        A head of 16 KiB is refused while it arrives, be it one header or many: with
+        400, or with 431 if a single line is as long.
+        """
+        self.assertEqual(self.ask(b"X: " + b"y" * 10_000 + b"\r\n"), 101)
+        self.assertEqual(self.ask(b"X: " + b"y" * 2**14 + b"\r\n"), 431)
+        self.assertEqual(self.ask(*[b"X: " + b"y" * 1000 + b"\r\n"] * 17), 400)
+
+    def test_number(self) -> None:
+        """
+        More than 500 headers are refused, however short.
+        """
+        lines = [b"X: %d\r\n" % number for number in range(600)]
+        self.assertEqual(self.ask(*lines[:400]), 101)
+        self.assertEqual(self.ask(*lines), 400)
+
+    def test_endless(self) -> None:
+        """
+        A head that never ends is not collected: the connection is gone when it is too
+        long, whether it is a line without an end or lines without an empty one.
+        """
+        for piece, status in ((b"y" * 1000, 431), (b"X: y\r\n" * 200, 400)):
+            peer = self.served.connect()
+            peer.send(b"GET /ws HTTP/1.1\r\nX: ")
+            sent = 0
+            while peer.transport.isConnected and sent < 100_000:
+                peer.send(piece)
+                sent += len(piece)
+            self.assertLess(sent, 20_000)
+            self.assertEqual(peer.response().status, status)
+            self.assertEqual(peer.received(), b"")
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_endlessOverTLS(self) -> None:
+        """
+        Over TLS, where data still arrives while the connection is closing, it is
+        answered once, too.
+        """
+        peer = self.served.connect(MemoryTLSTransport(self.clock))
+        peer.stall()
+        peer.send(b"GET /ws HTTP/1.1\r\nX: ")
+        for _ in range(100):
+            peer.send(b"y" * 1000)
+        peer.goOn()
+        self.assertEqual(peer.response().status, 431)
+        self.assertEqual(peer.received(), b"")
         self.assertFalse(peer.transport.isConnected)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -54,6 +54,10 @@ class _StrictChannel(HTTPChannel):
         else:
             self._refuse(b"400 Bad Request")
 
+    def lineLengthExceeded(self, line: bytes) -> None:
+        # twisted.web would leave without a word.
+        self._refuse(b"431 Request Header Fields Too Large")
+
     def requestDone(self, request: Any) -> None:
         if self.persistent:
             # Before what has arrived already is read, which may hold a head, or part of
@@ -83,7 +87,9 @@ class _StrictChannel(HTTPChannel):
         transport.write(_REFUSAL % (status, len(status) + 1, status))
         self.loseConnection()
         # TLS delivers what it has, and there may be more of what was refused.
-        vars(self).update(lineReceived=_ignore, rawDataReceived=_ignore)
+        vars(self).update(
+            lineReceived=_ignore, lineLengthExceeded=_ignore, rawDataReceived=_ignore
+        )
 
 
 def _ignore(data: bytes) -> None:
