@@ -113,7 +113,7 @@ class FaceTests(SynchronousTestCase):
         ``traffic`` counts what has passed each way, what waits not included.
         """
         ends = Ends(Recorder())
-        self.assertEqual(ends.connection.traffic, (0, 0, 0, 0))
+        self.assertEqual(ends.connection.traffic, (0, 0, 0, 0, 0))
         ends.peer.sendText("abc", "d")
         ends.connection.send(bytes(10))
         self.assertEqual(ends.connection.traffic, (2, 1, 9 + 7, 12))

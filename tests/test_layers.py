@@ -46,6 +46,7 @@ ORDER = (
     "txwebsocket.wire.options",
     "txwebsocket.wire.messages",
     "txwebsocket.wire.ending",
+    "txwebsocket.wire.room",
     "txwebsocket.wire.connection",
     # The interface of browsers, wherever it is.
     "txwebsocket._version",
@@ -66,6 +67,7 @@ ORDER = (
     "txwebsocket.pings",
     "txwebsocket.sockets",
     "txwebsocket.writer",
+    "txwebsocket.producers",
     "txwebsocket.keepers",
     "txwebsocket.delivery",
     "txwebsocket.link",

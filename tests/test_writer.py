@@ -22,8 +22,9 @@ from zope.interface.verify import verifyObject
 
 from txwebsocket.sockets import outletOf
 from txwebsocket.testing import MemoryTransport
+from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Outbox
-from txwebsocket.writer import HIGH_WATER, Writer
+from txwebsocket.writer import PORTION, Writer
 
 KIB = 1024
 
@@ -52,7 +53,7 @@ class WriterTests(SynchronousTestCase):
         self.clock = Clock()
         self.outbox = Outbox()
         self.told: list[object] = []
-        self.writer = Writer(self, self.outbox, self.clock, writeTimeout=30)
+        self.writer = Writer(self, self.outbox, self.clock, ConnectionConfig())
         self.transport = MemoryTransport(self.clock)
         self.transport.connect(Connected())
         self.transport.isStalled = True
@@ -65,11 +66,15 @@ class WriterTests(SynchronousTestCase):
 
     def writerChanged(self) -> None:
         """
+        Note whether more waits than should.
+        """
+        self.told.append(self.writer.isBehind)
+
+    def settle(self) -> None:
+        """
         Do what a connection does: write on when there is room.
         """
-        self.told.append(self.writer.isFull)
-        if not self.writer.isFull:
-            self.writer.flush()
+        self.writer.flush()
 
     def put(self, *sizes: int) -> None:
         """
@@ -134,10 +139,10 @@ class WriterTests(SynchronousTestCase):
         self.start()
         self.assertTrue(self.writer.isFull)
         given = len(self.transport.unsent)
-        self.assertGreater(given, HIGH_WATER)
-        self.assertLessEqual(given, 2 * HIGH_WATER)
+        self.assertGreater(given, PORTION)
+        self.assertLessEqual(given, 2 * PORTION)
         self.assertEqual(self.outbox.size, 1000 * KIB - given)
-        self.assertEqual(HIGH_WATER, 64 * KIB)
+        self.assertEqual(PORTION, 64 * KIB)
 
     def test_nothingWhileFull(self) -> None:
         """
@@ -381,7 +386,7 @@ class SocketTests(SynchronousTestCase):
         self.clock = Clock()
         self.outbox = Outbox()
         self.told: list[object] = []
-        self.writer = Writer(self, self.outbox, self.clock, writeTimeout=30)
+        self.writer = Writer(self, self.outbox, self.clock, ConnectionConfig())
         ours, self.peer = socket.socketpair()
         self.addCleanup(self.peer.close)
         self.addCleanup(ours.close)
@@ -393,9 +398,10 @@ class SocketTests(SynchronousTestCase):
         self.writer.start(self.transport)
 
     def writerChanged(self) -> None:
-        self.told.append(self.writer.isFull)
-        if not self.writer.isFull:
-            self.writer.flush()
+        self.told.append(self.writer.isBehind)
+
+    def settle(self) -> None:
+        self.writer.flush()
 
     def writerStalled(self) -> None:
         self.told.append("stalled")
@@ -475,7 +481,7 @@ class SocketTests(SynchronousTestCase):
         self.send(*frames)
         self.assertEqual(self.told, [True])
         held = len(self.transport.dataBuffer) + self.transport._tempDataLen
-        self.assertTrue(HIGH_WATER <= held <= 2 * HIGH_WATER, held)
+        self.assertTrue(PORTION <= held <= 2 * PORTION, held)
         self.assertGreater(self.outbox.size, 1000 * KIB)
         self.assertEqual(self.outbox.size + self.outbox.taken, 3000 * KIB)
         self.send(b"last")

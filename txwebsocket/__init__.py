@@ -14,6 +14,7 @@ from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.errors import (
+    BufferFull,
     ConnectionClosed,
     HandshakeError,
     InvalidState,
@@ -27,7 +28,7 @@ from txwebsocket.wire.extensions import (
     Transform,
 )
 from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.options import ClientConfig, ServerConfig
+from txwebsocket.wire.options import BufferPolicy, ClientConfig, ServerConfig
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import SPEEDUPS
@@ -78,6 +79,8 @@ __all__ = [
     "PROXY_FROM_ENVIRONMENT",
     "SPEEDUPS",
     "Agreement",
+    "BufferFull",
+    "BufferPolicy",
     "ClientConfig",
     "CloseCause",
     "CloseCode",

@@ -12,7 +12,7 @@ from typing import Any
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.speedups import encodeFrame
 from txwebsocket.wire.states import State
 
@@ -27,8 +27,8 @@ def sendToMany(
     Send a message to connections of one server, framed once.
 
     :param skipAbove: leave out who has more than this many bytes waiting.
-    :return: who was left out, or closed because of this; also who is being sent another
-        message frame by frame.
+    :return: who was left out, for this or because too much waits, or closed because of
+        that; also who is being sent another message frame by frame.
     """
     ready: list[Link] = []
     others: list[Link] = []
@@ -88,9 +88,8 @@ def _sendTo(
     if wire.isWithinMessage or (skipAbove is not None and wire.outbox.size > skipAbove):
         return False
     try:
-        wire.sendShared(opcode, payload, shared)
-    except ConnectionClosed:
+        return wire.sendShared(opcode, payload, shared)
+    except (BufferFull, ConnectionClosed):
         return False
     finally:
         link.settle()
-    return True

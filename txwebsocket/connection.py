@@ -7,11 +7,18 @@ An open WebSocket, as its users see it.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IConsumer,
+    IProducer,
+    IPushProducer,
+    IReactorTime,
+)
+from zope.interface import implementer
 
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
@@ -28,6 +35,7 @@ from txwebsocket.wire.states import State
 _PING_SIZE = 8
 
 
+@implementer(IConsumer)
 class WebSocketConnection:
     """
     An open WebSocket, seen from either end.
@@ -132,13 +140,14 @@ class WebSocketConnection:
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
         This never waits. What the transport has no room for is queued, up to
-        ``maxBufferedBytes``; wait for :meth:`flushed` to send no faster than the peer
+        ``maxBufferedBytes``; wait for :meth:`drained` to send no faster than the peer
         reads.
 
         :param compress: whether extensions may compress it; secrets next to a
             stranger's text should not be (RFC 7692, 8).
         :raises ConnectionClosed: if the connection has ended, is ending, or ends
             because too much is queued.
+        :raises BufferFull: if too much is queued and ``whenBufferFull`` is to raise.
         :raises InvalidState: if it is not open yet, or in the middle of a message that
             is sent with :meth:`sendFrame`.
         :raises TypeError: if the message is something else.
@@ -209,6 +218,16 @@ class WebSocketConnection:
         """
         return self._link.writer.flushed()
 
+    def drained(self) -> Deferred[None]:
+        """
+        Wait until there is room for more: not at all while fewer than ``highWaterMark``
+        bytes wait for the peer, else until no more than ``lowWaterMark`` do.
+
+        :return: a Deferred that fails with :exc:`ConnectionClosed` if the connection
+            ends before.
+        """
+        return self._link.writer.drained()
+
     def ping(self, payload: BytesLike = b"") -> Deferred[float]:
         """
         Ask the peer for a pong.
@@ -216,6 +235,8 @@ class WebSocketConnection:
         :param payload: at most 125 bytes, which the pong repeats; random if empty.
         :return: a Deferred of the seconds it took. It fails with
             :exc:`ConnectionClosed` if the connection ends before.
+        :raises BufferFull: if too much is queued and ``whenBufferFull`` is not to
+            close.
         :raises ValueError: if the payload is too long.
         """
         octets = asBytes(payload) or os.urandom(_PING_SIZE)
@@ -235,6 +256,41 @@ class WebSocketConnection:
         self._link.wire.checkOpen()
         self._link.wire.pong(asBytes(payload), self._link.writer.isFull)
         self._link.settle()
+
+    # IConsumer: who sends as fast as the peer reads
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """
+        Have messages made by a producer, as fast as the peer takes them.
+
+        It is paused while more waits than the water marks say, and before the
+        connection is open. It is told to stop, once, when nothing can be sent any more:
+        when the connection begins to close, or is lost, or has been before. If it
+        raises, that is logged, and the connection closed with 1011.
+
+        :param streaming: whether it is an ``IPushProducer``; else it is an
+            ``IPullProducer``, asked for a message in every turn of the reactor while
+            there is room.
+        :raises RuntimeError: if there is one already.
+        """
+        self._link.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """
+        Leave the producer alone again.
+        """
+        self._link.unregisterProducer()
+
+    def write(self, data: str | BytesLike) -> None:
+        """
+        Send a message, as :meth:`send` does; but what a producer writes too late, when
+        it was told to stop or is about to be, is dropped, as by every transport.
+
+        :raises BufferFull: if too much is queued and ``whenBufferFull`` is to raise.
+        :raises InvalidState: as by :meth:`send`.
+        """
+        with suppress(ConnectionClosed):
+            self.send(data)
 
     # Receiving
 
@@ -337,17 +393,12 @@ class WebSocketConnection:
 
     def attachProducer(self, producer: IPushProducer) -> None:
         """
-        Pause and resume this producer as the peer takes what is sent.
+        Pause and resume this producer as the peer takes what is sent; see
+        :meth:`registerProducer`.
+        """
+        self.registerProducer(producer, True)
 
-        :raises RuntimeError: if there is one already.
-        """
-        self._link.attachProducer(producer)
-
-    def detachProducer(self) -> None:
-        """
-        Leave the attached producer alone again.
-        """
-        self._link.detachProducer()
+    detachProducer = unregisterProducer
 
 
 def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:

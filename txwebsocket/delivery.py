@@ -59,13 +59,17 @@ class Delivery(ABC):
 
     writer: Writer
 
+    # Of most connections these stay what they are here, and take no memory.
+    _awaited = 0
+    _droppedLately = 0
+
     def __init__(
         self, role: Role, config: ConnectionConfig, clock: IReactorTime
     ) -> None:
         self.connection: Any = None
         self.config = config
         self.clock = clock
-        self.wire = Connection(role, config, _nextMask)
+        self.wire = Connection(role, config, _nextMask, self)
         self.outbox = self.wire.outbox
         self.pings = Pings(clock)
         self.report: CloseReport | None = None
@@ -159,7 +163,7 @@ class Delivery(ABC):
             else:
                 result = self._takeEvent(wire.eventOf(item))
             if result is not None:
-                self._waitFor(result)
+                self._waitFor(result, self.config.concurrentMessages)
             elif self.isPulled and self.inbox.isFull:
                 self.hold(Hold.INBOX)
             if self._held:
@@ -181,9 +185,10 @@ class Delivery(ABC):
             return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
         return None
 
-    def _waitFor(self, result: object) -> None:
+    def _waitFor(self, result: object, atOnce: int = 1) -> None:
         """
-        Deliver nothing more until what a hook returned is there.
+        Deliver nothing more until what a hook returned is there, unless fewer than so
+        many are waited for.
         """
         deferred = asDeferred(result)
         if deferred is None:
@@ -191,8 +196,44 @@ class Delivery(ABC):
         done: list[object] = []
         deferred.addErrback(self.applicationFailed).addBoth(done.append)
         if not done:
-            self.hold(Hold.HOOK)
-            deferred.addBoth(lambda _: self.release(Hold.HOOK))
+            self._awaited += 1
+            if self._awaited >= atOnce:
+                self.hold(Hold.HOOK)
+            deferred.addBoth(self._goOn)
+
+    def _goOn(self, _: object) -> None:
+        self._awaited -= 1
+        self.release(Hold.HOOK)
+
+    def makeRoom(self) -> None:
+        """
+        Much waits to be sent: hand over what can be, even during a delivery, and have
+        who sends it paused.
+        """
+        self.writer.flush()
+
+    def messageDropped(self) -> None:
+        """
+        A message was left out. Operators are told of the first one, the application of
+        all when nothing waits any more.
+        """
+        self._droppedLately += 1
+        if self._droppedLately == 1:
+            log.info(
+                "{connection} reads too slowly: messages are left out",
+                connection=repr(self.connection),
+            )
+            self.writer.flushed().addCallbacks(self._tellDropped, _passOver)
+
+    def _tellDropped(self, _: object) -> None:
+        dropped, self._droppedLately = self._droppedLately, 0
+        if self.wire.state is State.OPEN:
+            self.run(lambda: self._watch(self._hooks.messagesDropped(dropped)))
+
+    def _watch(self, result: object) -> None:
+        deferred = asDeferred(result)
+        if deferred is not None:
+            deferred.addErrback(self.applicationFailed)
 
     def run(self, hook: Callable[..., object], *args: object) -> None:
         """
@@ -234,3 +275,10 @@ class Delivery(ABC):
             self._held &= ~why
             self._lastHeard = self.clock.seconds()
             self.deliver()
+
+
+def _passOver(ended: Failure) -> None:
+    """
+    The connection has ended; its report tells the rest.
+    """
+    ended.trap(ConnectionClosed)

@@ -18,6 +18,7 @@ _NAMES = (
     "bytesMessageReceived",
     "connectionLost",
     "frameReceived",
+    "messagesDropped",
     "negotiationFinished",
     "negotiationStarted",
     "pingReceived",
@@ -40,6 +41,7 @@ class Hooks:
     bytesMessageReceived: Callable[[bytes], Any]
     connectionLost: Callable[[Any], Any]
     frameReceived: Callable[[Any], Any]
+    messagesDropped: Callable[[int], Any]
     negotiationFinished: Callable[[], Any]
     negotiationStarted: Callable[[Any], Any]
     pingReceived: Callable[[bytes], Any]

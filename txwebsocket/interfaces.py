@@ -66,7 +66,8 @@ class WebSocketProtocol:
 
     Methods that receive something may return a Deferred or be coroutines. The next
     message then waits for the result, and so does the peer: its data is not read
-    meanwhile. If a method raises, that is logged, and the connection is closed with
+    meanwhile; ``concurrentMessages`` lets more of them be dealt with at a time. If a
+    method raises, that is logged, and the connection is closed with
     1011; no other connection is touched.
 
     An application need not inherit from this; methods it lacks are not called.
@@ -117,6 +118,15 @@ class WebSocketProtocol:
     def pongReceived(self, payload: bytes) -> None:
         """
         A pong arrived, asked for or not.
+        """
+
+    def messagesDropped(self, count: int) -> Waited:
+        """
+        The peer takes messages again, after some were left out because too much waited
+        (``whenBufferFull=BufferPolicy.DROP``). Nothing waits now: send it what it needs
+        to be up to date.
+
+        :param count: how many were left out since the last time.
         """
 
     def connectionLost(self, reason: Failure) -> None:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from txwebsocket.delivery import Delivery, log
 from txwebsocket.errors import closedError, logEnd
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred
+from txwebsocket.hooks import NO_HOOKS, Hooks
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
+from txwebsocket.producers import Pulling
 from txwebsocket.sockets import USUAL_READ, endTransport, readFor
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
@@ -54,7 +57,7 @@ class Link(Delivery):
     ) -> None:
         super().__init__(role, config, clock)
         self.transport: Any = None
-        self.writer = Writer(self, self.outbox, clock, config.writeTimeout)
+        self.writer = Writer(self, self.outbox, clock, config)
         self.keeper: Keeper | None = None
         self.hasOpened = False
         self._isReading = True
@@ -62,7 +65,7 @@ class Link(Delivery):
         self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None
         self._closed: list[Deferred[CloseReport]] = []
-        self._producer: IPushProducer | None = None
+        self._producer: Any = None
 
     # Opening
 
@@ -93,10 +96,16 @@ class Link(Delivery):
             self.wire.receive(early)
             self._held |= Hold.START
             self.clock.callLater(0, self.release, Hold.START)
-        self.whileDelivering(lambda: self._waitFor(self._hooks.negotiationFinished()))
+        self.whileDelivering(self._begin)
         if self.keeper is not None and self.report is None:
             self.hasOpened = True
             self.keeper.opened(self)
+
+    def _begin(self) -> None:
+        producer = self._producer
+        self._waitFor(self._hooks.negotiationFinished())
+        if producer is not None and producer is self._producer:
+            self._tellProducer()
 
     # What the transport calls
 
@@ -135,18 +144,14 @@ class Link(Delivery):
     def _sayGoodbye(self, report: CloseReport) -> None:
         logEnd(log, self.connection, report)
         hooks, self._hooks = self._hooks, NO_HOOKS
-        producer, self._producer = self._producer, None
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
-        if producer is not None:
-            self.run(producer.stopProducing)
+        self._stopProducer()
         self.run(self._tellLost, hooks, Failure(closedError(report)))
         if self.keeper is not None:
             self.keeper.ended(self)
 
     def _tellLost(self, hooks: Hooks, reason: Failure) -> None:
-        ending = asDeferred(hooks.connectionLost(reason))
-        if ending is not None:
-            ending.addErrback(self.applicationFailed)
+        self._watch(hooks.connectionLost(reason))
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """
@@ -188,40 +193,64 @@ class Link(Delivery):
         if wire.state is not State.OPEN and wire.state in CLOSING:
             self._continueClosing()
 
-    def attachProducer(self, producer: IPushProducer) -> None:
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
         """
         Pause and resume this producer as the peer takes what is sent.
+
+        :param streaming: whether it is an ``IPushProducer``; else it is an
+            ``IPullProducer``, asked for more as long as there is room.
         """
         if self._producer is not None:
-            raise RuntimeError(f"{self._producer!r} is attached already")
-        if self.report is not None:
-            producer.stopProducing()
+            raise RuntimeError(f"{self._producer!r} is registered already")
+        if self.wire.state not in (State.CONNECTING, State.OPEN):
+            self.run(producer.stopProducing)
             return
-        self._producer = producer
-        if self.writer.isFull:
+        if streaming:
+            self._producer = producer
+        else:
+            self._producer = Pulling(producer, self.clock, self.applicationFailed)
+        if not (streaming and self._hasRoom()):
+            self._tellProducer()
+
+    def unregisterProducer(self) -> None:
+        """
+        Leave the producer alone again.
+        """
+        producer, self._producer = self._producer, None
+        if isinstance(producer, Pulling):
             producer.pauseProducing()
 
-    def detachProducer(self) -> None:
+    def _hasRoom(self) -> bool:
+        return self.wire.state is State.OPEN and not self.writer.isBehind
+
+    def _tellProducer(self) -> None:
         """
-        Leave the attached producer alone again.
+        Have the producer go on, or not.
         """
-        self._producer = None
+        producer = self._producer
+        hasRoom = self._hasRoom()
+        self.run(producer.resumeProducing if hasRoom else producer.pauseProducing)
+
+    def _stopProducer(self) -> None:
+        """
+        Nothing can be sent any more.
+        """
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self.run(producer.stopProducing)
 
     def writerChanged(self) -> None:
         """
-        The transport has no room, or has room again.
+        More waits than should, or that is over.
         """
-        isFull = self.writer.isFull
-        producer = self._producer
-        if producer is not None:
-            self.run(producer.pauseProducing if isFull else producer.resumeProducing)
-            if self.writer.isFull is not isFull:
+        isBehind = self.writer.isBehind
+        if self._producer is not None:
+            self._tellProducer()
+            if self.writer.isBehind is not isBehind:
                 # It has sent that much already, and what follows from that was done.
                 return
         if self.wire.role is Role.SERVER:
-            (self.hold if isFull else self.release)(Hold.WRITER)
-        if not isFull:
-            self.settle()
+            (self.hold if isBehind else self.release)(Hold.WRITER)
 
     def writerStalled(self) -> None:
         """
@@ -270,6 +299,7 @@ class Link(Delivery):
             self._closeCall = self.clock.callLater(
                 self.config.closeTimeout, self._closeTimedOut
             )
+            self._stopProducer()
             # What waits to be delivered might hide the peer's close frame.
             self.deliver()
         isSent = not self.outbox.hasSome()
@@ -306,7 +336,10 @@ class Link(Delivery):
         """
         The peer has been silent.
         """
-        self.wire.ping(os.urandom(_PING_SIZE))
+        # Where there is no room for it the peer is known not to read, and has its own
+        # deadline for that.
+        with suppress(BufferFull, ConnectionClosed):
+            self.wire.ping(os.urandom(_PING_SIZE))
         self.settle()
 
     def giveUp(self) -> None:

@@ -194,7 +194,8 @@ class WebSocketServer:
         :param to: connections of this server, each of which is sent it once; those
             that are closing, or have ended, are passed over. None means all.
         :param skipAbove: leave out who has more than this many bytes waiting. Who has
-            more than ``maxBufferedBytes`` is closed with 1008, as by ``send``.
+            more than ``maxBufferedBytes`` is closed or left out, as ``whenBufferFull``
+            says; nothing is raised for them.
         :return: who was left out, or closed because of this.
         :raises ValueError: if one of ``to`` is open and not of this server.
         """

@@ -29,7 +29,6 @@ from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.states import State
-from txwebsocket.writer import HIGH_WATER
 
 MESSAGE_SIZE = 64 * 1024
 """
@@ -134,6 +133,7 @@ class TunnelTransport:
         self._pendingSize = 0
         self._flushCall: IDelayedCall | None = None
         self._producer: Any = None
+        self._isPulling = False
         self._hasEndedWriting = False
 
     # Writing
@@ -184,9 +184,6 @@ class TunnelTransport:
             pass
         finally:
             link.settle()
-        if link.isDelivering and link.wire.outbox.size > HIGH_WATER:
-            # Who goes on until it is paused has to be paused now.
-            link.writer.flush()
 
     def _isWriting(self) -> bool:
         isEnding = self.disconnecting and self._producer is None
@@ -203,24 +200,17 @@ class TunnelTransport:
             ``IPullProducer``, asked for more as long as there is room.
         :raises RuntimeError: if there is one already.
         """
-        if self._producer is not None:
-            raise RuntimeError(f"{self._producer!r} is registered already")
-        if self._link.report is not None:
-            producer.stopProducing()
-            return
-        self._producer = producer if streaming else _Pulling(producer, self._link)
-        self._link.attachProducer(self._producer)
-        if not streaming and not self._link.writer.isFull:
-            self._producer.resumeProducing()
+        self._link.registerProducer(producer, streaming)
+        if self._link.wire.state is State.OPEN:
+            self._producer, self._isPulling = producer, not streaming
 
     def unregisterProducer(self) -> None:
         """
         Leave the producer alone; if the connection was to end, it ends now.
         """
-        producer, self._producer = self._producer, None
-        self._link.detachProducer()
-        if isinstance(producer, _Pulling):
-            producer.pauseProducing()
+        self._producer = None
+        self._isPulling = False
+        self._link.unregisterProducer()
         if self.disconnecting:
             self._end()
 
@@ -257,7 +247,7 @@ class TunnelTransport:
         """
         if not self.disconnecting:
             self.disconnecting = True
-            if not isinstance(self._producer, _Pulling):
+            if not self._isPulling:
                 self._end()
 
     def abortConnection(self) -> None:
@@ -359,52 +349,6 @@ class SecureTunnelTransport(TunnelTransport):
         The certificate that the peer has shown to TLS, if any.
         """
         return self._link.transport.getPeerCertificate()
-
-
-@implementer(IPushProducer)
-class _Pulling:
-    """
-    Asks a pull producer for more in every turn of the reactor, while it is not paused.
-    """
-
-    def __init__(self, producer: Any, link: Link) -> None:
-        self._producer = producer
-        self._link = link
-        self._call: IDelayedCall | None = None
-
-    def __repr__(self) -> str:
-        return repr(self._producer)
-
-    def resumeProducing(self) -> None:
-        """
-        Begin, or go on.
-        """
-        if self._call is None:
-            self._call = self._link.clock.callLater(0, self._pull)
-
-    def pauseProducing(self) -> None:
-        """
-        Ask no more for now.
-        """
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-
-    def stopProducing(self) -> None:
-        """
-        Ask never again.
-        """
-        self.pauseProducing()
-        self._producer.stopProducing()
-
-    def _pull(self) -> None:
-        # Planned before, since whoever is asked may have us pause.
-        self._call = self._link.clock.callLater(0, self._pull)
-        try:
-            self._producer.resumeProducing()
-        except BaseException:  # noqa: BLE001 - an application may raise anything
-            self.pauseProducing()
-            self._link.applicationFailed(Failure())
 
 
 def _passOver(ended: Failure) -> None:

@@ -20,9 +20,10 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from txwebsocket.sockets import outletOf, sendBy
+from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
 
-HIGH_WATER = 64 * 1024
+PORTION = 64 * 1024
 """
 Bytes that a transport is given at a time. What it has no room for stays with us, where
 it can be counted.
@@ -39,7 +40,12 @@ class Writes(Protocol):
 
     def writerChanged(self) -> None:
         """
-        The writer has become full, or is full no longer.
+        The writer is behind, or has caught up.
+        """
+
+    def settle(self) -> None:
+        """
+        The writer was full, and is not any more.
         """
 
     def writerStalled(self) -> None:
@@ -57,13 +63,15 @@ class Writer:
     is given only what that leaves over, and asks for more when it has passed that on.
     Any other transport is given all, until it asks for a pause.
 
-    :ivar isFull: whether the transport holds more than a mark: its own, or ours of
-        64 KiB if we write to the socket. It is full until it holds nothing.
-    :param writeTimeout: seconds that it may be full.
+    :ivar isFull: whether the transport holds more than a mark: its own, or a portion if
+        we write to the socket. It is full until it holds nothing.
+    :ivar isBehind: whether more waits than should: from ``highWaterMark`` bytes on,
+        until no more than ``lowWaterMark`` are left.
     """
 
     __slots__ = (
         "_clock",
+        "_config",
         "_given",
         "_makeError",
         "_outbox",
@@ -72,8 +80,8 @@ class Writer:
         "_stallCall",
         "_transport",
         "_waiting",
-        "_wasFull",
-        "_writeTimeout",
+        "_waitingForRoom",
+        "isBehind",
         "isFull",
     )
 
@@ -82,15 +90,13 @@ class Writer:
         owner: Writes,
         outbox: Outbox,
         clock: IReactorTime,
-        writeTimeout: float,
+        config: ConnectionConfig,
     ) -> None:
-        self.isFull = False
+        self.isFull = self.isBehind = False
         self._owner = owner
         self._outbox = outbox
         self._clock = clock
-        self._writeTimeout = writeTimeout
-        # What the owner was told last.
-        self._wasFull = False
+        self._config = config
         self._transport: Any = None
         self._outlet: socket | None = None
         # Bytes the transport was given since it was known to hold nothing.
@@ -98,6 +104,7 @@ class Writer:
         self._stallCall: IDelayedCall | None = None
         self._waiting: Sequence[Deferred[None]] = ()
         self._makeError: Callable[[], BaseException] | None = None
+        self._waitingForRoom: Sequence[Deferred[None]] = ()
 
     def start(self, transport: Any) -> None:
         """
@@ -116,7 +123,9 @@ class Writer:
         outbox = self._outbox
         if outbox.outlet is None or not self._sendNow():
             while outbox.hasSome() and not self.isFull and self._transport is not None:
-                self._handOver(b"".join(outbox.take(HIGH_WATER)))
+                self._handOver(b"".join(outbox.take(PORTION)))
+            if self.isFull:
+                self._compare()
         if self._waiting and not self.isFull and not outbox.hasSome():
             waiting, self._waiting = self._waiting, ()
             for each in waiting:
@@ -146,8 +155,12 @@ class Writer:
         self._outbox.outlet = None
         self._given += len(octets)
         self._transport.write(octets)
-        if self._outlet is not None and self._given >= HIGH_WATER:
+        if self._outlet is not None and self._given >= self._portion():
             self.pauseProducing()
+
+    def _portion(self) -> int:
+        # What the transport is given is above neither mark.
+        return min(PORTION, self._config.highWaterMark)
 
     def flushed(self) -> Deferred[None]:
         """
@@ -163,6 +176,22 @@ class Writer:
 
     def _giveUp(self, waiting: Deferred[None]) -> None:
         self._waiting = [each for each in self._waiting if each is not waiting]
+
+    def drained(self) -> Deferred[None]:
+        """
+        Wait until the writer is not behind.
+        """
+        if self._makeError is not None:
+            return fail(self._makeError())
+        if not self.isBehind:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._giveUpRoom)
+        self._waitingForRoom = [*self._waitingForRoom, waiting]
+        return waiting
+
+    def _giveUpRoom(self, waiting: Deferred[None]) -> None:
+        left = [each for each in self._waitingForRoom if each is not waiting]
+        self._waitingForRoom = left
 
     def stop(self) -> None:
         """
@@ -182,7 +211,8 @@ class Writer:
         self._transport = self._outbox.outlet = None
         self._makeError = makeError
         self._cancelStall()
-        waiting, self._waiting = self._waiting, ()
+        waiting = [*self._waiting, *self._waitingForRoom]
+        self._waiting = self._waitingForRoom = ()
         for each in waiting:
             if not each.called:
                 each.errback(makeError())
@@ -193,8 +223,10 @@ class Writer:
         """
         if not self.isFull:
             self.isFull = True
-            self._stallCall = self._clock.callLater(self._writeTimeout, self._stalled)
-            self._tell()
+            self._stallCall = self._clock.callLater(
+                self._config.writeTimeout, self._stalled
+            )
+            self._compare()
 
     def resumeProducing(self) -> None:
         """
@@ -208,17 +240,45 @@ class Writer:
             self._cancelStall()
             # What waits goes before what others add, or it would pile up.
             self.flush()
-            self._tell()
+            self._compare()
+            if not self.isFull:
+                self._owner.settle()
+        elif self.isBehind:
+            self._compare()
 
     def stopProducing(self) -> None:
         """
         The transport is going away; who lost it will tell.
         """
 
-    def _tell(self) -> None:
-        if self._wasFull is not self.isFull:
-            self._wasFull = self.isFull
+    def _compare(self) -> None:
+        """
+        Compare what waits with the marks, and tell if that means something else now.
+        """
+        waits = self._outbox.size + self._heldBelow()
+        high, low = self._config.highWaterMark, self._config.lowWaterMark
+        if self.isBehind:
+            isBehind = waits > (high // 4 if low is None else low)
+        else:
+            isBehind = waits >= high
+        if isBehind is not self.isBehind:
+            self.isBehind = isBehind
             self._owner.writerChanged()
+            self._tellRoom()
+
+    def _heldBelow(self) -> int:
+        """
+        Bytes that the transport holds, as far as that is known.
+        """
+        if self._outlet is not None:
+            return self._given
+        return self._portion() if self.isFull else 0
+
+    def _tellRoom(self) -> None:
+        # One after the other, since each may fill it again.
+        while self._waitingForRoom and not self.isBehind:
+            first, *self._waitingForRoom = self._waitingForRoom
+            first.callback(None)
 
     def _stalled(self) -> None:
         self._stallCall = None

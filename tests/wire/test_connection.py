@@ -539,7 +539,7 @@ class TrafficTestsMixin:
         """
         At first nothing has passed.
         """
-        self.assertEqual(self.connection.traffic(), (0, 0, 0, 0))
+        self.assertEqual(self.connection.traffic(), (0, 0, 0, 0, 0))
 
     def test_received(self) -> None:
         """

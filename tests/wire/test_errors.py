@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import (
     BadResponse,
+    BufferFull,
     ConnectionClosed,
     HandshakeError,
     InvalidState,
@@ -92,6 +93,24 @@ class UpgradeRefusedTests(SynchronousTestCase):
         A log shows the status and the reason.
         """
         self.assertEqual(str(UpgradeRefused(405, "Use GET.")), "405: Use GET.")
+
+
+class BufferFullTests(SynchronousTestCase):
+    """
+    Tests of :class:`BufferFull`.
+    """
+
+    def test_fields(self) -> None:
+        """
+        It tells what was to be sent, what waits, and which option sets the bound.
+        """
+        error = BufferFull(99, 902, 1000)
+        self.assertEqual((error.size, error.waiting, error.limit), (99, 902, 1000))
+        self.assertEqual(
+            str(error),
+            "99 bytes more than the 902 that wait for the peer are above "
+            "maxBufferedBytes, 1000",
+        )
 
 
 class ConnectionClosedTests(SynchronousTestCase):

@@ -11,12 +11,22 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wire.backwards import Backwards
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.options import ClientConfig, ConnectionConfig, ServerConfig
+from txwebsocket.wire.options import (
+    BufferPolicy,
+    ClientConfig,
+    ConnectionConfig,
+    ServerConfig,
+)
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 
 KINDS = (ConnectionConfig, ServerConfig, ClientConfig)
 
-SIZES = ("maxReceivedMessageSize", "fragmentationThreshold", "maxBufferedBytes")
+SIZES = (
+    "maxReceivedMessageSize",
+    "fragmentationThreshold",
+    "highWaterMark",
+    "maxBufferedBytes",
+)
 FLAGS = (
     "assembleFragments",
     "fragmentOutgoingMessages",
@@ -27,7 +37,15 @@ FLAGS = (
 )
 SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
 COUNTS = ("maxConnections", "maxConnectionsPerAddress", "maxPendingRequests")
-OTHERS = ("maxReceivedFrameSize", "maxLifetime", "lifetimeJitter", "extensions")
+OTHERS = (
+    "maxReceivedFrameSize",
+    "maxLifetime",
+    "lifetimeJitter",
+    "extensions",
+    "concurrentMessages",
+    "lowWaterMark",
+    "whenBufferFull",
+)
 DURATIONS = (
     "keepaliveInterval",
     "keepaliveGracePeriod",
@@ -90,6 +108,39 @@ class ConnectionConfigTests(OptionsTestCase):
         for kind in KINDS:
             self.assertAccepts(kind, "maxReceivedFrameSize", 1, 2**40, None)
             self.assertRefuses(kind, "maxReceivedFrameSize", 0, -1, 1.5, "1", False)
+
+    def test_lowWaterMark(self) -> None:
+        """
+        The low mark is below the high one, and follows it if it is not given.
+        """
+        for kind in KINDS:
+            self.assertAccepts(kind, "lowWaterMark", 0, 1, 65535, None)
+            self.assertRefuses(kind, "lowWaterMark", -1, 1.0, "1", True)
+            kind(highWaterMark=1)
+            for low, high in ((65536, 65536), (100, 10)):
+                error = self.assertRaises(
+                    ValueError, kind, lowWaterMark=low, highWaterMark=high
+                )
+                self.assertEqual(
+                    str(error),
+                    f"lowWaterMark must be below highWaterMark, {high}, not {low}",
+                )
+
+    def test_concurrentMessages(self) -> None:
+        """
+        At least one message is dealt with at a time.
+        """
+        for kind in KINDS:
+            self.assertAccepts(kind, "concurrentMessages", 1, 100)
+            self.assertRefuses(kind, "concurrentMessages", 0, -1, 1.0, None, True, "1")
+
+    def test_whenBufferFull(self) -> None:
+        """
+        The policy is one of those there are, not its name.
+        """
+        for kind in KINDS:
+            self.assertAccepts(kind, "whenBufferFull", *BufferPolicy)
+            self.assertRefuses(kind, "whenBufferFull", "DROP", None, 1008, False)
 
     def test_flags(self) -> None:
         """
@@ -205,6 +256,10 @@ class ConnectionConfigTests(OptionsTestCase):
             self.assertFalse(config.fragmentOutgoingMessages)
             self.assertEqual(config.fragmentationThreshold, 16 * 1024)
             self.assertEqual(config.maxBufferedBytes, 16 * 1024**2)
+            self.assertIs(config.whenBufferFull, BufferPolicy.CLOSE)
+            self.assertEqual(config.highWaterMark, 64 * 1024)
+            self.assertIsNone(config.lowWaterMark)
+            self.assertEqual(config.concurrentMessages, 1)
             self.assertTrue(config.keepalive)
             self.assertFalse(config.useNativeKeepalive)
             self.assertEqual(config.keepaliveInterval, 20)

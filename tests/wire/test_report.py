@@ -62,7 +62,7 @@ class CloseReportTests(SynchronousTestCase):
 
     def test_textOfFault(self) -> None:
         """
-        The text names the rule that was broken and what was left unsent.
+        The text names the rule that was broken and what was not sent.
         """
         report = CloseReport(
             cause=CloseCause.PEER_FAULT,
@@ -70,12 +70,13 @@ class CloseReportTests(SynchronousTestCase):
             closeSent=True,
             sentCode=CloseCode.PROTOCOL_ERROR,
             detail="opcode 3 is unknown",
+            messagesDropped=3,
             bytesUnsent=17,
         )
         self.assertEqual(
             str(report),
             "the peer broke the protocol: opcode 3 is unknown; sent 1002; "
-            "17 bytes had not been sent",
+            "3 messages were dropped; 17 bytes had not been sent",
         )
 
     def test_textWithoutCode(self) -> None:

@@ -9,13 +9,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from txwebsocket.wire.codes import (
-    CloseCause,
-    CloseCode,
-    Opcode,
-    Role,
-    causeOfFailure,
-)
+from txwebsocket.wire.codes import Opcode, Role, causeOfFailure
 from txwebsocket.wire.control import (
     CloseReceived,
     PingReceived,
@@ -23,8 +17,7 @@ from txwebsocket.wire.control import (
     checkControlPayload,
     readClose,
 )
-from txwebsocket.wire.ending import Ending
-from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.errors import InvalidState
 from txwebsocket.wire.extensions import Transform, encodeMessage
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
 from txwebsocket.wire.frames import FrameReader as AnyFrameReader
@@ -43,6 +36,7 @@ from txwebsocket.wire.messages import (
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.report import Traffic
+from txwebsocket.wire.room import Owner, Room
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, putMessage
 from txwebsocket.wire.states import State, Step
 
@@ -57,7 +51,7 @@ _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 _MOST_SMALL = 4 * SMALL_SIZE + 14
 
 
-class Connection(Ending):
+class Connection(Room):
     """
     The protocol of one connection, from the end of the opening handshake on.
 
@@ -65,11 +59,11 @@ class Connection(Ending):
     is to be sent is in :attr:`outbox` after any call.
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
+    :param owner: who makes room when much waits, and is told if there is none.
     """
 
     __slots__ = (
         "_assembler",
-        "_config",
         "_incoming",
         "_isMasking",
         "_reader",
@@ -77,22 +71,30 @@ class Connection(Ending):
         "bytesReceived",
         "isWithinMessage",
         "messagesReceived",
-        "role",
     )
 
     def __init__(
-        self, role: Role, config: ConnectionConfig, nextMask: Callable[[], bytes]
+        self,
+        role: Role,
+        config: ConnectionConfig,
+        nextMask: Callable[[], bytes],
+        owner: Owner | None = None,
     ) -> None:
         self._isMasking = role is Role.CLIENT
-        super().__init__(nextMask if self._isMasking else noMask)
-        self.role = role
-        self._config = config
+        super().__init__(config, nextMask if self._isMasking else noMask, owner)
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
         self._incoming: list[Item] = []
         self.messagesReceived = self.bytesReceived = 0
+
+    @property
+    def role(self) -> Role:
+        """
+        Which end of the connection this is.
+        """
+        return Role.CLIENT if self._isMasking else Role.SERVER
 
     def open(self, transforms: Iterable[Transform] = ()) -> None:
         """
@@ -111,7 +113,8 @@ class Connection(Ending):
             or self.isWithinMessage
             or self._config.fragmentOutgoingMessages
         )
-        most = self._config.maxBufferedBytes - _MOST_SMALL
+        config = self._config
+        most = min(config.maxBufferedBytes - _MOST_SMALL, config.highWaterMark)
         self.outbox.room = most if isSimple else 0
 
     def _makeReader(self) -> AnyFrameReader:
@@ -234,6 +237,7 @@ class Connection(Ending):
             message that is sent frame by frame.
         :raises ConnectionClosed: if it is not open any more, or ends because more waits
             than ``maxBufferedBytes``.
+        :raises BufferFull: if more waits, and that is what ``whenBufferFull`` says.
         """
         outbox = self.outbox
         if outbox.size < outbox.room:
@@ -253,11 +257,12 @@ class Connection(Ending):
 
     def sendInPieces(self, data: bytes, size: int) -> None:
         """
-        Send bytes as binary messages of this size at most. There has to be room for all
-        of them, as for one message; see :meth:`send`.
+        Send a part of a stream, as binary messages of this size at most. There has to
+        be room for all of them, or the connection ends; see :meth:`send`.
         """
+        self._makeRoom(len(data))
         self._checkMessage()
-        self._checkRoom(len(data))
+        self._checkStreamRoom(len(data))
         for start in range(0, len(data), size):
             self._put(self._frameMessage(_BINARY, data[start : start + size]))
 
@@ -267,9 +272,14 @@ class Connection(Ending):
 
         :raises ValueError: if it may not be sent now, saying why.
         """
+        size = len(frame.payload)
+        self._makeRoom(size)
         self.checkOpen()
         checkOutgoing(frame, self.isWithinMessage, self._agreedBits())
-        self._checkRoom(len(frame.payload))
+        if frame.opcode not in _WHOLE or not frame.fin:
+            self._checkRoom(size)
+        elif not self._hasRoom(size):
+            return
         if frame.opcode < _CONTROL:
             self.isWithinMessage = not frame.fin
             self._noteRoom()
@@ -278,30 +288,34 @@ class Connection(Ending):
 
     def sendShared(
         self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[bytes, ...]]]
-    ) -> None:
+    ) -> bool:
         """
         Send a message to one of several connections of a server.
 
         :param shared: what was made of it for the others so far, by what it depends on;
             empty at first. All of them have the same options.
+        :return: whether it is sent, and not left out because too much waits.
         """
+        self._makeRoom(len(payload))
         self._checkMessage()
         keys: tuple[Any, ...] = ()
         if self._transforms:
             keys = tuple(transform.sharingKey() for transform in self._transforms)
             if None in keys:
-                self._sendMessage(opcode, payload)
-                return
+                return self._sendMessage(opcode, payload)
+        if not self._hasRoom(len(payload)):
+            return False
         frames = shared.get(keys)
         if frames is None:
             frames = shared[keys] = self._frameMessage(opcode, payload)
-        self._checkRoom(len(payload))
         self._put(frames)
+        return True
 
     def ping(self, payload: bytes) -> None:
         """
         Send a ping.
         """
+        self._makeRoom(len(payload))
         self.checkOpen()
         self._checkRoom(len(payload))
         self._putFrame(Opcode.PING, checkControlPayload(payload), FIN)
@@ -340,6 +354,7 @@ class Connection(Ending):
             self.outbox.messages,
             self.bytesReceived,
             self.outbox.taken,
+            self._dropped,
         )
 
     def _checkMessage(self) -> None:
@@ -347,23 +362,13 @@ class Connection(Ending):
         if self.isWithinMessage:
             raise InvalidState("a message sent frame by frame has not ended (fin)")
 
-    def _checkRoom(self, size: int) -> None:
-        """
-        May this much more wait for the peer? If not, the connection is failed.
-
-        :raises ConnectionClosed: if not.
-        """
-        waiting = self.outbox.size
-        if waiting and waiting + size > self._config.maxBufferedBytes:
-            self.fail(
-                CloseCode.POLICY_VIOLATION, "reads too slowly", CloseCause.BUFFER_FULL
-            )
-            raise ConnectionClosed(self.report())
-
-    def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> None:
+    def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> bool:
+        self._makeRoom(len(payload))
         self._checkMessage()
-        self._checkRoom(len(payload))
+        if not self._hasRoom(len(payload)):
+            return False
         self._put(self._frameMessage(opcode, payload, isPlain))
+        return True
 
     def _frameMessage(
         self, opcode: int, payload: bytes, isPlain: bool = False
@@ -383,4 +388,5 @@ class Connection(Ending):
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
+_WHOLE = (Opcode.TEXT, Opcode.BINARY)
 _DEAF = frozenset((State.AWAITING_LOSS, State.CLOSED))

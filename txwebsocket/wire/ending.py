@@ -28,6 +28,7 @@ class Ending:
         "_closeReceived",
         "_detail",
         "_discarded",
+        "_dropped",
         "_nextMask",
         "_received",
         "_sent",
@@ -44,7 +45,7 @@ class Ending:
         self._sent: tuple[int | None, str] | None = None
         self._received: tuple[int | None, str] = (None, "")
         self._closeReceived = False
-        self._discarded = 0
+        self._discarded = self._dropped = 0
 
     def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
         """
@@ -107,6 +108,7 @@ class Ending:
             closeReceived=self._closeReceived,
             detail=self._detail,
             messagesDiscarded=self._discarded,
+            messagesDropped=self._dropped,
             bytesUnsent=self.outbox.size,
         )
 

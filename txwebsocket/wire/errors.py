@@ -8,6 +8,7 @@ The errors of this package, as one small tree::
     │   ├─ UpgradeRefused      server: this request can't become a WebSocket
     │   └─ BadResponse         client: the server's answer isn't a handshake
     ├─ InvalidState            a call came too early, or a second time
+    ├─ BufferFull              too much waits for the peer already
     └─ ConnectionClosed        a call came too late: the close report says why
 
 What a peer does wrong on an open connection is no exception: it ends the connection
@@ -83,6 +84,26 @@ class InvalidState(WebSocketError):
     """
     The call makes no sense yet, or makes none a second time.
     """
+
+
+class BufferFull(WebSocketError):
+    """
+    Too much waits for a peer that does not read. Nothing was sent, and the connection
+    stays open; ``drained()`` tells when there is room.
+
+    :ivar size: bytes of what was to be sent.
+    :ivar waiting: bytes that wait already.
+    :ivar limit: bytes that may wait: the option ``maxBufferedBytes``.
+    """
+
+    def __init__(self, size: int, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"{size} bytes more than the {waiting} that wait for the peer are above "
+            f"maxBufferedBytes, {limit}"
+        )
+        self.size = size
+        self.waiting = waiting
+        self.limit = limit
 
 
 class ConnectionClosed(WebSocketError):

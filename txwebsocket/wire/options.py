@@ -6,6 +6,7 @@ What can be chosen, for a server and for a client. Durations are seconds.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any, TypeAlias
 
 from txwebsocket.wire.extensions import ExtensionFactory
@@ -21,6 +22,17 @@ Given the subprotocols a client offers, returns one of them or None.
 
 _KIB = 2**10
 _MIB = 2**20
+
+
+class BufferPolicy(Enum):
+    """
+    What becomes of a message that finds no room within ``maxBufferedBytes``.
+    """
+
+    CLOSE = "close the connection with 1008"
+    CLOSE_TRY_AGAIN_LATER = "close the connection with 1013"
+    RAISE = "raise BufferFull; nothing is sent, and the connection stays open"
+    DROP = "leave the message out, count it, and tell the application"
 
 
 def _option(default: Any, accepts: str, isAccepted: Callable[[Any], bool]) -> Any:
@@ -51,11 +63,31 @@ def _countOrNone(default: int | None) -> Any:
     )
 
 
+def _number(default: int) -> Any:
+    return _option(default, "a whole number, at least 1", _isSize)
+
+
 def _count(default: int) -> Any:
     return _option(
         default,
         "a whole number, at least 0",
         lambda value: type(value) is int and value >= 0,
+    )
+
+
+def _lowWaterMark() -> Any:
+    return _option(
+        None,
+        "a whole number of bytes, at least 0, or None for a quarter of highWaterMark",
+        lambda value: value is None or (type(value) is int and value >= 0),
+    )
+
+
+def _policy() -> Any:
+    return _option(
+        BufferPolicy.CLOSE,
+        f"one of {', '.join(map(str, BufferPolicy))}",
+        lambda value: isinstance(value, BufferPolicy),
     )
 
 
@@ -141,10 +173,37 @@ class ConnectionConfig:
     Bytes in each of those frames.
     """
 
+    concurrentMessages: int = _number(1)
+    """
+    Messages at a time whose hooks have returned something to wait for. When there are
+    so many, the peer is not read from until one of them is dealt with. Hooks are called
+    in the order of the messages, whatever this is.
+    """
+
+    highWaterMark: int = _size(64 * _KIB)
+    """
+    Bytes waiting for the peer from which on producers are paused, ``drained()`` waits,
+    and a server does not read from it. What the transport holds counts as far as it is
+    known: one that is not plain TCP tells only when it holds more than 64 KiB.
+    """
+
+    lowWaterMark: int | None = _lowWaterMark()
+    """
+    Bytes that may still wait when all of them go on. None means a quarter of
+    :attr:`highWaterMark`.
+    """
+
     maxBufferedBytes: int = _size(16 * _MIB)
     """
     Bytes that may wait in our queue for a peer that does not read. One message is
-    always taken if nothing waits. Whoever is further behind is closed with 1008.
+    always taken if nothing waits.
+    """
+
+    whenBufferFull: BufferPolicy = _policy()
+    """
+    What becomes of a message that would make it more. A ping, or a part of a message,
+    can't be left out and raises with :attr:`BufferPolicy.DROP`, too; a stream of bytes
+    can't do without any part, and is closed by each policy.
     """
 
     keepalive: bool = _flag(True)
@@ -221,6 +280,11 @@ class ConnectionConfig:
                 raise ValueError(f"{option.name} must be {accepts}, not {given!r}")
             if value is not given:
                 object.__setattr__(self, option.name, value)
+        if (self.lowWaterMark or 0) >= self.highWaterMark:
+            raise ValueError(
+                f"lowWaterMark must be below highWaterMark, {self.highWaterMark}, "
+                f"not {self.lowWaterMark}"
+            )
         if self.extensions and not self.assembleFragments:
             raise ValueError("extensions need assembleFragments to be True")
 

@@ -18,12 +18,14 @@ class Traffic(NamedTuple):
     :ivar messagesSent: messages that were sent, or wait to be.
     :ivar bytesReceived: bytes of frames, their heads included.
     :ivar bytesSent: the same for what has left our queue.
+    :ivar messagesDropped: messages that were left out, because too much waited.
     """
 
     messagesReceived: int
     messagesSent: int
     bytesReceived: int
     bytesSent: int
+    messagesDropped: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,12 @@ class CloseReport:
     Messages that arrived whole and were not delivered, because we were closing.
     """
 
+    messagesDropped: int = 0
+    """
+    Messages of ours that were left out, because too much waited; see
+    :attr:`BufferPolicy.DROP`.
+    """
+
     bytesUnsent: int = 0
     """
     Bytes of frames that had not left our queue when the transport went away.
@@ -110,6 +118,8 @@ class CloseReport:
             words.append(f"sent {_told(self.sentCode, self.sentReason)}")
         if self.closeReceived:
             words.append(f"received {_told(self.receivedCode, self.receivedReason)}")
+        if self.messagesDropped:
+            words.append(f"{self.messagesDropped} messages were dropped")
         if self.bytesUnsent:
             words.append(f"{self.bytesUnsent} bytes had not been sent")
         return "; ".join(words)

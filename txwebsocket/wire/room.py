@@ -1,0 +1,114 @@
+# -*- test-case-name: tests.wire.test_room -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+How much may wait for a peer that does not read, and what becomes of more.
+"""
+
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+from txwebsocket.wire.codes import CloseCause, CloseCode
+from txwebsocket.wire.ending import Ending
+from txwebsocket.wire.errors import BufferFull, ConnectionClosed
+from txwebsocket.wire.options import BufferPolicy, ConnectionConfig
+
+_CLOSE_CODES = {
+    BufferPolicy.CLOSE: CloseCode.POLICY_VIOLATION,
+    BufferPolicy.CLOSE_TRY_AGAIN_LATER: CloseCode.TRY_AGAIN_LATER,
+}
+
+
+class Owner(Protocol):
+    """
+    Whose connection it is.
+    """
+
+    def makeRoom(self) -> None:
+        """
+        Much waits: take from the outbox what can be taken.
+        """
+
+    def messageDropped(self) -> None:
+        """
+        A message was left out.
+        """
+
+
+class Room(Ending):
+    """
+    A connection's bound for what waits to be sent.
+
+    :param owner: who is told of it, if anybody.
+    """
+
+    __slots__ = ("_config", "_owner")
+
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        nextMask: Callable[[], bytes],
+        owner: Owner | None,
+    ) -> None:
+        super().__init__(nextMask)
+        self._config = config
+        self._owner = owner
+
+    def _makeRoom(self, size: int) -> None:
+        """
+        If much waits, or will, have some of it taken. Whoever does that may do anything
+        else as well, so nothing that was found out before this holds afterwards.
+        """
+        isMuch = self.outbox.size >= self._config.highWaterMark
+        if self._owner is not None and (isMuch or not self._fits(size)):
+            self._owner.makeRoom()
+
+    def _hasRoom(self, size: int) -> bool:
+        """
+        May a message of this size wait for the peer?
+
+        :return: if not, it is left out, and counted.
+        :raises BufferFull: if the policy is to raise.
+        :raises ConnectionClosed: if the policy is to close.
+        """
+        if self._fits(size):
+            return True
+        if self._config.whenBufferFull is not BufferPolicy.DROP:
+            self._refuse(size)
+        self._dropped += 1
+        if self._owner is not None:
+            self._owner.messageDropped()
+        return False
+
+    def _checkRoom(self, size: int) -> None:
+        """
+        May something of this size, which is no message of its own, wait for the peer?
+
+        :raises BufferFull: if not, and the policy is not to close.
+        :raises ConnectionClosed: if not, and the policy is to close.
+        """
+        if not self._fits(size):
+            self._refuse(size)
+
+    def _checkStreamRoom(self, size: int) -> None:
+        """
+        May so much of a stream, from which nothing can be missing, wait for the peer?
+
+        :raises ConnectionClosed: if not.
+        """
+        if not self._fits(size):
+            self._closeFull()
+
+    def _fits(self, size: int) -> bool:
+        waiting = self.outbox.size
+        return not waiting or waiting + size <= self._config.maxBufferedBytes
+
+    def _refuse(self, size: int) -> NoReturn:
+        if self._config.whenBufferFull in _CLOSE_CODES:
+            self._closeFull()
+        raise BufferFull(size, self.outbox.size, self._config.maxBufferedBytes)
+
+    def _closeFull(self) -> NoReturn:
+        policy = self._config.whenBufferFull
+        code = _CLOSE_CODES.get(policy, CloseCode.POLICY_VIOLATION)
+        self.fail(code, "reads too slowly", CloseCause.BUFFER_FULL)
+        raise ConnectionClosed(self.report())
