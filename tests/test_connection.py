@@ -116,7 +116,7 @@ class FaceTests(SynchronousTestCase):
         self.assertEqual(ends.connection.traffic, (0, 0, 0, 0, 0))
         ends.peer.sendText("abc", "d")
         ends.connection.send(bytes(10))
-        self.assertEqual(ends.connection.traffic, (2, 1, 9 + 7, 12))
+        self.assertEqual(ends.connection.traffic, (2, 1, 9 + 7, 12, 0))
         ends.peer.stall()
         ends.connection.send(bytes(1000 * KIB))
         traffic = ends.connection.traffic

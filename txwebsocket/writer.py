@@ -122,10 +122,11 @@ class Writer:
         """
         outbox = self._outbox
         if outbox.outlet is None or not self._sendNow():
-            while outbox.hasSome() and not self.isFull and self._transport is not None:
+            while outbox.hasSome() and self._transport is not None:
+                if self.isFull:
+                    self._compare()
+                    break
                 self._handOver(b"".join(outbox.take(PORTION)))
-            if self.isFull:
-                self._compare()
         if self._waiting and not self.isFull and not outbox.hasSome():
             waiting, self._waiting = self._waiting, ()
             for each in waiting:
