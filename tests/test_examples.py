@@ -5,6 +5,7 @@ Tests of the examples in the manual: each does what it says.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.protocols import amp
 from twisted.protocols.portforward import ProxyServer
 from twisted.python import log
+from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.static import Data
@@ -529,12 +531,12 @@ class EmbeddedTests(ExampleTestCase):
         self.assertIsNone(self.successResultOf(gone))
 
 
-class FlushedTests(ExampleTestCase):
+class DownloadTests(ExampleTestCase):
     """
     Tests of sending no faster than a peer reads.
     """
 
-    example = "flushed.py"
+    example = "download.py"
 
     def download(self, content: bytes) -> Peer:
         """
@@ -688,6 +690,105 @@ class OneAtATimeTests(ExampleTestCase):
         peer.wait(0.5)
         self.assertSays([peer], [["done: two"]])
         self.assertTrue(peer.transport.isReading)
+
+
+class SeveralAtATimeTests(ExampleTestCase):
+    """
+    Tests of messages that are dealt with several at a time.
+    """
+
+    example = "several_at_a_time.py"
+
+    def test_order(self) -> None:
+        """
+        Who asks ten questions gets each answer when it is known; the eleventh is not
+        read before.
+        """
+
+        def handler(request: Any) -> None:
+            request.accept(application=self.module.Lookup(served.clock))
+
+        served = Served(handler, self.module.config)
+        peer = served.upgrade()
+        peer.sendText("slow", *["at once"] * 8)
+        self.assertTrue(peer.transport.isReading)
+        peer.sendText("me", "last")
+        self.assertFalse(peer.transport.isReading)
+        peer.wait(2)
+        self.assertSays([peer], [["me: who knows?"]])
+        peer.wait(2)
+        self.assertSays([peer], [["slow: who knows?"]])
+        peer.wait(3)
+        answers = [f"{each}: who knows?" for each in (["last"] + ["at once"] * 8)]
+        said = [frame.payload.decode() for frame in peer.frames()]
+        self.assertEqual(sorted(said), sorted(answers))
+
+
+class FileSenderTests(ExampleTestCase):
+    """
+    Tests of a file that a pull producer sends.
+    """
+
+    example = "file_sender.py"
+
+    def serve(self, content: bytes) -> Served:
+        """
+        Serve this.
+        """
+        self.module.Movie.path = FilePath(self.mktemp())
+        self.module.Movie.path.setContent(content)
+        return Served(self.module.Movie)
+
+    def test_whole(self) -> None:
+        """
+        The file arrives whole, in messages, and then the connection is closed.
+        """
+        content = bytes(range(256)) * KIB
+        *frames, last = self.serve(content).upgrade().frames()
+        self.assertEqual(b"".join(frame.payload for frame in frames), content)
+        self.assertEqual(last, close())
+
+    def test_noFaster(self) -> None:
+        """
+        Little of it waits for a peer that does not read, and nothing is said when that
+        leaves.
+        """
+        served = self.serve(bytes(4096 * KIB))
+        peer = served.connect()
+        peer.stall()
+        peer.send(handshake())
+        [connection] = served.resource.server.connections
+        held = connection.bufferedAmount + len(peer.transport.unsent)
+        self.assertTrue(64 * KIB < held < 200 * KIB, held)
+        peer.vanish()
+        self.assertFalse(connection.closeReport.wasClean)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class PricesTests(ExampleTestCase):
+    """
+    Tests of leaving out what is stale.
+    """
+
+    example = "prices.py"
+
+    def test_slow(self) -> None:
+        """
+        Everybody hears of each price, but for those who read too slowly: these get the
+        latest ones when they read again.
+        """
+        served = Served(Resource())
+        self.module.server.mount(served.site)
+        quick, slow = served.upgrade(), served.upgrade()
+        self.assertSays([quick, slow], [["{}"], ["{}"]])
+        slow.stall()
+        for number in range(1000):
+            self.module.publish("x" * 200, number)
+            self.assertEqual(len(quick.frames()), 1)
+        slow.goOn()
+        heard = [json.loads(frame.payload)["x" * 200] for frame in slow.frames()]
+        self.assertTrue(100 < len(heard) < 900, len(heard))
+        self.assertEqual(heard, [*range(len(heard) - 1), 999])
 
 
 class ReportTests(ExampleTestCase):

@@ -12,8 +12,10 @@ from typing import Any, assert_type
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import (
+    IConsumer,
     IProtocol,
     IProtocolFactory,
+    IPullProducer,
     IPushProducer,
     IReactorTime,
     IStreamClientEndpoint,
@@ -32,6 +34,8 @@ from txwebsocket import (
     INSECURE_ANY_ORIGIN,
     PROXY_FROM_ENVIRONMENT,
     SPEEDUPS,
+    BufferFull,
+    BufferPolicy,
     ClientConfig,
     CloseCause,
     CloseCode,
@@ -137,6 +141,9 @@ class Everything(WebSocketProtocol):
     def pongReceived(self, payload: bytes) -> None:
         self.transport.loseConnection(1000)
 
+    async def messagesDropped(self, count: int) -> None:
+        self.connection.send(f"{count} are missing")
+
     def connectionLost(self, reason: Failure) -> None:
         error = reason.value
         if isinstance(error, ConnectionClosed):
@@ -235,6 +242,12 @@ async def talk(connection: WebSocketConnection) -> None:
     connection.pause()
     connection.resume()
     await connection.flushed()
+    await connection.drained()
+    try:
+        connection.send("much")
+    except BufferFull as full:
+        show(full.size, full.waiting, full.limit)
+    assert_type(connection.traffic.messagesDropped, int)
     async with connection:
         connection.send("and gone")
     report = await connection.close(CloseCode.GOING_AWAY, "bye")
@@ -256,6 +269,26 @@ def produce(connection: WebSocketConnection, producer: IPushProducer) -> None:
     transport.sendBytesMessage(b"bytes")
     transport.detachProducer()
     transport.loseConnection()
+
+
+def consume(
+    connection: WebSocketConnection, push: IPushProducer, pull: IPullProducer
+) -> None:
+    """
+    A connection as a consumer, in Twisted's terms.
+    """
+    consumer: IConsumer = connection
+    consumer.registerProducer(push, True)
+    consumer.unregisterProducer()
+    connection.registerProducer(pull, False)
+    connection.write("text")
+    connection.write(b"bytes")
+    ServerConfig(
+        highWaterMark=2**20,
+        lowWaterMark=2**18,
+        whenBufferFull=BufferPolicy.DROP,
+        concurrentMessages=10,
+    )
 
 
 # Serving

@@ -9,4 +9,4 @@ async def download(request, path="movie.mp4"):
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             connection.send(chunk)
-            await connection.flushed()
+            await connection.drained()
