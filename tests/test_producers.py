@@ -805,5 +805,7 @@ class WaitingTests(SynchronousTestCase):
             ends.peer.sendClose()
             ends.peer.goOn()
             self.assertEqual(ends.peer.frames()[-1], close())
+            # A client leaves it to the server to go first.
+            self.assertEqual(ends.transport.isConnected, role is Role.CLIENT)
             ends.peer.end()
             self.assertEqual(ends.clock.getDelayedCalls(), [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -395,10 +396,12 @@ class SocketTests(SynchronousTestCase):
         self.transport = Connection(ours, Protocol(), self.reactor)
         self.transport.connected = True
         self.transport.write(b"response ")
+        self.noteChange: Callable[[], object] = lambda: None
         self.writer.start(self.transport)
 
     def writerChanged(self) -> None:
         self.told.append(self.writer.isBehind)
+        self.noteChange()
 
     def settle(self) -> None:
         self.writer.flush()
@@ -492,6 +495,35 @@ class SocketTests(SynchronousTestCase):
         self.assertEqual(received, b"".join(frames) + b"last")
         self.assertEqual((self.outbox.size, self.told[-1]), (0, False))
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_marks(self) -> None:
+        """
+        It is behind from 64 KiB on, and until no more than 16 are left, what the
+        transport holds included.
+        """
+        self.turn()
+        self.received()
+        for size in range(300, 420, 8):
+            changes: list[tuple[bool, int]] = []
+            self.noteChange = lambda changes=changes: changes.append(
+                (self.writer.isBehind, self.held())
+            )
+            self.send(bytes(size * KIB))
+            while self.held():
+                self.peer.recv(8 * KIB)
+                self.turn()
+            self.assertEqual([isBehind for isBehind, _ in changes], [True, False])
+            (_, high), (_, low) = changes
+            self.assertGreaterEqual(high, 64 * KIB)
+            self.assertLessEqual(low, 16 * KIB)
+            self.received()
+
+    def held(self) -> int:
+        """
+        Bytes that have not reached the system.
+        """
+        buffered = len(self.transport.dataBuffer) - self.transport.offset
+        return self.outbox.size + buffered + self.transport._tempDataLen
 
     def test_stall(self) -> None:
         """
