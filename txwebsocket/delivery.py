@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -123,7 +123,25 @@ class Delivery(ABC):
         Tell the application what has arrived, as far as it can be told now.
         """
         if not self.isDelivering:
-            self.whileDelivering(self._deliverEvents)
+            self.whileDelivering(self._deliverWaiting)
+
+    def deliverNow(self, items: Iterable[Any]) -> None:
+        """
+        The same, of what was read just now.
+        """
+        if self.isDelivering or self._held:
+            self.wire.putBack(items)
+            return
+        # This is whileDelivering, with fewer calls.
+        self.isDelivering = True
+        try:
+            self._deliverItems(iter(items))
+            if self.wire.waiting:
+                self._deliverWaiting()
+        except BaseException:  # noqa: BLE001 - an application may raise anything
+            self.applicationFailed(Failure())
+        self.isDelivering = False
+        self.settle()
 
     def whileDelivering(self, deliver: Callable[[], object]) -> None:
         """
@@ -137,38 +155,33 @@ class Delivery(ABC):
         self.isDelivering = False
         self.settle()
 
-    def _deliverEvents(self) -> None:
-        takeIncoming = self.wire.takeIncoming
-        while not self._held and (taken := takeIncoming()):
-            items = iter(taken)
-            try:
-                isDone = self._deliverItems(items)
-            except BaseException:
-                self.wire.putBack(items)
-                raise
-            if not isDone:
-                self.wire.putBack(items)
+    def _deliverWaiting(self) -> None:
+        while self.wire.waiting and not self._held:
+            self._deliverItems(iter(self.wire.takeWaiting()))
 
-    def _deliverItems(self, items: Iterator[Any]) -> bool:
+    def _deliverItems(self, items: Iterator[Any]) -> None:
         # With few calls in the usual case, since this is the way of every message.
         wire = self.wire
-        for item in items:
-            kind = type(item)
-            if kind is str and wire.state is _OPEN:
-                wire.messagesReceived += 1
-                result = self._takeText(item)
-            elif kind is bytes and wire.state is _OPEN:
-                wire.messagesReceived += 1
-                result = self._takeBytes(item)
-            else:
-                result = self._takeEvent(wire.eventOf(item))
-            if result is not None:
-                self._waitFor(result, self.config.concurrentMessages)
-            elif self.isPulled and self.inbox.isFull:
-                self.hold(Hold.INBOX)
-            if self._held:
-                return False
-        return True
+        try:
+            for item in items:
+                kind = type(item)
+                if kind is str and wire.state is _OPEN:
+                    wire.messagesReceived += 1
+                    result = self._takeText(item)
+                elif kind is bytes and wire.state is _OPEN:
+                    wire.messagesReceived += 1
+                    result = self._takeBytes(item)
+                else:
+                    result = self._takeEvent(wire.eventOf(item))
+                if result is not None:
+                    self._waitFor(result, self.config.concurrentMessages)
+                elif self.isPulled and self.inbox.isFull:
+                    self.hold(Hold.INBOX)
+                if self._held:
+                    wire.putBack(items)
+        except BaseException:
+            wire.putBack(items)
+            raise
 
     def _takeEvent(self, event: object) -> Any:
         if isinstance(event, bytes):

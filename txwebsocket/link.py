@@ -36,6 +36,9 @@ from txwebsocket.writer import Writer
 
 _PING_SIZE = 8
 
+# On the way of every message a name is cheaper than a member.
+_OPEN = State.OPEN
+
 
 class Link(Delivery):
     """
@@ -114,11 +117,10 @@ class Link(Delivery):
         The transport has read something.
         """
         self._lastHeard = self.clock.seconds()
-        items = self.wire.receive(data)
+        items = self.wire.read(data)
         if len(data) >= USUAL_READ:
-            readFor(self.transport, items)
-        if not self.isDelivering:
-            self.whileDelivering(self._deliverEvents)
+            readFor(self.transport, len(items))
+        self.deliverNow(items)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -184,13 +186,13 @@ class Link(Delivery):
         leaves in one write.
         """
         wire = self.wire
-        if self.isDelivering or (
-            wire.state is not State.OPEN and wire.state in NOTHING_TO_DO
-        ):
+        isOpen = wire.state is _OPEN
+        if self.isDelivering or not (isOpen or wire.state not in NOTHING_TO_DO):
             return
         self.writer.flush()
-        self._readOrNot()
-        if wire.state is not State.OPEN and wire.state in CLOSING:
+        if self._held or not self._isReading:
+            self._readOrNot()
+        if not isOpen and wire.state in CLOSING:
             self._continueClosing()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:

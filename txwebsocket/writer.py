@@ -140,7 +140,7 @@ class Writer:
         is.
         """
         outbox = self._outbox
-        while outbox.hasSome():
+        while outbox.size or outbox.owed:
             before = outbox.taken
             pieces = outbox.take(_AT_ONCE)
             sent = sendBy(outbox.outlet, pieces)

@@ -714,7 +714,7 @@ static bool takeKey(Head *head, PyObject *mask)
 {
     Py_buffer octets;
     head->key = NULL;
-    if (mask == NULL) return true;
+    if (mask == NULL || (PyBytes_Check(mask) && PyBytes_Size(mask) == 0)) return true;
     if (PyObject_GetBuffer(mask, &octets, PyBUF_SIMPLE) < 0) return false;
     Py_ssize_t size = octets.len;
     if (size == KEY_SIZE) head->key = memcpy(head->octets, octets.buf, KEY_SIZE);
@@ -802,17 +802,21 @@ static PyObject *encodeFrame(PyObject *Py_UNUSED(self), PyObject *const *args,
     return frame;
 }
 
-/* The payload of a message: a new reference to bytes, or NULL, also for what has none. */
-static PyObject *smallPayload(PyObject *message, uint8_t *opcode)
+/* The payload of a message, as long as that lives; false for what has none, and if
+   there is an error. */
+static bool smallPayload(PyObject *message, uint8_t *opcode, Py_buffer *octets)
 {
     if (PyUnicode_Check(message)) {
         *opcode = TEXT;
-        return PyUnicode_GetLength(message) > SMALL ? NULL
-                                                    : PyUnicode_AsUTF8String(message);
+        if (PyUnicode_GetLength(message) > SMALL) return false;
+        octets->buf = (void *)PyUnicode_AsUTF8AndSize(message, &octets->len);
+        return octets->buf != NULL;
     }
     *opcode = BINARY;
-    if (!PyBytes_Check(message) || PyBytes_Size(message) > SMALL) return NULL;
-    return Py_NewRef(message);
+    if (!PyBytes_Check(message)) return false;
+    octets->buf = octetsOf(message);
+    octets->len = PyBytes_Size(message);
+    return octets->len <= SMALL;
 }
 
 static PyObject *putMessage(PyObject *Py_UNUSED(self), PyObject *const *args,
@@ -824,12 +828,12 @@ static PyObject *putMessage(PyObject *Py_UNUSED(self), PyObject *const *args,
         return NULL;
     }
     if (!takeKey(&head, count == 3 ? args[2] : NULL)) return NULL;
-    PyObject *payload = smallPayload(args[1], &head.first);
-    if (payload == NULL) return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+    Py_buffer payload;
+    if (!smallPayload(args[1], &head.first, &payload)) {
+        return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+    }
     head.first |= FIN;
-    Py_buffer octets = {.buf = octetsOf(payload), .len = PyBytes_Size(payload)};
-    PyObject *frame = joinFrame(&head, &octets), *size = NULL;
-    Py_DECREF(payload);
+    PyObject *frame = joinFrame(&head, &payload), *size = NULL;
     if (frame != NULL && PyList_Append(args[0], frame) == 0) {
         size = PyLong_FromSsize_t(PyBytes_Size(frame));
     }

@@ -29,7 +29,6 @@ from txwebsocket.wire.messages import (
     endsMessage,
     frameMessage,
     frameParts,
-    isSmall,
     noMask,
     openMessage,
 )
@@ -37,7 +36,7 @@ from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.report import Traffic
 from txwebsocket.wire.room import Owner, Room
-from txwebsocket.wire.speedups import FrameReader, encodeFrame, putMessage
+from txwebsocket.wire.speedups import FrameReader, encodeFrame
 from txwebsocket.wire.states import State, Step
 
 _CONTROL = 0x8
@@ -64,13 +63,13 @@ class Connection(Room):
 
     __slots__ = (
         "_assembler",
-        "_incoming",
-        "_isMasking",
         "_reader",
         "_transforms",
         "bytesReceived",
+        "isMasking",
         "isWithinMessage",
         "messagesReceived",
+        "waiting",
     )
 
     def __init__(
@@ -80,13 +79,13 @@ class Connection(Room):
         nextMask: Callable[[], bytes],
         owner: Owner | None = None,
     ) -> None:
-        self._isMasking = role is Role.CLIENT
-        super().__init__(config, nextMask if self._isMasking else noMask, owner)
+        self.isMasking = role is Role.CLIENT
+        super().__init__(config, nextMask if self.isMasking else noMask, owner)
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
-        self._incoming: list[Item] = []
+        self.waiting: list[Item] = []
         self.messagesReceived = self.bytesReceived = 0
 
     @property
@@ -94,7 +93,7 @@ class Connection(Room):
         """
         Which end of the connection this is.
         """
-        return Role.CLIENT if self._isMasking else Role.SERVER
+        return Role.CLIENT if self.isMasking else Role.SERVER
 
     def open(self, transforms: Iterable[Transform] = ()) -> None:
         """
@@ -133,31 +132,36 @@ class Connection(Room):
 
     # Receiving
 
-    def receive(self, chunk: bytes) -> int:
+    def receive(self, chunk: bytes) -> None:
         """
-        Take what the network gave, for :meth:`nextEvent`; tell how many items it has.
+        Take what the network gave, for :meth:`nextEvent`.
+        """
+        self.waiting = self.read(chunk)
+
+    def read(self, chunk: bytes) -> list[Item]:
+        """
+        Take what the network gave; return all that was read, for :meth:`eventOf`. While
+        the connection is open a message needs no call, but to be counted in
+        :attr:`messagesReceived`. What is not dealt with is to be put back.
         """
         self.bytesReceived += len(chunk)
         if self.state is not _OPEN and self.state in _DEAF:
-            return 0
+            return []
         items = self._reader.feed(chunk)
-        self._incoming += items
-        return len(items)
+        return [*self.takeWaiting(), *items] if self.waiting else items
 
-    def takeIncoming(self) -> list[Item]:
+    def takeWaiting(self) -> list[Item]:
         """
-        Remove and return what was read, for :meth:`eventOf`. While the connection is
-        open a message needs no call, but to be counted in :attr:`messagesReceived`.
+        Remove and return what was put back, or has not been dealt with.
         """
-        items = self._incoming
-        self._incoming = [] if items else items
+        items, self.waiting = self.waiting, []
         return items
 
     def putBack(self, items: Iterable[Item]) -> None:
         """
         Take back what was not dealt with.
         """
-        self._incoming[:0] = items
+        self.waiting[:0] = items
 
     def eventOf(self, item: Item) -> Event | None:
         """
@@ -186,8 +190,8 @@ class Connection(Room):
         """
         Remove and return the next thing that happened, or None.
         """
-        while self._incoming:
-            event = self.eventOf(self._incoming.pop(0))
+        while self.waiting:
+            event = self.eventOf(self.waiting.pop(0))
             if event is not None:
                 return event
         return None
@@ -239,17 +243,6 @@ class Connection(Room):
             than ``maxBufferedBytes``.
         :raises BufferFull: if more waits, and that is what ``whenBufferFull`` says.
         """
-        outbox = self.outbox
-        if outbox.size < outbox.room:
-            size = 0
-            if not self._isMasking:
-                size = putMessage(outbox.frames, message)
-            elif isSmall(message):
-                size = putMessage(outbox.frames, message, self._nextMask())
-            if size:
-                outbox.size += size
-                outbox.messages += 1
-                return
         if isinstance(message, str):
             self._sendMessage(_TEXT, message.encode("utf-8"), isPlain)
         else:
@@ -329,7 +322,7 @@ class Connection(Room):
         """
         if self.state is State.OPEN:
             payload = checkControlPayload(payload)
-            pong = encodeFrame(Opcode.PONG, payload, self._nextMask())
+            pong = encodeFrame(Opcode.PONG, payload, self.nextMask())
             if isLate:
                 self.outbox.owe(pong)
             else:
@@ -340,7 +333,7 @@ class Connection(Room):
         self._noteRoom()
         if self.state in _DEAF:
             # Whoever keeps an ended connection need not keep what it has not finished.
-            self._incoming.clear()
+            self.waiting.clear()
             self._transforms = ()
             self._reader = self._makeReader()
             self._assembler = None
@@ -376,7 +369,7 @@ class Connection(Room):
         rsv = 0
         if not isPlain:
             payload, rsv = encodeMessage(self._transforms, payload)
-        return frameMessage(opcode, payload, self._config, self._nextMask, rsv)
+        return frameMessage(opcode, payload, self._config, self.nextMask, rsv)
 
     def _put(self, frames: Iterable[tuple[bytes, ...]]) -> None:
         self.outbox.messages += 1
@@ -384,7 +377,7 @@ class Connection(Room):
             self.outbox.putParts(parts)
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
-        self.outbox.putParts(frameParts(opcode, payload, self._nextMask(), flags))
+        self.outbox.putParts(frameParts(opcode, payload, self.nextMask(), flags))
 
 
 _ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))

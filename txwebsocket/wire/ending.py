@@ -29,9 +29,9 @@ class Ending:
         "_detail",
         "_discarded",
         "_dropped",
-        "_nextMask",
         "_received",
         "_sent",
+        "nextMask",
         "outbox",
         "state",
     )
@@ -39,7 +39,7 @@ class Ending:
     def __init__(self, nextMask: Callable[[], bytes]) -> None:
         self.outbox = Outbox()
         self.state = State.CONNECTING
-        self._nextMask = nextMask
+        self.nextMask = nextMask
         self._cause: CloseCause | None = None
         self._detail = ""
         self._sent: tuple[int | None, str] | None = None
@@ -139,7 +139,7 @@ class Ending:
     def _putClose(self, code: int | None, reason: str) -> None:
         payload = closePayload(code, reason)
         self._sent = parseClosePayload(payload)
-        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self._nextMask()))
+        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self.nextMask()))
 
     def _move(self, step: Step) -> None:
         self.state = advance(self.state, step)

@@ -71,13 +71,6 @@ class MessageAssembler:
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 
-def isSmall(message: object) -> bool:
-    """
-    Is this a message whose frame is made in one piece?
-    """
-    return isinstance(message, str | bytes) and len(message) <= SMALL_SIZE
-
-
 def openMessage(
     message: Frame, transforms: Sequence[Transform], limit: int
 ) -> str | bytes | Failed:

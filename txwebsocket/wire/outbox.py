@@ -31,12 +31,12 @@ class Outbox:
 
     __slots__ = (
         "_isClosed",
-        "_isDivided",
-        "_owed",
+        "_isMixed",
         "_queue",
         "frames",
         "messages",
         "outlet",
+        "owed",
         "room",
         "size",
         "taken",
@@ -44,11 +44,12 @@ class Outbox:
 
     def __init__(self) -> None:
         self.frames: list[bytes | tuple[bytes, ...]] = []
-        self._isDivided = False
+        # Whether there is more to take than frames that are whole.
+        self._isMixed = False
         # What was put before and could not be taken; a view is the rest of a frame.
         # Most connections have none, and an empty deque takes 700 bytes.
         self._queue: deque[Octets | tuple[bytes, ...]] | None = None
-        self._owed = b""
+        self.owed = b""
         self._isClosed = False
         self.size = self.taken = self.messages = self.room = 0
         self.outlet: Any = None
@@ -68,7 +69,7 @@ class Outbox:
             self.put(parts[0])
         else:
             self.frames.append(parts)
-            self._isDivided = True
+            self._isMixed = True
             self.size += sum(map(len, parts))
 
     def putLast(self, frame: bytes) -> None:
@@ -76,7 +77,7 @@ class Outbox:
         Add the close frame. Nothing follows it, and no pong is owed any more.
         """
         self.put(frame)
-        self._owed = b""
+        self.owed = b""
         self._isClosed = True
 
     def owe(self, pong: bytes) -> None:
@@ -84,20 +85,21 @@ class Outbox:
         Owe this frame, instead of the one owed before.
         """
         if not self._isClosed:
-            self._owed = pong
+            self.owed = pong
+            self._isMixed = True
 
     def hasSome(self) -> bool:
         """
         Is anything left to take?
         """
-        return bool(self.size or self._owed)
+        return bool(self.size or self.owed)
 
     def take(self, limit: int) -> list[Octets]:
         """
         Remove and return about ``limit`` bytes, at most: a small frame is not cut, so
         the last one may go beyond.
         """
-        if self.size > limit or self._isDivided or self._owed or self._queue:
+        if self._isMixed or self.size > limit:
             return self._takeSome(limit)
         taken: list[Any] = self.frames
         self.frames = []
@@ -113,7 +115,7 @@ class Outbox:
         size = sum(map(len, views))
         self._queue = deque([*views, *(self._queue or ()), *self.frames])
         self.frames = []
-        self._isDivided = False
+        self._isMixed = True
         self.size += size
         self.taken -= size
 
@@ -123,19 +125,18 @@ class Outbox:
         """
         size, self.size = self.size, 0
         self.frames = []
-        self._isDivided = False
+        self._isMixed = False
         self._queue = None
-        self._owed = b""
+        self.owed = b""
         return size
 
     def _takeSome(self, limit: int) -> list[Octets]:
         queue = self._queue or deque()
         queue.extend(self.frames)
         self.frames = []
-        self._isDivided = False
         taken: list[Octets] = []
         room = limit
-        while room > 0 and (queue or self._owed):
+        while room > 0 and (queue or self.owed):
             part = self._nextPart(queue)
             if len(part) > limit:
                 # A view, so that what is left is not copied each time.
@@ -145,13 +146,14 @@ class Outbox:
             taken.append(part)
             room -= len(part)
         self._queue = queue or None
+        self._isMixed = bool(queue or self.owed)
         self.size -= limit - room
         self.taken += limit - room
         return taken
 
     def _nextPart(self, queue: deque[Octets | tuple[bytes, ...]]) -> Octets:
-        if self._owed and not (queue and isinstance(queue[0], memoryview)):
-            owed, self._owed = self._owed, b""
+        if self.owed and not (queue and isinstance(queue[0], memoryview)):
+            owed, self.owed = self.owed, b""
             self.size += len(owed)
             return owed
         frame = queue.popleft()
