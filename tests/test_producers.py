@@ -649,26 +649,26 @@ class DeliveryTests(SynchronousTestCase):
     def test_paused(self) -> None:
         """
         A producer that is started within a hook is paused while it writes, before the
-        hook returns.
+        hook returns, be its messages large or small.
         """
-        for options in ({}, {"highWaterMark": 200 * KIB}):
-            producers: list[Greedy] = []
 
-            class Answering(Recorder):
-                def textMessageReceived(
-                    self, message: str, producers: Any = producers
-                ) -> None:
-                    producers.append(Greedy(self.connection))
-                    self.connection.registerProducer(producers[0], True)
-                    producers[0].resumeProducing()
+        class Answering(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                producer = Greedy(self.connection, size=int(message))
+                self.told.append(producer)
+                self.connection.registerProducer(producer, True)
+                producer.resumeProducing()
 
-            ends = Ends(Answering(), **options)
-            ends.peer.stall()
-            ends.peer.sendText("all of it, please")
-            [producer] = producers
-            self.assertTrue(producer.isPaused)
-            self.assertLess(producer.count, 50)
-            self.assertTrue(ends.connection.connected)
+        for size in (10 * KIB, 100):
+            for mark in (64 * KIB, 200 * KIB):
+                application = Answering()
+                ends = Ends(application, highWaterMark=mark)
+                ends.peer.stall()
+                ends.peer.sendText(str(size))
+                producer = application.told[-1]
+                self.assertTrue(producer.isPaused)
+                self.assertLess(producer.count * size, mark + 128 * KIB)
+                self.assertTrue(ends.connection.connected)
 
     def test_waiting(self) -> None:
         """
