@@ -442,7 +442,7 @@ class CompressionTestsMixin:
             for _ in range(2):
                 both.peer.send(both.frame(TEXT, message.encode()))
                 self.assertEqual(both.read(), [(TEXT, message.encode())])
-                passed.append(both.connection.traffic[2:])
+                passed.append(both.connection.traffic[2:4])
             (received, sent), (receivedAll, sentAll) = passed
             for first, second in ((received, receivedAll), (sent, sentAll)):
                 self.assertLess(first, 1300)
