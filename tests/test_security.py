@@ -23,7 +23,7 @@ from txwebsocket.wire.http import (
     MAX_HEADERS,
     MAX_INTERIM,
 )
-from txwebsocket.writer import HIGH_WATER
+from txwebsocket.writer import PORTION
 
 TOP = Path(__file__).resolve().parents[1]
 PAGE = TOP / "docs" / "howto" / "security.rst"
@@ -45,7 +45,7 @@ FIXED = {
     "the body of a refusal": (MAX_BODY_SIZE, "bytes"),
     "messages that wait for ``receive()``": (MAX_MESSAGES, ""),
     "a control frame's payload": (MAX_CONTROL_PAYLOAD, "bytes"),
-    "bytes a transport holds unsent": (HIGH_WATER, "bytes"),
+    "bytes a transport holds unsent": (PORTION, "bytes"),
 }
 IN_WORDS = {
     "a request's body",
@@ -73,7 +73,7 @@ def unitOf(option: str) -> str:
     """
     if option.endswith(("Timeout", "Interval", "Period", "Lifetime")):
         return "s"
-    return "bytes" if option.endswith(("Size", "Bytes")) else ""
+    return "bytes" if option.endswith(("Size", "Bytes", "Mark")) else ""
 
 
 def isNumber(value: object) -> bool:
