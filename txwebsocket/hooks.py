@@ -26,6 +26,8 @@ _NAMES = (
     "textMessageReceived",
 )
 
+_ALL = frozenset(_NAMES)
+
 # The sets of names that applications have: there are few of them.
 _found: dict[frozenset[str], frozenset[str]] = {}
 
@@ -49,7 +51,10 @@ class Hooks:
     textMessageReceived: Callable[[str], Any]
 
     def __init__(self, application: object) -> None:
-        names = frozenset(name for name in _NAMES if hasattr(application, name))
+        if isinstance(application, WebSocketProtocol):
+            names = _ALL
+        else:
+            names = frozenset(name for name in _NAMES if hasattr(application, name))
         self._application = application
         self._names = _found.setdefault(names, names)
 
