@@ -23,6 +23,7 @@ from sections.command import tryCommand
 from sections.curl import tryCurl
 from sections.deflate import tryDeflate
 from sections.embedding import tryEmbedding
+from sections.faults import tryFaults
 from sections.leading import tryLeading
 from sections.proxies import tryProxies
 from sections.pyodide import tryPyodide
@@ -47,6 +48,7 @@ _SECTIONS = {
     "command": (tryCommand, ("python websockets", "node ws")),
     "curl": (tryCurl, ("program curl",)),
     "twistd": (tryTwistd, ("python websockets", "program curl")),
+    "faults": (tryFaults, ("python OpenSSL",)),
     "leading": (tryLeading, ("node ws",)),
     "trust": (tryTrust, ("python websockets",)),
     "staying": (tryStaying, ("python websockets", "node ws")),
