@@ -519,14 +519,14 @@ class KeptTests(SynchronousTestCase):
         ends = Ends()
         ends.peer.stall()
         ends.connection.send(bytes(200 * KIB))
-        for waits in ("receive", "flushed", "ping"):
+        for waits in ("receive", "flushed", "drained", "ping"):
             Deferred.fromCoroutine(wait(getattr(ends.connection, waits)()))
         ends.peer.vanish()
-        for waits in ("receive", "flushed"):
+        for waits in ("receive", "flushed", "drained"):
             Deferred.fromCoroutine(wait(getattr(ends.connection, waits)()))
-        self.assertEqual(len(seen), 5)
+        self.assertEqual(len(seen), 7)
         gc.collect()
-        self.assertEqual([each() for each in seen], [None] * 5)
+        self.assertEqual([each() for each in seen], [None] * 7)
 
     def test_askingAgain(self) -> None:
         """
@@ -546,7 +546,7 @@ class KeptTests(SynchronousTestCase):
                         traceback, size = traceback.tb_next, size + 1
             return size
 
-        for kind in ("receive", "flushed"):
+        for kind in ("receive", "flushed", "drained"):
             asked = Deferred.fromCoroutine(ask(kind))
             self.assertLess(self.successResultOf(asked), 10)
 

@@ -315,6 +315,23 @@ class ProducerTests(RaisingTestCase):
                 self.assertEqual(producer.stops, 1)
                 self.assertServes()
 
+    def test_pulled(self) -> None:
+        """
+        So does a pull producer that fails to produce.
+        """
+        for way in AT_ONCE:
+            self.serve()
+            other = Recorder()
+            self.successResultOf(self.site.connect(application=other))
+            producer = Producer("resumeProducing", way)
+            self.made[0].connection.registerProducer(producer, False)
+            self.site.flush()
+            self.assertLoggedOnce()
+            self.assertEqual(other.report.receivedCode, 1011)
+            self.assertEqual(len(self.made[0].lost), 1)
+            self.assertEqual(producer.stops, 1)
+            self.assertServes()
+
     def test_atEnd(self) -> None:
         """
         One that fails to stop keeps nobody from hearing of the end.
@@ -632,14 +649,14 @@ class WaitingTests(RaisingTestCase):
         Who gives up for others too, as ``race`` does, keeps nobody from being told:
         neither those who are left nor the application.
         """
-        for name in ("ping", "flushed", "receive", "whenClosed"):
+        for name in ("ping", "flushed", "drained", "receive", "whenClosed"):
             self.serve()
             pull = name == "receive"
             recorder = Recorder()
             opening = self.site.connect(application=None if pull else recorder)
             connection = self.successResultOf(opening)
             self.made[0].connection.pause()
-            if name == "flushed":
+            if name in ("flushed", "drained"):
                 connection.send(bytes(500 * KIB))
             waiting: list[Deferred[Any]] = [
                 getattr(connection, name)() for _ in range(3)
@@ -657,11 +674,11 @@ class WaitingTests(RaisingTestCase):
         """
         Nor does it when what is waited for comes.
         """
-        for name in ("ping", "flushed"):
+        for name in ("ping", "flushed", "drained"):
             self.serve()
             connection = self.successResultOf(self.site.connect(application=Recorder()))
             self.made[0].connection.pause()
-            if name == "flushed":
+            if name != "ping":
                 connection.send(bytes(500 * KIB))
             waiting: list[Deferred[Any]] = [
                 getattr(connection, name)() for _ in range(3)
