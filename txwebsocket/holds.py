@@ -15,7 +15,7 @@ class Hold(IntFlag):
     NONE = 0
     #: The application asked for a pause.
     PAUSED = auto()
-    #: The application has not dealt with the last message yet.
+    #: The application deals with as many messages as it may at a time.
     HOOK = auto()
     #: Messages wait that nobody receives.
     INBOX = auto()
