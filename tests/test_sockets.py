@@ -26,7 +26,13 @@ from zope.interface import implementer_only
 from tests.memory import Recorder, Served, handshake
 from txwebsocket import ServerConfig, WebSocketProtocol, sockets
 from txwebsocket.connection import makeLink
-from txwebsocket.sockets import USUAL_READ, configureSocket, endTransport, readFor
+from txwebsocket.sockets import (
+    FLOOD_READ,
+    USUAL_READ,
+    configureSocket,
+    endTransport,
+    readFor,
+)
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.frames import encodeFrame
@@ -235,22 +241,39 @@ class ReadForTests(SynchronousTestCase):
         self.transport = Connection(socket.socket(), Protocol(), None)
         self.addCleanup(self.transport.socket.close)
 
-    def test_items(self) -> None:
+    def test_sizes(self) -> None:
         """
-        From who sends large frames 256 KiB are read at a time; from who sends small
-        ones, as much as by any transport.
+        From who sends large frames 256 KiB are read at a time; in a flood of tiny ones,
+        be they messages or fragments, 16 KiB; else as much as by any transport. What is
+        less than was asked for changes nothing, unless it is a flood.
         """
-        for items, size in ((0, 262144), (8, 262144), (9, USUAL_READ), (1, 262144)):
-            readFor(self.transport, items)
-            self.assertEqual(self.transport.bufferSize, size)
-        self.assertEqual(USUAL_READ, Connection.bufferSize)
+        most, usual, least = 256 * 1024, 64 * 1024, 16 * 1024
+        for size, items, expected in (
+            (usual, 0, most),
+            (most, 8, most),
+            (most, 9, usual),
+            (usual, 8, most),
+            (usual, 9, usual),
+            (usual, 1024, usual),
+            (usual, 1025, least),
+            (least, 250, usual),
+            (least, 257, least),
+            (least, 0, most),
+            (30_000, 9, most),
+            (30_000, 5000, least),
+            (20_000, 100, usual),
+            (30_000, 1, usual),
+        ):
+            readFor(self.transport, size, items)
+            self.assertEqual(self.transport.bufferSize, expected, (size, items))
+        self.assertEqual((USUAL_READ, FLOOD_READ), (Connection.bufferSize, least))
 
     def test_others(self) -> None:
         """
         Another kind of transport reads as it will.
         """
         transport = MemoryTransport(Clock())
-        readFor(transport, 0)
+        readFor(transport, USUAL_READ, 0)
         self.assertEqual(transport.bufferSize, 65536)
 
     def sizes(self, data: bytes) -> list[int]:
@@ -279,13 +302,22 @@ class ReadForTests(SynchronousTestCase):
 
     def test_flood(self) -> None:
         """
-        A flood of small frames comes in reads of the usual size, but for the one in
-        which it begins.
+        A flood of tiny messages comes in small reads, but for the one in which it
+        begins, so that others have their turn; and large frames after it in large ones.
         """
-        flood = encodeFrame(Opcode.TEXT, b"", b"mask") * 200_000
-        self.assertEqual(max(self.sizes(flood)), USUAL_READ)
-        large = encodeFrame(Opcode.BINARY, bytes(300_000), b"mask")
-        self.assertEqual(self.sizes(large + flood)[2:4], [USUAL_READ, USUAL_READ])
+        flood = encodeFrame(Opcode.TEXT, b"", b"mask") * 100_000
+        large = encodeFrame(Opcode.BINARY, bytes(600_000), b"mask")
+        self.assertEqual({*self.sizes(flood)[1:-1]}, {FLOOD_READ})
+        self.assertEqual(self.sizes(large + flood)[4:7], [FLOOD_READ] * 3)
+        self.assertEqual(self.sizes(flood[:66_000] + large * 3)[3:5], [262144] * 2)
+
+    def test_fragments(self) -> None:
+        """
+        So does a flood of tiny fragments, of which no message is the end.
+        """
+        flood = encodeFrame(Opcode.TEXT, b"", b"mask", 0)
+        flood += encodeFrame(Opcode.CONTINUATION, b"x", b"mask", 0) * 30_000
+        self.assertEqual({*self.sizes(flood)[1:-1]}, {FLOOD_READ})
 
 
 class ServedTests(SynchronousTestCase):

@@ -26,9 +26,16 @@ USUAL_READ = 64 * 1024
 Bytes that are read at a time, at most, as Twisted does by itself.
 """
 
-# The same from who sends large frames; other connections have their turn, too.
+FLOOD_READ = 16 * 1024
+"""
+The same from who floods us with tiny messages: a few thousand of them take so long that
+others notice, who have their turn between two reads.
+"""
+
+# The same from who sends large frames; others have their turn, too.
 _MOST_READ = 256 * 1024
 _FEW_ITEMS = 8
+_TINY = 64
 
 _CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
 
@@ -97,15 +104,20 @@ def sendBy(outlet: socket.socket, pieces: Sequence[Octets]) -> int:
         return 0
 
 
-def readFor(transport: Any, items: int) -> None:
+def readFor(transport: Any, size: int, items: int) -> None:
     """
     Have a transport read more at a time if what it read last, all that it asked for,
-    was large frames; and less again if it was many small ones, of which each takes
-    memory and time.
+    was large frames; and less in a flood of tiny ones, of which each takes memory and
+    time.
 
-    :param items: how many there were.
+    :param size: how much it has read last.
+    :param items: how many messages and frames there were in it.
     """
-    if isinstance(transport, tcp.Connection):
+    if not isinstance(transport, tcp.Connection):
+        return
+    if items * _TINY > size:
+        transport.bufferSize = FLOOD_READ
+    elif size >= min(transport.bufferSize, USUAL_READ):
         transport.bufferSize = _MOST_READ if items <= _FEW_ITEMS else USUAL_READ
 
 
