@@ -80,6 +80,7 @@ from txwebsocket import (
     WebSocketRouterRequest,
     WebSocketServer,
     WebSocketServerFactory,
+    WebSocketSite,
     WebSocketStreamClientEndpoint,
     WebSocketStreamFactory,
     WebSocketStreamServerEndpoint,
@@ -308,11 +309,14 @@ def serve(reactor: IReactorTime, site: Site) -> None:
     ServerConfig(origins=INSECURE_ANY_ORIGIN)
     ServerConfig(origins=lambda origin: origin.endswith(".example.com"))
     assert_type(replace(config, openTimeout=1.5), ServerConfig)
+    ServerConfig(maxLifetime=3600, lifetimeJitter=0)
     root = Resource()
     root.putChild(b"echo", WebSocketResource(Echo))
     root.putChild(b"chat", WebSocketResource(chat, config, page=Resource()))
     root.putChild(b"later", WebSocketResource(later, clock=reactor))
     root.putChild(b"old", WebSocketResource(serverFactory))
+    strict: Site = WebSocketSite(root, reactor=reactor)
+    strict.stopFactory()
     server = WebSocketServer(callbacks, config, onConnect=lambda each: each.send("hi"))
     server.mount(site)
     server.broadcast("hello")
