@@ -65,6 +65,7 @@ class Peer:
             "rsv": self.rsv,
             "slack": choice((0, 0, 1, 40, 2**70)),
             "whole": self.random.random() < 0.8,
+            "pieces": self.random.random() < 0.3,
         }
 
     def stream(self) -> bytes:

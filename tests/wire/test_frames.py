@@ -40,6 +40,22 @@ def typed(items: Iterable[Item]) -> list[tuple[type, Item]]:
     return [(type(item), item) for item in items]
 
 
+def joined(items: Iterable[Item]) -> list[Item]:
+    """
+    The items with the fragments joined that follow one another.
+    """
+    found: list[Item] = []
+    for item in items:
+        last = found[-1] if found else None
+        if isinstance(item, Frame) and item.opcode == CONTINUATION:
+            if isinstance(last, Frame) and not last.fin:
+                payload = last.payload + item.payload
+                found[-1] = last._replace(payload=payload, fin=item.fin)
+                continue
+        found.append(item)
+    return found
+
+
 class FrameReaderTestsMixin:
     """
     What both readers and both framers promise.
@@ -67,7 +83,7 @@ class FrameReaderTestsMixin:
             **options,
         )
 
-    def read(self, pieces: Iterable[bytes], **options: int) -> list[Item]:
+    def read(self, pieces: Iterable[bytes], /, **options: int) -> list[Item]:
         """
         All that a new reader finds in these pieces.
         """
@@ -414,6 +430,111 @@ class FrameReaderTestsMixin:
         self.assertFails(rawFrame(TEXT, b"a\xc3"), 1007, whole=False)
         self.assertFails(b"\x80", whole=False)
         self.assertFails(rawHead(BINARY, 11), 1009, whole=False, maxMessageSize=10)
+
+    # Payloads in pieces
+
+    def assertReadsPieces(
+        self, data: bytes, expected: list[Item], most: int | None = None, **options: int
+    ) -> None:
+        """
+        However ``data`` is cut, this is found in it when fragments are joined again.
+        """
+        for pieces in everySplit(data, most):
+            found = self.read(pieces, pieces=True, **options)
+            self.assertEqual(joined(found), expected)
+
+    def test_pieces(self) -> None:
+        """
+        In pieces a payload comes out as it arrives, as fragments of its message: the
+        first has its opcode and bits, the last its end.
+        """
+        for mask in (b"", MASK):
+            head = rawHead(BINARY, 10, rsv=RSV1, mask=mask)
+            payload = xor(b"0123456789", mask) if mask else b"0123456789"
+            reader = self.makeReader(masked=bool(mask), rsv=RSV1, pieces=True)
+            self.assertEqual(reader.feed(head), [])
+            found = [reader.feed(payload[:3])]
+            found += [reader.feed(payload[3:4]), reader.feed(payload[4:])]
+            expected: list[list[Item]] = [
+                [Frame(BINARY, b"012", False, RSV1)],
+                [Frame(CONTINUATION, b"3", False)],
+                [Frame(CONTINUATION, b"456789")],
+            ]
+            self.assertEqual(found, expected)
+            types = {type(item.payload) for [item] in found if isinstance(item, Frame)}
+            self.assertEqual(types, {bytes})
+
+    def test_piecesAnySplit(self) -> None:
+        """
+        However the network cuts them, messages in pieces carry the same, and control
+        frames come out between them as they are.
+        """
+        for mask in (b"", MASK):
+            data = (
+                rawFrame(TEXT, "aé€😀".encode() * 3, mask=mask)
+                + rawFrame(PING, b"ping", mask=mask)
+                + rawFrame(BINARY, b"", mask=mask)
+                + rawFrame(BINARY, b"one", fin=False, mask=mask)
+                + rawFrame(PONG, b"pong", mask=mask)
+                + rawFrame(CONTINUATION, b"", fin=False, mask=mask)
+                + rawFrame(CONTINUATION, b"two" * 50, mask=mask)
+                + rawFrame(TEXT, b"end", mask=mask)
+            )
+            expected: list[Item] = [
+                Frame(TEXT, "aé€😀".encode() * 3),
+                Frame(PING, b"ping"),
+                Frame(BINARY),
+                Frame(BINARY, b"one", False),
+                Frame(PONG, b"pong"),
+                Frame(CONTINUATION, b"two" * 50),
+                Frame(TEXT, b"end"),
+            ]
+            self.assertReadsPieces(data, expected, masked=bool(mask))
+
+    def test_piecesChecked(self) -> None:
+        """
+        The rules are the same for messages in pieces, and text is refused at its first
+        bad byte.
+        """
+        cases = [
+            (rawHead(TEXT, 500) + b"a\xff", 1007),
+            (rawHead(TEXT, 500) + b"a\xed\xa0", 1007),
+            (rawFrame(TEXT, b"a\xc3"), 1007),
+            (rawFrame(TEXT, b"\xc3", fin=False) + rawFrame(CONTINUATION), 1007),
+            (rawFrame(TEXT, b"a") + b"\x80", 1002),
+            (rawFrame(BINARY, b"a", fin=False) + b"\x82", 1002),
+            (rawHead(BINARY, 1025), 1009),
+            (rawFrame(BINARY, b"a" * 1000, fin=False) + rawHead(0, 25), 1009),
+        ]
+        for data, code in cases:
+            for pieces in everySplit(data, 60):
+                failure = self.read(pieces, pieces=True, maxMessageSize=1024)[-1]
+                self.assertIsInstance(failure, Failed)
+                self.assertEqual(failure[0], code)
+
+    def test_piecesWanted(self) -> None:
+        """
+        What is missing of a frame is wanted, whatever came out of it already.
+        """
+        reader = self.makeReader(pieces=True)
+        reader.feed(rawHead(BINARY, 1000) + b"1234")
+        self.assertEqual(reader.wanted(), 996)
+
+    def test_piecesNotKept(self) -> None:
+        """
+        In pieces nothing of a payload is kept, however large its message is.
+        """
+        reader = self.makeReader(pieces=True, masked=True, maxMessageSize=2**40)
+        piece = b"x" * 2**16
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        reader.feed(rawHead(BINARY, 2**40, mask=MASK))
+        for _ in range(64):
+            [part] = reader.feed(piece)
+            self.assertEqual(len(part[1]), 2**16)
+        del part
+        self.assertLess(tracemalloc.get_traced_memory()[0], 16 * 1024)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1024 * 1024)
 
     # Sizes
 

@@ -143,6 +143,7 @@ typedef struct {
     uint8_t rsvAllowed;
     bool isMasked;
     bool isWhole;
+    bool isInPieces;
 
     bool isDeaf;
     bool isFeeding;
@@ -431,19 +432,46 @@ static Progress finish(FrameReader *reader, Chunk *chunk)
     return progress;
 }
 
+/* Nothing of such a payload is kept from one chunk to the next. */
+static bool isPiece(FrameReader *reader)
+{
+    return reader->isInPieces && !(reader->opcode & CONTROL);
+}
+
+/* Deliver what there is of a payload as a fragment; another one continues it. */
+static Progress givePart(FrameReader *reader, Chunk *chunk)
+{
+    PyObject *part = reader->payload;
+    bool fin = reader->fin;
+    reader->payload = NULL;
+    reader->fin = false;
+    Progress progress = addFrame(reader, chunk, part);
+    reader->fin = fin;
+    reader->opcode = CONTINUATION;
+    reader->rsv = 0;
+    return progress;
+}
+
 /* A payload that arrives in parts gets room for a little, then for eight times what is
    there: what is announced costs nothing. As it never gets more than its own size, it
    fills its room in the end, and is not copied once more. */
 #define LEAST_ROOM 1024
 #define GROWTH 8
 
-static bool makeRoom(FrameReader *reader, int64_t arrived, int64_t needed)
+static int64_t roomFor(FrameReader *reader, int64_t needed)
 {
-    if (reader->payload != NULL && needed <= reader->room) return true;
     int64_t room = reader->length;
+    if (isPiece(reader)) return needed;
     if (room > LEAST_ROOM && room / GROWTH > needed) {
         room = MAXIMUM(LEAST_ROOM, needed * GROWTH);
     }
+    return room;
+}
+
+static bool makeRoom(FrameReader *reader, int64_t arrived, int64_t needed)
+{
+    if (reader->payload != NULL && needed <= reader->room) return true;
+    int64_t room = roomFor(reader, needed);
     PyObject *payload = (Py_ssize_t)room == room
                             ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)
                             : PyErr_NoMemory();
@@ -461,9 +489,9 @@ static bool makeRoom(FrameReader *reader, int64_t arrived, int64_t needed)
 static Progress takePart(FrameReader *reader, Chunk *chunk, int64_t missing)
 {
     size_t size = (size_t)MINIMUM((uint64_t)missing, chunk->left);
-    int64_t arrived = reader->length - missing;
-    if (!makeRoom(reader, arrived, arrived + (int64_t)size)) return OVER;
-    uint8_t *part = octetsOf(reader->payload) + arrived;
+    int64_t arrived = reader->length - missing, kept = isPiece(reader) ? 0 : arrived;
+    if (!makeRoom(reader, kept, kept + (int64_t)size)) return OVER;
+    uint8_t *part = octetsOf(reader->payload) + kept;
     copyMasked(part, chunk->next, size, reader->isMasked ? reader->key : NULL,
                (size_t)arrived);
     /* A message that is here at once is decoded, which tells as much. */
@@ -474,7 +502,8 @@ static Progress takePart(FrameReader *reader, Chunk *chunk, int64_t missing)
     }
     skip(chunk, size);
     reader->missing = missing - (int64_t)size;
-    return reader->missing > 0 ? ON : finish(reader, chunk);
+    if (reader->missing == 0) return finish(reader, chunk);
+    return isPiece(reader) ? givePart(reader, chunk) : ON;
 }
 
 static Progress takeFrame(FrameReader *reader, Chunk *chunk)
@@ -585,12 +614,13 @@ static bool readLimits(FrameReader *reader, PyObject *frameSize, PyObject *messa
 static PyObject *newReader(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {
-        "masked", "maxFrameSize", "maxMessageSize", "rsv", "slack", "whole", NULL};
-    int masked = -1, rsv = 0, whole = 1;
+        "masked", "maxFrameSize", "maxMessageSize", "rsv",
+        "slack",  "whole",        "pieces",         NULL};
+    int masked = -1, rsv = 0, whole = 1, pieces = 0;
     PyObject *frameSize = NULL, *messageSize = NULL, *slack = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOiOp:FrameReader", names,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOiOpp:FrameReader", names,
                                      &masked, &frameSize, &messageSize, &rsv, &slack,
-                                     &whole)) {
+                                     &whole, &pieces)) {
         return NULL;
     }
     if (masked < 0 || frameSize == NULL || messageSize == NULL) {
@@ -607,7 +637,8 @@ static PyObject *newReader(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     reader->module = PyType_GetModuleState(type);
     reader->rsvAllowed = rsv & RSV;
     reader->isMasked = masked;
-    reader->isWhole = whole;
+    reader->isWhole = whole && !pieces;
+    reader->isInPieces = pieces;
     return self;
 }
 
@@ -631,8 +662,8 @@ static PyMethodDef readerMethods[] = {
 
 static PyType_Slot readerSlots[] = {
     {Py_tp_doc,
-     "FrameReader(*, masked, maxFrameSize, maxMessageSize, rsv=0, slack=0, whole=True)"
-     "\n--\n\nCut the bytes of one connection into messages and frames."},
+     "FrameReader(*, masked, maxFrameSize, maxMessageSize, rsv=0, slack=0, whole=True, "
+     "pieces=False)\n--\n\nCut the bytes of one connection into messages and frames."},
     {Py_tp_new, newReader},
     {Py_tp_dealloc, freeReader},
     {Py_tp_methods, readerMethods},

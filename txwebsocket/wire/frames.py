@@ -98,11 +98,15 @@ class FrameReader:
         ``maxMessageSize``, since what is incompressible grows a little.
     :param whole: whether to deliver plain messages as ``str`` and ``bytes``. If false,
         each frame comes out as a :class:`Frame`.
+    :param pieces: whether to keep nothing of a payload that is arriving: what a chunk
+        has of it comes out at the end of the chunk, as a fragment of its own. Messages
+        are not delivered whole then.
     """
 
     __slots__ = (
         "_fin",
         "_isDeaf",
+        "_isInPieces",
         "_isMarked",
         "_isMasked",
         "_isPlainText",
@@ -131,13 +135,15 @@ class FrameReader:
         rsv: int = 0,
         slack: int = 0,
         whole: bool = True,
+        pieces: bool = False,
     ) -> None:
         self._isMasked = masked
         self._maxMarkedSize = maxMessageSize + slack
         self._maxFrameSize = maxFrameSize
         self._maxMessageSize = maxMessageSize
         self._rsvAllowed = rsv
-        self._isWhole = whole
+        self._isWhole = whole and not pieces
+        self._isInPieces = pieces
         self._isDeaf = False
         # What is left of a chunk that ended inside a frame's head: 13 bytes at most.
         self._rest = b""
@@ -306,11 +312,25 @@ class FrameReader:
         self._payload += part
         if len(part) < missing:
             self._missing = missing - len(part)
+            if self._isInPieces and self._opcode < _CONTROL:
+                self._givePart(items)
             return len(chunk)
         payload, self._payload = self._payload, bytearray()
         self._missing = None
         self._finish(payload, items, isChecked=True)
         return position + missing
+
+    def _givePart(self, items: list[Item]) -> None:
+        """
+        Deliver what there is of a payload as a fragment; another one continues it.
+        """
+        part = bytes(self._payload)
+        if part:
+            items.append(Frame(self._opcode, part, False, self._rsv))
+            self._opcode, self._rsv = int(_CONTINUATION), 0
+            turn = len(part) & 3
+            self._key = self._key[turn:] + self._key[:turn]
+            self._payload.clear()
 
     def _finish(
         self, payload: bytes | bytearray, items: list[Item], isChecked: bool = False
