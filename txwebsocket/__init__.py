@@ -25,6 +25,7 @@ from txwebsocket.wire.extensions import (
     Agreement,
     ExtensionFactory,
     MessageTooBig,
+    PieceTransform,
     Transform,
 )
 from txwebsocket.wire.grammar import Extension
@@ -50,12 +51,14 @@ if sys.platform != "emscripten":
         ProxyRejected,
     )
     from txwebsocket.frame import WebSocketFrame
+    from txwebsocket.incoming import IncomingMessage
     from txwebsocket.interfaces import (
         WebSocketClientFactory,
         WebSocketProtocol,
         WebSocketServerFactory,
         WebSocketTransport,
     )
+    from txwebsocket.outgoing import OutgoingMessage
     from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
     from txwebsocket.reconnecting import WebSocketConnections
     from txwebsocket.request import WebSocketRequest
@@ -97,6 +100,7 @@ __all__ = [
     "ExtensionFactory",
     "HTTPProxyEndpoint",
     "HandshakeError",
+    "IncomingMessage",
     "InsecureTLSPolicy",
     "InvalidAccess",
     "InvalidState",
@@ -107,6 +111,8 @@ __all__ = [
     "OpeningFailed",
     "OpeningStep",
     "OpeningTimedOut",
+    "OutgoingMessage",
+    "PieceTransform",
     "ProxyFailed",
     "ProxyRejected",
     "ReconnectConfig",

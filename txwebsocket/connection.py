@@ -7,6 +7,7 @@ An open WebSocket, as its users see it.
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -22,11 +23,13 @@ from zope.interface import implementer
 
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
+from txwebsocket.incoming import IncomingMessage
 from txwebsocket.link import Link
+from txwebsocket.outgoing import OutgoingMessage, Pieces, sendPieces
 from txwebsocket.sockets import peerCertificate
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.control import checkClose
-from txwebsocket.wire.errors import ConnectionClosed
+from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
@@ -206,6 +209,39 @@ class WebSocketConnection:
         finally:
             self._link.settle()
 
+    def startMessage(
+        self, *, isText: bool = False, compress: bool = True
+    ) -> OutgoingMessage:
+        """
+        Begin a message that is sent in pieces, whose length need not be known.
+
+        :param isText: whether the pieces are ``str``; else they are like ``bytes``.
+        :param compress: whether extensions may compress it.
+        :raises ConnectionClosed: as :meth:`send` does.
+        :raises InvalidState: likewise.
+        """
+        return OutgoingMessage(self._link, isText, not compress)
+
+    def sendPieces(
+        self, pieces: Pieces, *, isText: bool | None = None, compress: bool = True
+    ) -> Deferred[None]:
+        """
+        Send a message in pieces, no faster than the peer reads: the next piece is asked
+        for when the one before is :meth:`flushed`.
+
+        :param pieces: an iterable, or an asynchronous one, such as an
+            :class:`IncomingMessage`; all of them ``str``, or all like ``bytes``.
+        :param isText: which of the two; None goes by the first, and by binary if there
+            are none.
+        :param compress: whether extensions may compress it.
+        :return: a Deferred that fires when the last piece has been taken. It fails with
+            what :meth:`startMessage` and :meth:`OutgoingMessage.write` raise, and with
+            what the pieces raise. If some have been sent by then, or it is cancelled,
+            the connection is closed with 1011.
+        """
+        sending = sendPieces(self._link, pieces, isText, not compress)
+        return Deferred.fromCoroutine(sending)
+
     def fragmentAndSend(self, frame: WebSocketFrame) -> None:
         """
         Send the payload of a text or binary frame as a message, in as many frames as
@@ -313,14 +349,39 @@ class WebSocketConnection:
         :return: a Deferred that fails with :exc:`ConnectionClosed` when there are no
             more. Cancelling it loses no message.
         """
-        return self._link.inbox.receive()
+        return self._link.receive()
+
+    def nextMessage(self) -> Deferred[IncomingMessage]:
+        """
+        The next message, in pull style and in pieces: as soon as it begins. What is
+        left of the one before is discarded.
+
+        :return: a Deferred that fails with :exc:`ConnectionClosed` when there are no
+            more. Cancelling it loses no message.
+        :raises InvalidState: if the option ``streamMessages`` is off.
+        """
+        if self._link.incoming is None:
+            raise InvalidState("messages come in pieces if streamMessages is True")
+        return self._link.incoming.nextMessage()
+
+    async def messages(self) -> AsyncIterator[IncomingMessage]:
+        """
+        All messages from now on, as :meth:`nextMessage` gives them. This ends at a
+        clean close, and raises :exc:`ConnectionClosed` otherwise.
+        """
+        try:
+            while True:
+                yield await self.nextMessage()
+        except ConnectionClosed as closed:
+            if not closed.report.wasClean:
+                raise
 
     def __aiter__(self) -> WebSocketConnection:
         return self
 
     async def __anext__(self) -> str | bytes:
         try:
-            return await self._link.inbox.receive()
+            return await self._link.receive()
         except ConnectionClosed as closed:
             if closed.report.wasClean:
                 raise StopAsyncIteration from None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +22,7 @@ from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, asDeferred, introduce
 from txwebsocket.inbox import Inbox
+from txwebsocket.incoming import Incoming, IncomingMessage
 from txwebsocket.pings import Pings
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.connection import Connection
@@ -52,6 +54,7 @@ class Delivery(ABC):
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
+    :ivar incoming: the messages that are received in pieces; None if they are not.
     :ivar pings: what waits for a pong.
     :ivar writer: what hands the outbox to the transport.
     :ivar report: how the connection ended, once it has.
@@ -76,6 +79,7 @@ class Delivery(ABC):
         self.isPulled = True
         self.isDelivering = False
         self._inbox: Inbox | None = None
+        self.incoming = Incoming(self) if config.streamMessages else None
         self._hooks = NO_HOOKS
         self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
         self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
@@ -117,6 +121,19 @@ class Delivery(ABC):
             if self.report is not None:
                 self._inbox.end(partial(closedError, self.report))
         return self._inbox
+
+    def receive(self) -> Deferred[str | bytes]:
+        """
+        The next whole message, in pull style.
+        """
+        source = self.inbox if self.incoming is None else self.incoming
+        return source.receive()
+
+    def messageStarted(self, message: IncomingMessage) -> Any:
+        """
+        Tell the application of a message that it gets in pieces.
+        """
+        return self._hooks.messageStarted(message)
 
     def deliver(self) -> None:
         """
@@ -195,6 +212,9 @@ class Delivery(ABC):
             self.pings.answer(event.payload)
             return self._hooks.pongReceived(event.payload)
         elif isinstance(event, Frame):
+            if self.incoming is not None:
+                self.incoming.take(event)
+                return None
             return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
         return None
 

@@ -23,3 +23,5 @@ class Hold(IntFlag):
     WRITER = auto()
     #: Whoever accepted the connection shall have it before the first message.
     START = auto()
+    #: Pieces of messages wait that nobody takes.
+    PIECES = auto()

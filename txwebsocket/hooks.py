@@ -18,6 +18,7 @@ _NAMES = (
     "bytesMessageReceived",
     "connectionLost",
     "frameReceived",
+    "messageStarted",
     "messagesDropped",
     "negotiationFinished",
     "negotiationStarted",
@@ -57,6 +58,14 @@ class Hooks:
             names = frozenset(name for name in _NAMES if hasattr(application, name))
         self._application = application
         self._names = _found.setdefault(names, names)
+
+    def messageStarted(self, message: Any) -> Any:
+        """
+        Tell it of a message in pieces; if it takes none, of the whole one.
+        """
+        if "messageStarted" in self._names:
+            return self._application.messageStarted(message)  # type: ignore[attr-defined]
+        return WebSocketProtocol.messageStarted(self, message)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         # Bound when it is needed: eight bound methods take more than all else here.

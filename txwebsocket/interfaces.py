@@ -10,6 +10,7 @@ written for it moves here by changing an import. What is more than that is optio
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -101,6 +102,23 @@ class WebSocketProtocol:
         """
         A binary message arrived.
         """
+
+    async def messageStarted(self, message: Any) -> None:
+        """
+        A message has begun to arrive. This is called instead of the two above, if
+        ``streamMessages`` is on. Unless it is overridden, it waits for the whole
+        message, and calls one of them.
+
+        What is left of the message when this is over is discarded, but for what goes to
+        a consumer. The next message waits for that.
+
+        :param message: an :class:`IncomingMessage`.
+        """
+        whole = await message.whole()
+        hook = self.textMessageReceived if message.isText else self.bytesMessageReceived
+        result = hook(whole)
+        if isawaitable(result):
+            await result
 
     def frameReceived(self, frame: Any) -> Waited:
         """

@@ -118,7 +118,7 @@ class Link(Delivery):
         """
         self._lastHeard = self.clock.seconds()
         items = self.wire.read(data)
-        if len(data) >= FLOOD_READ:
+        if len(data) >= FLOOD_READ and self.incoming is None:
             readFor(self.transport, len(data), len(items))
         self.deliverNow(items)
 
@@ -137,6 +137,8 @@ class Link(Delivery):
         self.writer.end(makeError)
         if self._inbox is not None:
             self._inbox.end(makeError)
+        if self.incoming is not None:
+            self.incoming.end(makeError)
         self.pings.end(makeError)
         self._sayGoodbye(report)
         closed, self._closed = self._closed, []

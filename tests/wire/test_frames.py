@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -40,20 +41,19 @@ def typed(items: Iterable[Item]) -> list[tuple[type, Item]]:
     return [(type(item), item) for item in items]
 
 
-def joined(items: Iterable[Item]) -> list[Item]:
+def joined(items: Iterable[Any]) -> list[Item]:
     """
     The items with the fragments joined that follow one another.
     """
-    found: list[Item] = []
+    found: list[Any] = [None]
     for item in items:
-        last = found[-1] if found else None
-        if isinstance(item, Frame) and item.opcode == CONTINUATION:
-            if isinstance(last, Frame) and not last.fin:
-                payload = last.payload + item.payload
-                found[-1] = last._replace(payload=payload, fin=item.fin)
-                continue
-        found.append(item)
-    return found
+        last = found[-1]
+        if isinstance(last, Frame) and item[:1] == (CONTINUATION,) and not last.fin:
+            payload, fin = last.payload + item[1], item[2]
+            found[-1] = last._replace(payload=payload, fin=fin)
+        else:
+            found.append(item)
+    return found[1:]
 
 
 class FrameReaderTestsMixin:

@@ -29,6 +29,7 @@ SIZES = (
 )
 FLAGS = (
     "assembleFragments",
+    "streamMessages",
     "fragmentOutgoingMessages",
     "keepalive",
     "dropConnectionOnKeepaliveTimeout",
@@ -199,6 +200,16 @@ class ConnectionConfigTests(OptionsTestCase):
                 ValueError, kind, extensions=[Deflate()], assembleFragments=False
             )
             self.assertIn("assembleFragments", str(error))
+
+    def test_streamMessages(self) -> None:
+        """
+        Who takes frames does not take messages in pieces, too.
+        """
+        for kind in KINDS:
+            error = self.assertRaises(
+                ValueError, kind, streamMessages=True, assembleFragments=False
+            )
+            self.assertIn("streamMessages", str(error))
 
     def test_unknown(self) -> None:
         """

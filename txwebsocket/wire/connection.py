@@ -34,6 +34,7 @@ from txwebsocket.wire.messages import (
 )
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outgoing import checkOutgoing
+from txwebsocket.wire.pieces import PieceDecoder, PieceEncoder
 from txwebsocket.wire.report import Traffic
 from txwebsocket.wire.room import Owner, Room
 from txwebsocket.wire.speedups import FrameReader, encodeFrame
@@ -63,6 +64,7 @@ class Connection(Room):
 
     __slots__ = (
         "_assembler",
+        "_encoder",
         "_reader",
         "_transforms",
         "bytesReceived",
@@ -85,6 +87,7 @@ class Connection(Room):
         self.isWithinMessage = False
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
+        self._encoder: PieceEncoder | None = None
         self.waiting: list[Item] = []
         self.messagesReceived = self.bytesReceived = 0
 
@@ -125,6 +128,7 @@ class Connection(Room):
             rsv=rsv,
             slack=config.maxReceivedMessageSize // 8 + 1024 if rsv else 0,
             whole=config.assembleFragments,
+            pieces=config.streamMessages,
         )
 
     def _agreedBits(self) -> int:
@@ -186,6 +190,22 @@ class Connection(Room):
         self._discarded += endsMessage(event)
         return None
 
+    def decoderFor(self, first: Frame) -> PieceDecoder:
+        """
+        What makes pieces of a message that is received in fragments.
+
+        :param first: the first of them. What went wrong is for :meth:`failFor`.
+        """
+        return PieceDecoder(
+            first, self._transforms, self._config.maxReceivedMessageSize
+        )
+
+    def failFor(self, failure: Failed) -> None:
+        """
+        End the connection because of what the peer has sent.
+        """
+        self._takeFailure(failure)
+
     def nextEvent(self) -> Event | None:
         """
         Remove and return the next thing that happened, or None.
@@ -199,7 +219,7 @@ class Connection(Room):
     def _takeFrame(self, frame: Frame) -> Event | None:
         opcode = frame.opcode
         if opcode < _CONTROL:
-            if not self._config.assembleFragments:
+            if self._config.streamMessages or not self._config.assembleFragments:
                 return frame
             if self._assembler is None:
                 self._assembler = MessageAssembler()
@@ -268,6 +288,8 @@ class Connection(Room):
         size = len(frame.payload)
         self._makeRoom(size)
         self.checkOpen()
+        if self._encoder is not None and frame.opcode < _CONTROL:
+            raise ValueError("a message that is sent in pieces has not ended")
         checkOutgoing(frame, self.isWithinMessage, self._agreedBits())
         if frame.opcode not in _WHOLE or not frame.fin:
             self._checkRoom(size)
@@ -278,6 +300,53 @@ class Connection(Room):
             self._noteRoom()
         self.outbox.messages += endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
+
+    def startMessage(self, isText: bool, isPlain: bool = False) -> None:
+        """
+        Begin to send a message in pieces; see :meth:`sendPiece`.
+
+        :param isPlain: send it without what extensions would do to it.
+        :raises InvalidState: as :meth:`send` does.
+        :raises ConnectionClosed: likewise.
+        """
+        self._checkMessage()
+        transforms = () if isPlain else self._transforms
+        self._encoder = PieceEncoder(_TEXT if isText else _BINARY, transforms)
+        self.isWithinMessage = True
+        self._noteRoom()
+
+    def sendPiece(self, piece: bytes, isLast: bool) -> None:
+        """
+        Send a piece of the message that was started, as a frame of its own.
+
+        :raises InvalidState: if none was.
+        :raises ConnectionClosed: as :meth:`send` does.
+        :raises BufferFull: if more waits than ``maxBufferedBytes``, and the policy is
+            not to close. Nothing of the piece is sent then.
+        """
+        self._makeRoom(len(piece))
+        self.checkOpen()
+        if self._encoder is None:
+            raise InvalidState("no message was started")
+        self._checkRoom(len(piece))
+        self._putFrame(*self._encoder.encode(piece, isLast))
+        if isLast:
+            self.outbox.messages += 1
+            self._leaveMessage()
+
+    def takeMessageBack(self) -> bool:
+        """
+        Give up the message that is sent in pieces; tell whether nothing of it was sent.
+        """
+        if self._encoder is None or self._encoder.hasBegun:
+            return False
+        self._leaveMessage()
+        return True
+
+    def _leaveMessage(self) -> None:
+        self._encoder = None
+        self.isWithinMessage = False
+        self._noteRoom()
 
     def sendShared(
         self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[bytes, ...]]]
@@ -337,6 +406,7 @@ class Connection(Room):
             self._transforms = ()
             self._reader = self._makeReader()
             self._assembler = None
+            self._encoder = None
 
     def traffic(self) -> Traffic:
         """
@@ -353,7 +423,7 @@ class Connection(Room):
     def _checkMessage(self) -> None:
         self.checkOpen()
         if self.isWithinMessage:
-            raise InvalidState("a message sent frame by frame has not ended (fin)")
+            raise InvalidState("a message sent in frames or pieces has not ended")
 
     def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> bool:
         self._makeRoom(len(payload))

@@ -5,13 +5,14 @@ permessage-deflate, the compression of messages (RFC 7692).
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from txwebsocket.wire.extensions import Agreement, MessageTooBig
 from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.inflating import MAX_ENDS, TAIL, Inflation, lastBytes
 
 _NAME = "permessage-deflate"
 _SERVER_BITS = "server_max_window_bits"
@@ -19,16 +20,12 @@ _CLIENT_BITS = "client_max_window_bits"
 _SERVER_FRESH = "server_no_context_takeover"
 _CLIENT_FRESH = "client_no_context_takeover"
 
-# What ends a flush, and is not sent (RFC 7692, 7.2.1).
-_TAIL = b"\x00\x00\xff\xff"
 _MAX_BITS = 15
 # zlib can read a window of 256 bytes, but makes none below 512.
 _MIN_OWN_BITS = 9
 # What is read, and what is made of it, in one step. What a step leaves over is copied.
 _STEP_IN = 2**16
 _STEP_OUT = 2**18
-# Compressed data may say so often in one message that it ends, and go on.
-_MAX_ENDS = 256
 # From this size on, what grows in a step as much as only a bomb does is measured to its
 # end before any more of it is kept.
 _LARGE = 2**20
@@ -318,12 +315,9 @@ class DeflateTransform:
         """
         if len(payload) < self._deflate.minSize or self._ownBits < _MIN_OWN_BITS:
             return None
-        deflater = self._deflater or self._zlib.compressobj(
-            self._deflate.level, zlib.DEFLATED, -self._ownBits, self._deflate.memLevel
-        )
+        deflater = self._deflater or self._makeDeflater()
         data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        # RFC 7692, 7.2.3.6: of an empty message one byte is left.
-        small: bytes = data.removesuffix(_TAIL) or b"\x00"
+        small = _withoutTail(data)
         if payload and len(small) >= len(payload):
             # The peer won't see what this compressor has seen, so it has to go.
             self._deflater = None
@@ -331,6 +325,39 @@ class DeflateTransform:
         if not self._isOwnFresh:
             self._deflater = deflater
         return small
+
+    def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
+        """
+        Compress a message whose pieces come one by one, each of them as far as it goes.
+        """
+        if self._ownBits < _MIN_OWN_BITS:
+            return None
+        deflater = self._deflater or self._makeDeflater()
+
+        def encode(piece: bytes, isLast: bool) -> bytes:
+            data: bytes = deflater.compress(piece) + deflater.flush(zlib.Z_SYNC_FLUSH)
+            if not isLast:
+                return data
+            self._deflater = None if self._isOwnFresh else deflater
+            return _withoutTail(data)
+
+        return encode
+
+    def decodePieces(self, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """
+        Inflate a message as it arrives, and never more than 64 KiB of it at a time.
+        """
+        inflater = self._inflater or self._zlib.decompressobj(-self._peerBits)
+        self._inflater = None
+        inflation = Inflation(self._zlib, inflater, self._peerBits, limit)
+        yield from inflation.run(pieces)
+        if not self._isPeerFresh:
+            self._inflater = inflation.inflater
+
+    def _makeDeflater(self) -> Any:
+        return self._zlib.compressobj(
+            self._deflate.level, zlib.DEFLATED, -self._ownBits, self._deflate.memLevel
+        )
 
     def decode(self, payload: bytes, limit: int) -> bytes:
         """
@@ -344,7 +371,7 @@ class DeflateTransform:
         self._inflater = None
         most = min(limit + 1, _STEP_OUT)
         isShort = len(payload) < _STEP_IN
-        data = payload + _TAIL if isShort else payload[:_STEP_IN]
+        data = payload + TAIL if isShort else payload[:_STEP_IN]
         try:
             message: bytes = inflater.decompress(data, most)
             if len(message) == most or inflater.eof or not isShort:
@@ -378,7 +405,7 @@ class DeflateTransform:
             isOver = not piece and _isRead(payload, at)
             if inflater.eof:
                 ends += 1
-                if ends > _MAX_ENDS:
+                if ends > MAX_ENDS:
                     raise ValueError("the compressed data ends too often")
                 inflater = self._afterEnd(pieces)
                 # Where nothing follows, the tail is no part of a block.
@@ -397,7 +424,7 @@ class DeflateTransform:
         A block may say that it is the last, and others follow it all the same
         (RFC 7692, 7.2.3.4). Those may refer to what came before.
         """
-        window = _lastBytes(pieces, 1 << self._peerBits)
+        window = lastBytes(pieces, 1 << self._peerBits)
         return self._zlib.decompressobj(-self._peerBits, zdict=window)
 
     def sharingKey(self) -> Any:
@@ -415,6 +442,11 @@ class DeflateTransform:
         self._deflater = None
 
 
+def _withoutTail(data: bytes) -> bytes:
+    # RFC 7692, 7.2.3.6: of an empty message one byte is left.
+    return data.removesuffix(TAIL) or b"\x00"
+
+
 def _step(inflater: Any, payload: bytes, at: int, most: int) -> tuple[bytes, int]:
     """
     Inflate some more of a payload and its tail, into ``most`` bytes or fewer; tell how
@@ -423,7 +455,7 @@ def _step(inflater: Any, payload: bytes, at: int, most: int) -> tuple[bytes, int
     left = len(payload) - at
     data = payload[at : at + _STEP_IN]
     if left <= _STEP_IN:
-        data += _TAIL[max(-left, 0) :]
+        data += TAIL[max(-left, 0) :]
     piece = inflater.decompress(data, most)
     return piece, at + len(data) - _unread(inflater)
 
@@ -453,17 +485,7 @@ def _measure(inflater: Any, payload: bytes, at: int, room: int) -> None:
 
 
 def _isRead(payload: bytes, at: int) -> bool:
-    return at == len(payload) + len(_TAIL)
-
-
-def _lastBytes(pieces: Sequence[bytes], size: int) -> bytes:
-    last: list[bytes] = []
-    for piece in reversed(pieces):
-        if size <= 0:
-            break
-        last.append(piece[-size:])
-        size -= len(piece)
-    return b"".join(reversed(last))
+    return at == len(payload) + len(TAIL)
 
 
 def _load(engine: str) -> Any:

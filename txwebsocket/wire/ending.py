@@ -112,6 +112,12 @@ class Ending:
             bytesUnsent=self.outbox.size,
         )
 
+    def noteDiscarded(self) -> None:
+        """
+        A message that has arrived whole will not be read to its end.
+        """
+        self._discarded += 1
+
     def checkOpen(self) -> None:
         """
         May anything be sent now?

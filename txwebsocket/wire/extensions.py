@@ -7,7 +7,7 @@ Whoever writes one gives an :class:`ExtensionFactory` to the options. Neither fr
 connections need to know it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from txwebsocket.wire.errors import BadResponse
@@ -60,6 +60,33 @@ class Transform(Protocol):
     def release(self) -> None:
         """
         The connection is idle: let go of what can be made again.
+        """
+
+
+class PieceTransform(Transform, Protocol):
+    """
+    What a transform has in addition that can do its work on a message piece by piece.
+    Without it, messages that are sent in pieces are left alone, and one that is
+    received in pieces and has the bit becomes a single large one.
+    """
+
+    def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
+        """
+        Begin with a message that is sent in pieces; None leaves it and its bit alone.
+
+        :return: what changes each piece, given it and whether it is the last. Nothing
+            else is encoded between.
+        """
+
+    def decodePieces(self, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """
+        Undo the change to a message that has the bit, as it arrives.
+
+        :param pieces: what has arrived. An empty one says that more has to arrive
+            first, and is passed on; of its own accord this gives no empty ones.
+        :return: what becomes of them, in pieces of a bounded size.
+        :raises MessageTooBig: as soon as more than ``limit`` bytes have come of them.
+        :raises ValueError: if they are not what the bit says.
         """
 
 

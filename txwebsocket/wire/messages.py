@@ -82,14 +82,22 @@ def openMessage(
     try:
         payload = decodeMessage(transforms, message.payload, message.rsv, limit)
         return payload.decode() if message.opcode == Opcode.TEXT else payload
-    except MessageTooBig:
+    except (MessageTooBig, ValueError) as error:
+        return failureOf(error, limit)
+
+
+def failureOf(error: Exception, limit: int) -> Failed:
+    """
+    What is wrong with a message that could not be opened.
+
+    :param limit: bytes that it might have become.
+    """
+    if isinstance(error, MessageTooBig):
         reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
         return Failed(CloseCode.MESSAGE_TOO_BIG, reason)
-    except UnicodeError:
-        reason = "a text message is not UTF-8"
-    except ValueError as error:
-        reason = str(error)
-    return Failed(CloseCode.INVALID_DATA, reason)
+    if isinstance(error, UnicodeError):
+        return Failed(CloseCode.INVALID_DATA, "a text message is not UTF-8")
+    return Failed(CloseCode.INVALID_DATA, str(error))
 
 
 def fragment(

@@ -163,6 +163,14 @@ class ConnectionConfig:
     limits and rules are the same.
     """
 
+    streamMessages: bool = _flag(False)
+    """
+    Receive messages in pieces, as they arrive, with ``messageStarted`` or
+    ``nextMessage()``. Who takes whole messages still gets them. The limits are the
+    same, but :attr:`maxReceivedMessageSize` can be as large as a message may be, since
+    none is held.
+    """
+
     fragmentOutgoingMessages: bool = _flag(False)
     """
     Send messages above :attr:`fragmentationThreshold` as several frames.
@@ -287,6 +295,8 @@ class ConnectionConfig:
             )
         if self.extensions and not self.assembleFragments:
             raise ValueError("extensions need assembleFragments to be True")
+        if self.streamMessages and not self.assembleFragments:
+            raise ValueError("streamMessages needs assembleFragments to be True")
 
 
 def _origins() -> Any:

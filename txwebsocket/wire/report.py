@@ -81,7 +81,8 @@ class CloseReport:
 
     messagesDiscarded: int = 0
     """
-    Messages that arrived whole and were not delivered, because we were closing.
+    Messages that arrived whole and were not delivered, because we were closing, or that
+    came in pieces which the application did not read to the end.
     """
 
     messagesDropped: int = 0

@@ -39,6 +39,39 @@ class Utf8Validator:
         return not self._tail
 
 
+class Utf8Decoder:
+    """
+    Read text piece by piece; a character that was cut waits for what completes it.
+    """
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def feed(self, data: bytes) -> str:
+        """
+        Take the next piece, and return the characters that it completes.
+
+        :raises UnicodeError: as soon as no continuation could make it valid.
+        """
+        whole = self._tail + data if self._tail else data
+        text, consumed = utf_8_decode(whole, "strict", False)
+        self._tail = whole[consumed:]
+        if _isSurrogateStart(self._tail):
+            raise UnicodeError("a surrogate is no character")
+        return text
+
+    def end(self) -> None:
+        """
+        There is no more.
+
+        :raises UnicodeError: if the text ends inside a character.
+        """
+        if self._tail:
+            raise UnicodeError("the text ends inside a character")
+
+
 def _isSurrogateStart(tail: bytes) -> bool:
     # The standard decoder waits for a third byte here, though there is none that helps:
     # ED A0..BF starts a surrogate, which UTF-8 doesn't have (RFC 3629, 3).

@@ -1,0 +1,422 @@
+# -*- test-case-name: tests.test_incoming -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+Messages that are received in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.python.failure import Failure
+
+from txwebsocket.holds import Hold
+from txwebsocket.hooks import asDeferred
+from txwebsocket.inbox import MAX_MESSAGES
+from txwebsocket.pumping import Pump
+from txwebsocket.wire.codes import CloseCode, Opcode
+from txwebsocket.wire.connection import Connection
+from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.pieces import PieceDecoder
+
+MAX_WAITING = 64 * 1024
+"""
+Bytes of pieces that may wait before the peer's data is read no further.
+"""
+
+
+class Receives(Protocol):
+    """
+    Whose messages they are.
+    """
+
+    clock: IReactorTime
+    wire: Connection
+    isPulled: bool
+
+    def hold(self, why: Hold) -> None:
+        """
+        Deliver nothing more and stop reading, for one more reason.
+        """
+
+    def release(self, why: Hold) -> None:
+        """
+        Take one of the reasons back.
+        """
+
+    def settle(self) -> None:
+        """
+        Do what follows from how things stand.
+        """
+
+    def messageStarted(self, message: IncomingMessage) -> Any:
+        """
+        Tell the application of a message.
+        """
+
+    def applicationFailed(self, failure: Failure) -> None:
+        """
+        The application raised.
+        """
+
+
+_LEFT = "the message is over for its hook, or the next one was asked for"
+
+
+class IncomingMessage:
+    """
+    A message that is received in pieces, while it arrives.
+
+    Take the pieces with ``async for piece in message``, one by one with :meth:`read`,
+    all at once with :meth:`whole`, or have them go to a consumer with
+    :meth:`deliverTo`. The peer is not read from while 64 KiB wait to be taken.
+
+    The pieces are as the network brings them, neither those that the peer sent nor of
+    any particular size; those of a text are ``str``, and never end inside a character.
+    If the connection ends before the message does, what takes them fails with
+    :exc:`ConnectionClosed`: a message never ends too early without an error.
+    """
+
+    def __init__(self, decoder: PieceDecoder, incoming: Incoming) -> None:
+        self._decoder = decoder
+        self._incoming = incoming
+        self._waiting: Deferred[str | bytes] | None = None
+        self._pump: Pump | None = None
+        self._makeError: Callable[[], BaseException] | None = None
+        self._isRead = self._isLeft = self._isHeld = False
+
+    def __repr__(self) -> str:
+        kind = "text" if self.isText else "binary"
+        return f"<IncomingMessage {kind}>"
+
+    @property
+    def isText(self) -> bool:
+        """
+        Whether it is a text message, and its pieces ``str``; else they are ``bytes``.
+        """
+        return self._decoder.isText
+
+    def read(self) -> Deferred[str | bytes]:
+        """
+        The next piece.
+
+        :return: a Deferred of a piece, or of an empty one when the message is over. It
+            fails with :exc:`ConnectionClosed` if the connection has ended before, or
+            ends because of what comes next. Cancelling it loses nothing.
+        :raises InvalidState: if somebody takes the pieces already, or the message was
+            left.
+        """
+        self._checkFree()
+        try:
+            piece = self._take()
+        except ConnectionClosed as error:
+            return fail(error)
+        if piece is not None:
+            return succeed(piece)
+        self._waiting = Deferred(self._giveUp)
+        return self._waiting
+
+    def __aiter__(self) -> IncomingMessage:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        piece = await self.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    def whole(self, maxSize: int | None = None) -> Deferred[str | bytes]:
+        """
+        All that is left of the message, in one.
+
+        :param maxSize: bytes, or characters, that it may have; None for as many as
+            ``maxReceivedMessageSize`` allows. A peer that sends more is closed with
+            1009.
+        :return: a Deferred that fails with :exc:`ConnectionClosed` as :meth:`read`
+            does, and if there are more.
+        """
+        return Deferred.fromCoroutine(self._collect(maxSize))
+
+    async def _collect(self, maxSize: int | None) -> Any:
+        pieces: list[Any] = []
+        size = 0
+        async for piece in self:
+            size += len(piece)
+            if maxSize is not None and size > maxSize:
+                reason = f"message larger than {maxSize}"
+                raise self._incoming.fail(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
+            pieces.append(piece)
+        return ("" if self.isText else b"").join(pieces)
+
+    def deliverTo(self, consumer: IConsumer) -> Deferred[None]:
+        """
+        Pass the pieces on to a consumer as they arrive, as fast as it takes them. Text
+        is passed on in UTF-8. The consumer is unregistered at the end.
+
+        :return: a Deferred that fires when all has been passed on. It fails with
+            :exc:`ConnectionClosed` if the connection ends before, and with
+            ``CancelledError`` if the consumer wants no more. Cancelling it leaves the
+            message.
+        :raises InvalidState: if somebody takes the pieces already, or the message was
+            left.
+        """
+        self._checkFree()
+        done: Deferred[None] = Deferred(lambda _: pump.stopProducing())
+        pump = self._pump = Pump(
+            self._incoming.clock,
+            self._take,
+            lambda piece: consumer.write(_octets(piece)),
+            lambda failure: self._delivered(consumer, done, failure),
+        )
+        consumer.registerProducer(pump, True)
+        pump.run()
+        return done
+
+    def _delivered(
+        self, consumer: IConsumer, done: Deferred[None], failure: Failure | None
+    ) -> None:
+        self._pump = None
+        consumer.unregisterProducer()
+        if not self._isRead:
+            self._discard()
+        self._incoming.changed()
+        if not done.called:
+            done.callback(failure)
+
+    def _checkFree(self) -> None:
+        if self._isLeft:
+            raise InvalidState(_LEFT)
+        if self._waiting is not None or self._pump is not None:
+            raise InvalidState("the pieces of this message are being taken already")
+
+    def _giveUp(self, waiting: Deferred[str | bytes]) -> None:
+        self._waiting = None
+
+    def _take(self) -> str | bytes | None:
+        """
+        The next piece, an empty one at the end; None if there is none yet.
+
+        :raises ConnectionClosed: if there will be none.
+        """
+        piece = self._decoder.take()
+        if isinstance(piece, Failed):
+            self._isRead = True
+            raise self._incoming.fail(piece)
+        if piece is None and self._makeError is not None:
+            self._isRead = True
+            raise self._makeError()
+        if piece is not None and not piece:
+            self._isRead = True
+        self._incoming.changed()
+        return piece
+
+    # What its connection does
+
+    def _add(self, fragment: Frame) -> None:
+        """
+        More of it has arrived.
+        """
+        self._decoder.add(fragment)
+        self._goOn()
+
+    def _end(self, makeError: Callable[[], BaseException]) -> None:
+        """
+        The connection has ended; what has arrived can still be read.
+        """
+        self._makeError = makeError
+        self._goOn()
+
+    def _goOn(self) -> None:
+        if self._pump is not None:
+            self._pump.run()
+        elif self._waiting is not None:
+            try:
+                piece = self._take()
+            except ConnectionClosed:
+                self._answer(Failure())
+            else:
+                if piece is not None:
+                    self._answer(piece)
+
+    def _answer(self, result: Any) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(result)
+
+    def _leave(self) -> None:
+        """
+        Whoever had the message is done with it; what a consumer takes, it still gets.
+        """
+        self._isHeld = False
+        if not self._isRead and self._pump is None:
+            self._discard()
+        self._incoming.changed()
+
+    def _discard(self) -> None:
+        """
+        Read the rest, which what comes later may refer to, and keep nothing of it.
+        """
+        self._isLeft = True
+        self._answer(Failure(InvalidState(_LEFT)))
+        lost: list[bool] = []
+
+        def count(failure: Failure | None) -> None:
+            if lost and failure is None:
+                self._incoming.noteDiscarded()
+
+        def lose(_: object) -> None:
+            lost[:] = [True]
+
+        self._pump = Pump(self._incoming.clock, self._take, lose, count)
+        self._pump.run()
+
+    @property
+    def _isOver(self) -> bool:
+        return self._isRead and not self._isHeld
+
+
+def _octets(piece: str | bytes) -> bytes:
+    return piece.encode("utf-8") if isinstance(piece, str) else piece
+
+
+class Incoming:
+    """
+    The messages of one connection that are received in pieces.
+
+    They are read one after the other: the next one is there for whoever asks when the
+    one before has been read to its end, or left.
+    """
+
+    def __init__(self, owner: Receives) -> None:
+        self.clock = owner.clock
+        self._owner = owner
+        # Those that have begun and are not over; the last one may be arriving still.
+        self._messages: list[IncomingMessage] = []
+        self._makeError: Callable[[], BaseException] | None = None
+        # In pull style: those that nobody has, who waits, and who has got one last.
+        self._ready: list[IncomingMessage] = []
+        self._waiting: list[Deferred[IncomingMessage]] = []
+        self._given: IncomingMessage | None = None
+        # The same for messages that are to be whole.
+        self._whole: list[Any] = []
+        self._receivers: list[Deferred[Any]] = []
+        self._isCollecting = False
+
+    def take(self, fragment: Frame) -> None:
+        """
+        Give a fragment to its message; tell the application of a new one.
+        """
+        if fragment.opcode == Opcode.CONTINUATION:
+            self._messages[-1]._add(fragment)
+        else:
+            message = IncomingMessage(self._owner.wire.decoderFor(fragment), self)
+            message._add(fragment)
+            self._messages.append(message)
+            if self._owner.isPulled:
+                self._ready.append(message)
+            else:
+                self._tell(message)
+        self.changed()
+
+    def _tell(self, message: IncomingMessage) -> None:
+        message._isHeld = True
+        done = asDeferred(self._owner.messageStarted(message))
+        if done is None:
+            message._leave()
+        else:
+            done.addErrback(self._owner.applicationFailed)
+            done.addBoth(lambda _: message._leave())
+
+    def nextMessage(self) -> Deferred[IncomingMessage]:
+        """
+        The next message; what is left of the last one is discarded.
+        """
+        waiting: Deferred[IncomingMessage] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        if self._given is not None:
+            self._given._leave()
+        self._serve()
+        return waiting
+
+    def _serve(self) -> None:
+        while self._waiting and (self._given is None or self._given._isOver):
+            if self._ready:
+                self._given = self._ready.pop(0)
+                self._waiting.pop(0).callback(self._given)
+            elif self._makeError is not None:
+                self._waiting.pop(0).errback(self._makeError())
+            else:
+                return
+
+    def receive(self) -> Deferred[str | bytes]:
+        """
+        The next message, when all of it is there. Cancelling the Deferred loses none.
+        """
+        receiver: Deferred[str | bytes] = Deferred(self._receivers.remove)
+        self._receivers.append(receiver)
+        self._collect()
+        return receiver
+
+    def _collect(self) -> None:
+        while self._receivers and self._whole:
+            self._receivers.pop(0).callback(self._whole.pop(0))
+        if self._receivers and not self._isCollecting:
+            self._isCollecting = True
+            whole = self.nextMessage().addCallback(IncomingMessage.whole)
+            whole.addBoth(self._collected)
+
+    def _collected(self, whole: Any) -> None:
+        self._isCollecting = False
+        self._whole.append(whole)
+        self._collect()
+
+    def end(self, makeError: Callable[[], BaseException]) -> None:
+        """
+        There will be no more; who waits in vain is told so.
+
+        :param makeError: makes what tells so, anew for each.
+        """
+        self._makeError = makeError
+        for message in self._messages[:]:
+            message._end(makeError)
+        self._serve()
+
+    def changed(self) -> None:
+        """
+        A message was read from, or has grown: see who can go on.
+        """
+        self._messages = [each for each in self._messages if not each._isOver]
+        self._serve()
+        if self._isFull():
+            self._owner.hold(Hold.PIECES)
+        else:
+            self._owner.release(Hold.PIECES)
+
+    def _isFull(self) -> bool:
+        decoders = [each._decoder for each in self._messages]
+        most = MAX_MESSAGES if self._owner.isPulled else 1
+        return (
+            sum(decoder.isComplete for decoder in decoders) >= most
+            or sum(decoder.size for decoder in decoders) >= MAX_WAITING
+        )
+
+    def fail(self, failure: Failed) -> ConnectionClosed:
+        """
+        End the connection for what the peer has sent.
+
+        :return: the error that says so.
+        """
+        wire = self._owner.wire
+        wire.failFor(failure)
+        self._owner.settle()
+        return ConnectionClosed(wire.report())
+
+    def noteDiscarded(self) -> None:
+        """
+        A message was not read to its end.
+        """
+        self._owner.wire.noteDiscarded()
