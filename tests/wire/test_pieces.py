@@ -349,9 +349,9 @@ class ConnectionTests(SynchronousTestCase):
         talk.connection.startMessage(True)
         talk.connection.sendPiece(b"a", False)
         talk.connection.ping(b"?")
-        self.assertEqual(talk.connection.messagesSent, 0)
+        self.assertEqual(talk.connection.traffic().messagesSent, 0)
         talk.connection.sendPiece(b"b", True)
-        self.assertEqual(talk.connection.messagesSent, 1)
+        self.assertEqual(talk.connection.traffic().messagesSent, 1)
         talk.connection.send("next")
         self.assertEqual(
             talk.sent(),

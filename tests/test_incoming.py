@@ -1,0 +1,952 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of messages that are received in pieces.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.memory import Ends, Recorder, close, pong
+from tests.splits import everySplit
+from txwebsocket import (
+    ClientConfig,
+    CloseCause,
+    ConnectionClosed,
+    Deflate,
+    Extension,
+    IncomingMessage,
+    InvalidState,
+    Opcode,
+    ServerConfig,
+    WebSocketProtocol,
+    WebSocketRequest,
+)
+from txwebsocket.incoming import MAX_WAITING
+from txwebsocket.testing import MemorySite
+from txwebsocket.wire.codes import Role
+from txwebsocket.wire.extensions import Agreement, acceptOffers
+
+KIB = 1024
+MIB = 1024 * KIB
+WORDS = "Größe 大きい 😀 and so on. " * 5
+
+
+class OddError(Exception):
+    """
+    What applications raise here.
+    """
+
+
+class Reader(Recorder):
+    """
+    Reads each message as it arrives.
+
+    :ivar pieces: what came so far, a list for each message, None at its end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[list[Any]] = []
+
+    async def messageStarted(self, message: Any) -> None:
+        """
+        Read it.
+        """
+        self.pieces.append([])
+        async for piece in message:
+            self.pieces[-1].append(piece)
+        self.pieces[-1].append(None)
+
+    @property
+    def whole(self) -> list[Any]:
+        """
+        The messages that are complete, joined.
+        """
+        return [
+            p[0][:0].join(p[:-1]) if p[1:] else ""
+            for p in self.pieces
+            if p[-1:] == [None]
+        ]
+
+
+class Keeping(Recorder):
+    """
+    Keeps the messages until a test has done with them.
+
+    :ivar kept: the messages.
+    :ivar done: what ends their hooks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[IncomingMessage] = []
+        self.done: list[Deferred[None]] = []
+
+    def messageStarted(self, message: Any) -> Any:
+        """
+        Keep it.
+        """
+        self.kept.append(message)
+        self.done.append(Deferred())
+        return self.done[-1]
+
+
+class Consumer:
+    """
+    Takes what it is given, until it has enough.
+
+    :ivar taken: all of it.
+    :ivar most: bytes after which it pauses whoever produces.
+    """
+
+    def __init__(self, most: int = 2**60) -> None:
+        self.taken = b""
+        self.most = most
+        self.producer: Any = None
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        There is one.
+        """
+        self.producer, self.isStreaming = producer, streaming
+
+    def unregisterProducer(self) -> None:
+        """
+        There is none any more.
+        """
+        self.producer = None
+
+    def write(self, data: bytes) -> None:
+        """
+        Take it.
+        """
+        self.taken += data
+        if len(self.taken) >= self.most:
+            self.producer.pauseProducing()
+
+    def takeMore(self, most: int) -> None:
+        """
+        There is room again.
+        """
+        self.most = most
+        self.producer.resumeProducing()
+
+
+def agreed() -> list[Agreement]:
+    """
+    Compression, as a server has agreed to it.
+    """
+    return acceptOffers([Deflate()], [Extension("permessage-deflate")])
+
+
+def compressed(data: bytes) -> bytes:
+    """
+    What travels of a message.
+    """
+    [agreement] = agreed()
+    return agreement.transform.encode(data) or b""
+
+
+class CallbackTests(SynchronousTestCase):
+    """
+    Tests of applications that are told when a message begins.
+    """
+
+    def test_asItArrives(self) -> None:
+        """
+        A message is there as soon as it begins, and its pieces as they arrive.
+        """
+        for role in Role:
+            application = Reader()
+            ends = Ends(application, role=role, streamMessages=True)
+            data = ends.peer.text("Hello, world")
+            cut = len(data) - 7
+            ends.peer.send(data[:cut])
+            self.assertEqual(application.pieces, [["Hello"]])
+            ends.peer.send(data[cut:])
+            self.assertEqual(application.pieces, [["Hello", ", world", None]])
+            ends.peer.send(ends.peer.binary(b"bytes"))
+            self.assertEqual(application.pieces[1], [b"bytes", None])
+            self.assertEqual(ends.connection.traffic.messagesReceived, 2)
+
+    def test_anySplit(self) -> None:
+        """
+        However the network cuts them, all messages arrive, text as text.
+        """
+        peer = Ends().peer
+        data = (
+            peer.text(WORDS)
+            + peer.frame(Opcode.BINARY, b"one", fin=False)
+            + peer.frame(Opcode.PING, b"?")
+            + peer.frame(Opcode.CONTINUATION, b"two")
+            + peer.text("")
+            + peer.frame(Opcode.TEXT, compressed(WORDS.encode()), rsv=0x40)
+        )
+        for pieces in everySplit(data, 150):
+            application = Reader()
+            ends = Ends(application, agreed=agreed(), streamMessages=True)
+            for piece in pieces:
+                ends.peer.send(piece)
+            self.assertEqual(application.whole, [WORDS, b"onetwo", "", WORDS])
+            self.assertIn(("ping", b"?"), application.told)
+            self.assertEqual(ends.peer.frames(), [pong(b"?")])
+
+    def test_wholeWithoutHook(self) -> None:
+        """
+        An application that does not take pieces gets whole messages, and its hooks are
+        waited for as ever.
+        """
+
+        class Plain:
+            def __init__(self) -> None:
+                self.told: list[Any] = []
+
+            async def textMessageReceived(self, message: str) -> None:
+                self.told.append(message)
+                await done
+
+            def bytesMessageReceived(self, data: bytes) -> None:
+                self.told.append(data)
+
+        for kind in (Plain, type("Derived", (Plain, WebSocketProtocol), {})):
+            done: Deferred[None] = Deferred()
+            application = kind()
+            ends = Ends(application, streamMessages=True)
+            data = ends.peer.text("Hello") + ends.peer.binary(b"data")
+            ends.peer.send(data[:8])
+            self.assertEqual(application.told, [])
+            ends.peer.send(data[8:])
+            self.assertEqual(application.told, ["Hello"])
+            done.callback(None)
+            self.assertEqual(application.told, ["Hello", b"data"])
+        ends = Ends(object(), streamMessages=True)
+        ends.peer.sendText("nobody hears this", "nor this")
+        self.assertEqual(ends.connection.traffic.messagesReceived, 2)
+        self.assertTrue(ends.transport.isReading)
+
+    def test_someInPieces(self) -> None:
+        """
+        An application can take some messages in pieces, and leave others to super().
+        """
+
+        class Mixed(Reader):
+            async def messageStarted(self, message: Any) -> None:
+                if message.isText:
+                    await WebSocketProtocol.messageStarted(self, message)
+                else:
+                    await super().messageStarted(message)
+
+        application = Mixed()
+        ends = Ends(application, streamMessages=True)
+        ends.peer.send(ends.peer.text("name") + ends.peer.binary(b"data"))
+        self.assertEqual(application.messages, ["name"])
+        self.assertEqual(application.whole, [b"data"])
+
+    def test_nextWaits(self) -> None:
+        """
+        The next message waits for the hook of the one before, and so does the peer.
+        """
+        application = Keeping()
+        ends = Ends(application, streamMessages=True)
+        ends.peer.sendText("one", "two")
+        self.assertEqual(len(application.kept), 1)
+        self.assertFalse(ends.transport.isReading)
+        self.assertEqual(self.successResultOf(application.kept[0].whole()), "one")
+        self.assertEqual(len(application.kept), 1)
+        application.done[0].callback(None)
+        self.assertEqual(len(application.kept), 2)
+        self.assertEqual(self.successResultOf(application.kept[1].whole()), "two")
+
+    def test_rest(self) -> None:
+        """
+        What is left when the hook is over is discarded and counted, and what comes then
+        is not harmed; compressed messages refer to what was discarded.
+        """
+        first, second = agreed()[0].transform, WORDS.encode() * 9
+        frames = [first.encode(second) or b"" for _ in range(3)]
+        application = Keeping()
+        ends = Ends(application, agreed=agreed(), streamMessages=True)
+        peer = ends.peer
+        datas = [peer.frame(Opcode.TEXT, frame, rsv=0x40) for frame in frames]
+        peer.send(datas[0][:20])
+        application.done[0].callback(None)
+        peer.send(datas[0][20:] + datas[1])
+        self.assertRaises(InvalidState, application.kept[0].read)
+        application.done[1].callback(None)
+        peer.send(datas[2])
+        whole = self.successResultOf(application.kept[2].whole())
+        self.assertEqual(whole, second.decode())
+        application.done[2].callback(None)
+        ends.connection.close()
+        peer.sendClose()
+        peer.turn()
+        self.assertEqual(application.report.messagesDiscarded, 2)
+
+    def test_waitingWhenOver(self) -> None:
+        """
+        Who still waits for a piece when the hook is over is told so.
+        """
+        application = Keeping()
+        ends = Ends(application, streamMessages=True)
+        ends.peer.send(ends.peer.frame(Opcode.TEXT, b"", fin=False))
+        waiting = application.kept[0].read()
+        application.done[0].callback(None)
+        self.failureResultOf(waiting, InvalidState)
+
+    def test_raising(self) -> None:
+        """
+        A hook that raises, at once or later, closes the connection with 1011.
+        """
+
+        class Broken(Recorder):
+            async def messageStarted(self, message: Any) -> None:
+                await message.read()
+                raise OddError
+
+        class BrokenAtOnce(Recorder):
+            def messageStarted(self, message: Any) -> Any:
+                raise OddError
+
+        for kind in (Broken, BrokenAtOnce):
+            ends = Ends(kind(), streamMessages=True)
+            ends.peer.sendText("a", "b")
+            self.assertEqual(ends.peer.frames(), [close(1011)])
+            self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+
+    def test_lost(self) -> None:
+        """
+        A connection that ends in the middle of a message fails what reads it, and that
+        is not logged as a fault of the application.
+        """
+        application = Reader()
+        ends = Ends(application, streamMessages=True)
+        ends.peer.send(ends.peer.frame(Opcode.TEXT, b"half", fin=False))
+        ends.peer.vanish()
+        self.assertEqual(application.pieces, [["half"]])
+        self.assertEqual(application.told[-1], "lost")
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class ReadingTests(SynchronousTestCase):
+    """
+    Tests of reading a message.
+    """
+
+    def setUp(self) -> None:
+        self.begin()
+
+    def begin(self, **options: Any) -> None:
+        """
+        Open a connection on which a message has begun.
+        """
+        self.application = Keeping()
+        self.ends = Ends(self.application, streamMessages=True, **options)
+        self.peer = self.ends.peer
+        self.peer.send(self.peer.frame(Opcode.BINARY, b"one", fin=False))
+        [self.message] = self.application.kept
+
+    def go(self, payload: bytes, fin: bool = False) -> None:
+        """
+        Send more of the message.
+        """
+        self.peer.send(self.peer.frame(Opcode.CONTINUATION, payload, fin=fin))
+
+    def test_read(self) -> None:
+        """
+        Pieces come one by one, and an empty one at the end, as often as one asks.
+        """
+        self.assertFalse(self.message.isText)
+        self.assertIn("binary", repr(self.message))
+        self.assertEqual(self.successResultOf(self.message.read()), b"one")
+        waiting = self.message.read()
+        self.go(b"")
+        self.assertNoResult(waiting)
+        self.go(b"two")
+        self.assertEqual(self.successResultOf(waiting), b"two")
+        self.go(b"three", fin=True)
+        for piece in (b"three", b"", b""):
+            self.assertEqual(self.successResultOf(self.message.read()), piece)
+
+    def test_endWhileWaiting(self) -> None:
+        """
+        Who waits for a piece is told of the end.
+        """
+        self.message.read()
+        waiting = self.message.read()
+        self.go(b"", fin=True)
+        self.assertEqual(self.successResultOf(waiting), b"")
+
+    def test_cancel(self) -> None:
+        """
+        Cancelling a read loses nothing.
+        """
+        self.message.read()
+        waiting = self.message.read()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.go(b"two")
+        self.assertEqual(self.successResultOf(self.message.read()), b"two")
+
+    def test_oneAtATime(self) -> None:
+        """
+        The pieces are taken by one only.
+        """
+        self.message.read()
+        waiting = self.message.read()
+        self.assertRaises(InvalidState, self.message.read)
+        self.assertRaises(InvalidState, self.message.deliverTo, Consumer())
+        self.go(b"two")
+        self.successResultOf(waiting)
+        self.message.deliverTo(Consumer())
+        self.assertRaises(InvalidState, self.message.read)
+
+    def test_whole(self) -> None:
+        """
+        The rest of a message can be had at once.
+        """
+        whole = self.message.whole()
+        self.assertNoResult(whole)
+        self.go(b"two", fin=True)
+        self.assertEqual(self.successResultOf(whole), b"onetwo")
+
+    def test_wholeTooLarge(self) -> None:
+        """
+        A peer that sends more than is wanted at once is closed with 1009.
+        """
+        whole = self.message.whole(6)
+        self.go(b"two!")
+        error = self.failureResultOf(whole, ConnectionClosed).value
+        self.assertIs(error.report.cause, CloseCause.MESSAGE_TOO_BIG)
+        [frame] = self.peer.frames()
+        self.assertEqual(frame.payload[:2], (1009).to_bytes(2, "big"))
+        self.begin()
+        whole = self.message.whole(6)
+        self.go(b"two", fin=True)
+        self.assertEqual(self.successResultOf(whole), b"onetwo")
+
+    def test_pausesPeer(self) -> None:
+        """
+        The peer is not read from while much waits, and is again when it is taken.
+        """
+        self.go(bytes(MAX_WAITING - 4))
+        self.assertTrue(self.ends.transport.isReading)
+        self.go(b"!")
+        self.assertFalse(self.ends.transport.isReading)
+        self.message.read()
+        self.assertTrue(self.ends.transport.isReading)
+
+    def test_pauseAndKeepalive(self) -> None:
+        """
+        A peer that is not read from, since nobody takes the pieces, is not dropped.
+        """
+        self.go(bytes(MAX_WAITING))
+        self.peer.waitLong(100)
+        self.message.read()
+        self.assertTrue(self.ends.connection.connected)
+
+    def test_pingsMeanwhile(self) -> None:
+        """
+        Pings between the pieces are answered while a message is read.
+        """
+        self.peer.ping(b"there?")
+        self.assertEqual(self.peer.frames(), [pong(b"there?")])
+
+    def test_lost(self) -> None:
+        """
+        If the connection ends in the middle, what has arrived can be read; then reading
+        fails, also for who waited.
+        """
+        self.peer.vanish()
+        self.assertEqual(self.successResultOf(self.message.read()), b"one")
+        self.failureResultOf(self.message.read(), ConnectionClosed)
+        self.failureResultOf(self.message.whole(), ConnectionClosed)
+        self.begin()
+        self.message.read()
+        waiting = self.message.read()
+        self.peer.vanish()
+        self.failureResultOf(waiting, ConnectionClosed)
+
+    def test_peerCloses(self) -> None:
+        """
+        A peer that closes in the middle of a message has not completed it, however
+        clean the close is.
+        """
+        whole = self.message.whole()
+        self.peer.sendClose()
+        self.peer.end()
+        error = self.failureResultOf(whole, ConnectionClosed).value
+        self.assertTrue(error.report.wasClean)
+
+    def test_completeBeforeLoss(self) -> None:
+        """
+        A message that has arrived is there to its end, whatever becomes of the
+        connection.
+        """
+        self.go(b"two", fin=True)
+        self.peer.vanish()
+        self.assertEqual(self.successResultOf(self.message.whole()), b"onetwo")
+
+    def test_closing(self) -> None:
+        """
+        Pieces that wait, and pause the peer, do not hide its close when we close; what
+        has not arrived by then does not arrive.
+        """
+        self.go(bytes(MAX_WAITING))
+        self.assertFalse(self.ends.transport.isReading)
+        closed = self.ends.connection.close()
+        self.go(b"too late", fin=True)
+        self.peer.sendClose()
+        self.peer.end()
+        report = self.successResultOf(closed)
+        self.assertTrue(report.wasClean)
+        self.assertEqual(report.messagesDiscarded, 1)
+        self.assertEqual(self.successResultOf(self.message.read()), b"one")
+        sizes = [len(self.successResultOf(self.message.read())) for _ in range(2)]
+        self.assertEqual(sum(sizes), MAX_WAITING)
+        self.failureResultOf(self.message.read(), ConnectionClosed)
+        self.assertEqual(self.ends.clock.getDelayedCalls(), [])
+
+    def test_badText(self) -> None:
+        """
+        Text that is no UTF-8 closes the connection with 1007 and fails what reads it,
+        compressed or not.
+        """
+        for payload, rsv in ((b"ok\xff", 0), (compressed(b"ok\xff" * 99), 0x40)):
+            application = Keeping()
+            ends = Ends(application, agreed=agreed(), streamMessages=True)
+            begin = ends.peer.frame(Opcode.TEXT, payload[:2], fin=False, rsv=rsv)
+            ends.peer.send(begin)
+            whole = application.kept[0].whole()
+            ends.peer.send(ends.peer.frame(Opcode.CONTINUATION, payload[2:]))
+            ends.peer.end()
+            error = self.failureResultOf(whole, ConnectionClosed).value
+            self.assertIs(error.report.cause, CloseCause.INVALID_DATA)
+
+    def test_corrupt(self) -> None:
+        """
+        Data that was not compressed fails what reads it, again and again.
+        """
+        application = Keeping()
+        ends = Ends(application, agreed=agreed(), streamMessages=True)
+        ends.peer.send(ends.peer.frame(Opcode.BINARY, b"\xff" * 9, rsv=0x40))
+        for _ in range(2):
+            error = self.failureResultOf(application.kept[0].read(), ConnectionClosed)
+            self.assertIs(error.value.report.cause, CloseCause.INVALID_DATA)
+        application.done[0].callback(None)
+
+
+class ConsumerTests(SynchronousTestCase):
+    """
+    Tests of delivering a message to a consumer.
+    """
+
+    def setUp(self) -> None:
+        self.application = Keeping()
+        self.ends = Ends(
+            self.application,
+            streamMessages=True,
+            agreed=agreed(),
+            maxReceivedMessageSize=8 * MIB,
+        )
+        self.peer = self.ends.peer
+
+    def begin(self, consumer: Any, opcode: int = Opcode.BINARY) -> Deferred[None]:
+        """
+        Have a message that begins go to a consumer.
+        """
+        self.peer.send(self.peer.frame(opcode, b"one", fin=False))
+        return self.application.kept[-1].deliverTo(consumer)
+
+    def go(self, payload: bytes, fin: bool = False) -> None:
+        """
+        Send more of the message.
+        """
+        self.peer.send(self.peer.frame(Opcode.CONTINUATION, payload, fin=fin))
+
+    def test_deliver(self) -> None:
+        """
+        A consumer gets all of a message, and then is left alone.
+        """
+        for opcode in (Opcode.BINARY, Opcode.TEXT):
+            consumer = Consumer()
+            done = self.begin(consumer, opcode)
+            self.assertTrue(consumer.isStreaming)
+            self.assertEqual(consumer.taken, b"one")
+            self.go(WORDS.encode())
+            self.assertNoResult(done)
+            self.go(b"", fin=True)
+            self.assertEqual(consumer.taken, b"one" + WORDS.encode())
+            self.assertIsNone(consumer.producer)
+            self.assertIsNone(self.successResultOf(done))
+            self.application.done[-1].callback(None)
+
+    def test_slow(self) -> None:
+        """
+        A consumer that has enough pauses the peer, and takes the rest when it can.
+        """
+        consumer = Consumer(4)
+        done = self.begin(consumer)
+        self.go(b"two")
+        self.go(bytes(MAX_WAITING))
+        self.assertEqual(consumer.taken, b"onetwo")
+        self.assertFalse(self.ends.transport.isReading)
+        self.go(b"", fin=True)
+        self.assertNoResult(done)
+        consumer.takeMore(2**60)
+        self.peer.turn()
+        self.assertEqual(len(consumer.taken), MAX_WAITING + 6)
+        self.successResultOf(done)
+
+    def test_turns(self) -> None:
+        """
+        Of what becomes large others have their turns between the steps.
+        """
+        consumer = Consumer()
+        data = compressed(bytes(4 * MIB))
+        self.peer.transport.arrived += self.peer.frame(Opcode.BINARY, data, rsv=0x40)
+        self.peer.transport.turn()
+        done = self.application.kept[0].deliverTo(consumer)
+        self.assertEqual(len(consumer.taken), MIB)
+        self.peer.turn()
+        self.assertEqual(len(consumer.taken), 4 * MIB)
+        self.successResultOf(done)
+
+    def test_pausedBetweenTurns(self) -> None:
+        """
+        A consumer that pauses between two turns is left alone until it resumes.
+        """
+        consumer = Consumer()
+        data = self.peer.frame(Opcode.BINARY, compressed(bytes(2 * MIB)), rsv=0x40)
+        self.peer.transport.arrived += data
+        self.peer.transport.turn()
+        self.application.kept[0].deliverTo(consumer)
+        consumer.producer.pauseProducing()
+        self.peer.turn()
+        self.assertEqual(len(consumer.taken), MIB)
+        consumer.producer.resumeProducing()
+        self.peer.turn()
+        self.assertEqual(len(consumer.taken), 2 * MIB)
+
+    def test_outlivesHook(self) -> None:
+        """
+        What goes to a consumer goes on when the hook is over; the next message waits.
+        """
+        consumer = Consumer()
+        done = self.begin(consumer)
+        self.application.done[0].callback(None)
+        self.go(b"two", fin=True)
+        self.successResultOf(done)
+        self.assertEqual(consumer.taken, b"onetwo")
+        self.peer.sendText("next")
+        self.assertEqual(len(self.application.kept), 2)
+
+    def test_stop(self) -> None:
+        """
+        A consumer that wants no more gets no more, and the rest is discarded; so it is
+        when the delivery is cancelled.
+        """
+        for stop in (
+            lambda consumer, done: consumer.producer.stopProducing(),
+            lambda consumer, done: done.cancel(),
+        ):
+            consumer = Consumer()
+            done = self.begin(consumer)
+            stop(consumer, done)
+            self.failureResultOf(done, CancelledError)
+            self.assertIsNone(consumer.producer)
+            self.go(b"two", fin=True)
+            self.assertEqual(consumer.taken, b"one")
+            self.application.done[-1].callback(None)
+        self.peer.sendText("next")
+        self.assertEqual(len(self.application.kept), 3)
+
+    def test_brokenConsumer(self) -> None:
+        """
+        A consumer that raises fails the delivery.
+        """
+
+        class Broken(Consumer):
+            def write(self, data: bytes) -> None:
+                raise OddError
+
+        self.failureResultOf(self.begin(Broken()), OddError)
+
+    def test_lost(self) -> None:
+        """
+        A consumer is left alone when the connection is lost, and the delivery fails.
+        """
+        consumer = Consumer()
+        done = self.begin(consumer)
+        self.peer.vanish()
+        self.failureResultOf(done, ConnectionClosed)
+        self.assertIsNone(consumer.producer)
+
+
+class PullTests(SynchronousTestCase):
+    """
+    Tests of asking for messages.
+    """
+
+    def setUp(self) -> None:
+        self.ends = Ends(streamMessages=True)
+        self.connection, self.peer = self.ends.connection, self.ends.peer
+
+    def test_nextMessage(self) -> None:
+        """
+        A message is given as soon as it begins, to who waited or comes later.
+        """
+        waiting = self.connection.nextMessage()
+        self.peer.send(self.peer.frame(Opcode.TEXT, b"a", fin=False))
+        message = self.successResultOf(waiting)
+        self.assertIsInstance(message, IncomingMessage)
+        self.assertEqual(self.successResultOf(message.read()), "a")
+        self.peer.send(self.peer.frame(Opcode.CONTINUATION, b""))
+        self.assertEqual(self.successResultOf(message.read()), "")
+        self.peer.sendText("b")
+        message = self.successResultOf(self.connection.nextMessage())
+        self.assertEqual(self.successResultOf(message.whole()), "b")
+
+    def test_off(self) -> None:
+        """
+        Where messages are not streamed, asking for one in pieces names the option.
+        """
+        error = self.assertRaises(InvalidState, Ends().connection.nextMessage)
+        self.assertIn("streamMessages", str(error))
+
+    def test_rest(self) -> None:
+        """
+        What is left of a message when the next is asked for is discarded and counted;
+        the next one is given when that has arrived.
+        """
+        self.peer.send(self.peer.frame(Opcode.TEXT, b"a", fin=False))
+        first = self.successResultOf(self.connection.nextMessage())
+        waiting = self.connection.nextMessage()
+        self.assertRaises(InvalidState, first.read)
+        self.peer.send(self.peer.frame(Opcode.CONTINUATION, b"b"))
+        self.assertNoResult(waiting)
+        self.peer.sendText("c")
+        message = self.successResultOf(waiting)
+        self.assertEqual(self.successResultOf(message.whole()), "c")
+        closed = self.connection.close()
+        self.peer.sendClose()
+        self.peer.end()
+        self.assertEqual(self.successResultOf(closed).messagesDiscarded, 1)
+
+    def test_cancel(self) -> None:
+        """
+        Cancelling loses no message.
+        """
+        waiting = self.connection.nextMessage()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.peer.sendText("a")
+        message = self.successResultOf(self.connection.nextMessage())
+        self.assertEqual(self.successResultOf(message.whole()), "a")
+
+    def test_wholeOnes(self) -> None:
+        """
+        Who asks for whole messages gets whole messages, in order; cancelling loses
+        none, also in the middle of one.
+        """
+        first, second = self.connection.receive(), self.connection.receive()
+        data = (
+            self.peer.text("one") + self.peer.binary(b"two") + self.peer.text("three")
+        )
+        self.peer.send(data[:8])
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.peer.send(data[8:])
+        self.assertEqual(self.successResultOf(second), "one")
+        for message in (b"two", "three"):
+            self.assertEqual(self.successResultOf(self.connection.receive()), message)
+        waiting = self.connection.receive()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.peer.sendText("four")
+        self.assertEqual(self.successResultOf(self.connection.receive()), "four")
+        last = self.connection.receive()
+        self.peer.vanish()
+        self.failureResultOf(last, ConnectionClosed)
+        self.failureResultOf(self.connection.receive(), ConnectionClosed)
+
+    def test_pausesPeer(self) -> None:
+        """
+        Nobody reads from a peer while 16 messages wait, or many bytes of them.
+        """
+        self.peer.sendText(*"abcdefghijklmno")
+        self.assertTrue(self.ends.transport.isReading)
+        self.peer.sendText("p")
+        self.assertFalse(self.ends.transport.isReading)
+        for letter in "abcdefghijklmnop":
+            self.assertEqual(self.successResultOf(self.connection.receive()), letter)
+        self.assertTrue(self.ends.transport.isReading)
+        self.peer.sendBytes(bytes(MAX_WAITING))
+        self.assertFalse(self.ends.transport.isReading)
+
+    def test_afterLoss(self) -> None:
+        """
+        Messages that have arrived can be had after the end; then there are no more.
+        """
+        self.peer.sendText("a", "b")
+        waiting = self.connection.nextMessage()
+        self.peer.send(self.peer.frame(Opcode.TEXT, b"c", fin=False))
+        self.peer.vanish()
+        self.assertEqual(
+            self.successResultOf(self.successResultOf(waiting).whole()), "a"
+        )
+        self.assertEqual(self.successResultOf(self.connection.receive()), "b")
+        half = self.successResultOf(self.connection.nextMessage())
+        self.assertEqual(self.successResultOf(half.read()), "c")
+        self.failureResultOf(half.read(), ConnectionClosed)
+        self.failureResultOf(self.connection.nextMessage(), ConnectionClosed)
+
+    def test_lostWhileWaiting(self) -> None:
+        """
+        Who waits for a message when the connection is lost is told so.
+        """
+        waiting = self.connection.nextMessage()
+        self.peer.vanish()
+        self.failureResultOf(waiting, ConnectionClosed)
+
+    def readAll(self) -> Deferred[list[Any]]:
+        """
+        All messages.
+        """
+
+        async def read() -> list[Any]:
+            return [
+                await message.whole() async for message in self.connection.messages()
+            ]
+
+        return Deferred.fromCoroutine(read())
+
+    def test_messages(self) -> None:
+        """
+        A loop over the messages ends at a clean close, and raises otherwise.
+        """
+        for end in ("sendClose", "vanish"):
+            self.setUp()
+            read = self.readAll()
+            self.peer.sendText("a", "b")
+            getattr(self.peer, end)()
+            self.peer.turn()
+            if end == "vanish":
+                self.failureResultOf(read, ConnectionClosed)
+            else:
+                self.assertEqual(self.successResultOf(read), ["a", "b"])
+
+    def test_handler(self) -> None:
+        """
+        A handler on a server reads a client's message while it is sent, and with
+        compression as without.
+        """
+        got: list[Any] = []
+
+        async def handler(request: WebSocketRequest) -> None:
+            async for message in request.accept().messages():
+                async for piece in message:
+                    got.append(piece)  # noqa: PERF401 - as it comes
+
+        for extensions in ((), (Deflate(),)):
+            site = MemorySite(
+                handler, ServerConfig(streamMessages=True, extensions=extensions)
+            )
+            client = self.successResultOf(
+                site.connect(config=ClientConfig(extensions=extensions))
+            )
+            message = client.startMessage()
+            for letter in (b"a", b"b", b"c"):
+                message.write(letter * 100)
+                site.flush()
+                self.assertEqual(got.pop(), letter * 100)
+            message.end()
+            closed = client.close()
+            site.flush()
+            self.assertTrue(self.successResultOf(closed).wasClean)
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Tests of how much is held.
+    """
+
+    def measure(self, send: Callable[[Ends], None], size: int) -> None:
+        """
+        Count what is held at most, while a message of this size is sent.
+        """
+        count = 0
+
+        class Counting(WebSocketProtocol):
+            async def messageStarted(self, message: Any) -> None:
+                nonlocal count
+                async for piece in message:
+                    count += len(piece)
+
+        ends = Ends(
+            Counting(),
+            agreed=agreed(),
+            streamMessages=True,
+            maxReceivedMessageSize=2**40,
+        )
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        send(ends)
+        ends.peer.turn()
+        self.assertEqual(count, size)
+        self.assertLess(tracemalloc.get_traced_memory()[1], MIB)
+        tracemalloc.stop()
+
+    def test_plain(self) -> None:
+        """
+        A message of 64 MiB passes through while less than 1 MiB is held.
+        """
+
+        def send(ends: Ends) -> None:
+            head = b"\x82\xff" + (64 * MIB).to_bytes(8, "big") + bytes(4)
+            ends.peer.arrive(head)
+            chunk = bytes(64 * KIB)
+            for _ in range(1024):
+                ends.peer.arrive(chunk)
+
+        self.measure(send, 64 * MIB)
+
+    def test_compressed(self) -> None:
+        """
+        So does one that is compressed, though all of it arrives at once.
+        """
+        data = compressed(bytes(64 * MIB))
+        frame = Ends().peer.frame(Opcode.BINARY, data, rsv=0x40)
+        self.assertLess(len(frame), 100 * KIB)
+        self.measure(lambda ends: ends.peer.send(frame), 64 * MIB)
+
+    def test_discarded(self) -> None:
+        """
+        So does one that nobody wants.
+        """
+        frame = Ends().peer.frame(Opcode.BINARY, compressed(bytes(8 * MIB)), rsv=0x40)
+
+        class Careless(Recorder):
+            def messageStarted(self, message: Any) -> Any:
+                return None
+
+        ends = Ends(
+            Careless(),
+            agreed=agreed(),
+            streamMessages=True,
+            maxReceivedMessageSize=2**40,
+        )
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        ends.peer.arrive(frame)
+        self.assertFalse(ends.transport.isReading)
+        ends.peer.turn()
+        self.assertLess(tracemalloc.get_traced_memory()[1], MIB)
+        self.assertTrue(ends.transport.isReading)
+        ends.peer.ping(b"?")
+        self.assertEqual(ends.peer.frames()[-1], pong(b"?"))
