@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IPullProducer, IPushProducer
+from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
@@ -54,8 +54,7 @@ class OutgoingMessage:
         self._link = link
         self._isText = isText
         self._hasEnded = False
-        self._producer: Any = None
-        self._wasStopped = False
+        self._producing: _Producing | None = None
 
     def write(self, piece: str | BytesLike) -> None:
         """
@@ -76,9 +75,9 @@ class OutgoingMessage:
         try:
             self._put(octets, isLast=False)
         except ConnectionClosed:
-            if self._producer is None:
+            if self._producing is None:
                 raise
-            self._stopProducer()
+            self._producing.stopProducing()
 
     def end(self) -> None:
         """
@@ -121,27 +120,18 @@ class OutgoingMessage:
 
         :raises RuntimeError: if the connection has one already.
         """
-        pushed = producer if streaming else _Pulled(self._link, producer)
-        self._link.attachProducer(pushed)
-        self._producer = pushed
-        if not streaming:
-            pushed.start()
+        producing = _Producing(self._link, producer, streaming)
+        self._link.attachProducer(producing)
+        self._producing = producing
+        producing.start()
 
     def unregisterProducer(self) -> None:
         """
         The producer has written all it has. This does not end the message.
         """
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            self._link.detachProducer()
-            if isinstance(producer, _Pulled):
-                producer.stop()
-
-    def _stopProducer(self) -> None:
-        producer = self._producer
-        self.unregisterProducer()
-        self._wasStopped = True
-        producer.stopProducing()
+        if self._producing is not None and not self._producing.isOver:
+            self._producing.leave()
+            self._producing = None
 
     # As a block
 
@@ -158,7 +148,7 @@ class OutgoingMessage:
             self.end()
             return
         self.breakOff()
-        if self._wasStopped:
+        if self._producing is not None and self._producing.wasStopped:
             # What a producer says that was stopped is not what has happened.
             raise ConnectionClosed(self._link.wire.report()) from error
 
@@ -191,55 +181,73 @@ class OutgoingMessage:
 
 
 @implementer(IPushProducer)
-class _Pulled:
+class _Producing:
     """
-    A pull producer, asked for more in each turn of the reactor while there is room.
+    A producer of a message. One that has to be asked for each piece is asked in each
+    turn of the reactor while there is room.
+
+    :ivar isOver: whether it is left alone.
+    :ivar wasStopped: whether it was told to stop, because the connection has ended.
     """
 
-    def __init__(self, link: Link, producer: IPullProducer) -> None:
+    def __init__(self, link: Link, producer: Any, isPush: bool) -> None:
         self._link = link
         self._producer = producer
-        self._isPaused = self._isOver = self._isWaiting = False
+        self._isPush = isPush
+        self._isPaused = self._isAsking = False
+        self.isOver = self.wasStopped = False
 
     def start(self) -> None:
         """
-        Ask for the first piece, soon.
+        Ask for a piece, soon.
         """
-        if not (self._isPaused or self._isOver or self._isWaiting):
-            self._isWaiting = True
+        if not (self._isPush or self._isAsking):
+            self._isAsking = True
             self._link.clock.callLater(0, self._ask)
 
-    def stop(self) -> None:
-        """
-        Ask for no more.
-        """
-        self._isOver = True
-
     def _ask(self) -> None:
-        self._isWaiting = False
-        if not (self._isPaused or self._isOver):
-            self._link.run(self._producer.resumeProducing)
+        self._isAsking = False
+        if self._isPaused or self.isOver:
+            return
+        self._link.run(self._producer.resumeProducing)
+        if self._link.wire.state is State.OPEN:
             self.start()
+        else:
+            self.stopProducing()
+
+    def leave(self) -> None:
+        """
+        Leave it alone.
+        """
+        self.isOver = True
+        self._link.detachProducer()
 
     def pauseProducing(self) -> None:
         """
         There is no room.
         """
         self._isPaused = True
+        if self._isPush:
+            self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """
         There is room again.
         """
         self._isPaused = False
-        self.start()
+        if self._isPush:
+            self._producer.resumeProducing()
+        else:
+            self.start()
 
     def stopProducing(self) -> None:
         """
-        The connection has ended.
+        The connection has ended, or is ending.
         """
-        self.stop()
-        self._producer.stopProducing()
+        if not self.isOver:
+            self.leave()
+            self.wasStopped = True
+            self._producer.stopProducing()
 
 
 async def sendPieces(
