@@ -531,6 +531,134 @@ class EmbeddedTests(ExampleTestCase):
         self.assertIsNone(self.successResultOf(gone))
 
 
+class UploadTests(ExampleTestCase):
+    """
+    Tests of messages that are written into files as they arrive.
+    """
+
+    example = "upload.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.module.Upload.folder = folder
+        self.served = Served(self.module.Upload, self.module.config)
+        self.peer = self.served.upgrade()
+
+    def file(self, number: int) -> bytes:
+        """
+        What has been written of an upload.
+        """
+        path: Path = self.module.Upload.folder / f"upload-{number}"
+        return path.read_bytes()
+
+    def test_uploads(self) -> None:
+        """
+        Each message becomes a file, and its sender is told its size.
+        """
+        for number, size in enumerate((3, 3000 * KIB), 1):
+            self.peer.sendBytes(bytes(size))
+            self.assertSays([self.peer], [[f"{size} bytes are here"]])
+            self.assertEqual(len(self.file(number)), size)
+
+    def test_whileItArrives(self) -> None:
+        """
+        What has arrived is in the file, though the message has no end yet.
+        """
+        size = 128 * KIB
+        self.peer.send(self.peer.frame(2, bytes(size), fin=False))
+        self.assertGreater(len(self.file(1)), size // 2)
+        self.assertEqual(self.peer.frames(), [])
+
+    def test_text(self) -> None:
+        """
+        Text comes whole, wherever it was cut.
+        """
+        data = self.peer.text("world")
+        self.peer.send(data[:8])
+        self.peer.send(data[8:])
+        self.assertSays([self.peer], [["hello, world"]])
+
+
+class OneMessageTests(ExampleTestCase):
+    """
+    Tests of sending a file as one message.
+    """
+
+    example = "one_message.py"
+
+    def download(self, content: bytes) -> Peer:
+        """
+        Download this.
+        """
+        path = Path(self.mktemp())
+        path.write_bytes(content)
+        served = Served(lambda request: self.module.download(request, path))
+        return served.upgrade()
+
+    def test_whole(self) -> None:
+        """
+        The file arrives in one message, and then the connection is closed.
+        """
+        for content in (b"", bytes(range(256)) * 4 * KIB):
+            *frames, last = self.download(content).frames()
+            self.assertEqual(b"".join(frame.payload for frame in frames), content)
+            self.assertEqual(
+                [frame.fin for frame in frames].index(True) + 1, len(frames)
+            )
+            self.assertEqual(last, close())
+
+    def test_noFaster(self) -> None:
+        """
+        However large the file is, little of it waits for a peer that does not read.
+        """
+        path = Path(self.mktemp())
+        path.write_bytes(bytes(4096 * KIB))
+        served = Served(lambda request: self.module.download(request, path))
+        peer = served.connect()
+        peer.stall()
+        peer.send(handshake())
+        [connection] = served.resource.server.connections
+        waiting = connection.bufferedAmount + len(peer.transport.unsent)
+        self.assertLess(waiting, 256 * KIB)
+        peer.goOn()
+        self.assertEqual(peer.response().status, 101)
+        size = sum(len(frame.payload) for frame in peer.frames()[:-1])
+        self.assertEqual(size, 4096 * KIB)
+
+
+class RelayTests(ExampleTestCase):
+    """
+    Tests of passing messages on.
+    """
+
+    example = "relay.py"
+
+    def test_relay(self) -> None:
+        """
+        Each message goes on as it is, while it arrives.
+        """
+        heard = Recorder()
+        host = MemorySite(lambda request: request.accept(application=heard))
+        client, url = host.client(), "ws://example.com/"
+        served = Served(
+            lambda request: self.module.relay(request, client, url),
+            ServerConfig(streamMessages=True),
+        )
+        peer = served.upgrade()
+        peer.send(peer.frame(1, b"half", fin=False))
+        host.flush()
+        peer.send(peer.frame(0, b" and half") + peer.binary(b"") + peer.binary(b"x"))
+        for _ in range(4):
+            host.flush()
+            peer.turn()
+        self.assertEqual(heard.messages, ["half and half", b"", b"x"])
+        peer.sendClose()
+        host.flush()
+        self.assertIn("lost", heard.told)
+
+
 class DownloadTests(ExampleTestCase):
     """
     Tests of sending no faster than a peer reads.

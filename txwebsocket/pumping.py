@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_pumping -*-
+# -*- test-case-name: tests.test_incoming -*-
 # Part of txwebsocket. See LICENSE for details.
 """
 From a message to whoever takes its pieces, at their pace.

@@ -8,6 +8,7 @@ from tests.properties.prop_frames import FrameProperties
 from tests.properties.prop_handshake import HandshakeProperties, HeaderProperties
 from tests.properties.prop_http import BodyProperties, HeadProperties
 from tests.properties.prop_outbox import OutboxProperties
+from tests.properties.prop_pieces import PieceProperties
 from tests.properties.prop_utf8 import Utf8Properties
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "HeadProperties",
     "HeaderProperties",
     "OutboxProperties",
+    "PieceProperties",
     "Utf8Properties",
 ]

@@ -4,10 +4,10 @@ What users write, for the type checker alone: nothing here is ever run.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from http.cookiejar import CookieJar
-from typing import Any, assert_type
+from typing import IO, Any, assert_type
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint
@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.web.client import readBody
 from twisted.web.http_headers import Headers
@@ -49,6 +50,7 @@ from txwebsocket import (
     Event,
     HandshakeError,
     HTTPProxyEndpoint,
+    IncomingMessage,
     InsecureTLSPolicy,
     InvalidAccess,
     InvalidState,
@@ -58,6 +60,8 @@ from txwebsocket import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
+    OutgoingMessage,
+    PieceTransform,
     ProxyFailed,
     ProxyRejected,
     ReconnectConfig,
@@ -505,6 +509,74 @@ async def stream(reactor: Any, factory: IProtocolFactory) -> None:
     )
     await served.listen(factory)
     WebSocketResource(WebSocketStreamFactory(factory))
+
+
+class Uploads(WebSocketProtocol):
+    """
+    Messages in pieces.
+    """
+
+    async def messageStarted(self, message: IncomingMessage) -> None:
+        if message.isText:
+            await super().messageStarted(message)
+            return
+        assert_type(await message.read(), str | bytes)
+        async for piece in message:
+            assert_type(piece, str | bytes)
+        assert_type(await message.whole(65536), str | bytes)
+
+
+async def inPieces(
+    connection: WebSocketConnection, lines: Iterable[str], file: IO[bytes]
+) -> None:
+    """
+    The same in pull style, and back.
+    """
+    ServerConfig(streamMessages=True)
+    async for message in connection.messages():
+        await connection.sendPieces(message, isText=message.isText)
+    incoming = await connection.nextMessage()
+    async with connection.startMessage(compress=False) as outgoing:
+        consumer: IConsumer = outgoing
+        await incoming.deliverTo(consumer)
+        await FileSender().beginFileTransfer(file, outgoing)
+        outgoing.write(memoryview(b"data"))
+        await outgoing.flushed()
+    text: OutgoingMessage = connection.startMessage(isText=True)
+    text.write("Hello")
+    text.end()
+    await connection.sendPieces(lines)
+    await connection.sendPieces(iter([b"a", b"b"]), compress=False)
+
+
+class Pieces:
+    """
+    What an extension has that works in pieces.
+    """
+
+    rsv = 0x20
+    releaseAfter = None
+
+    def encode(self, payload: bytes) -> bytes | None:
+        return payload
+
+    def decode(self, payload: bytes, limit: int) -> bytes:
+        return payload
+
+    def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
+        return lambda piece, isLast: piece
+
+    def decodePieces(self, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        return pieces
+
+    def sharingKey(self) -> object:
+        return None
+
+    def release(self) -> None:
+        pass
+
+
+inItsPieces: PieceTransform = Pieces()
 
 
 def early(connection: WebSocketConnection) -> None:
