@@ -25,6 +25,7 @@ from sections.deflate import tryDeflate
 from sections.embedding import tryEmbedding
 from sections.faults import tryFaults
 from sections.leading import tryLeading
+from sections.pieces import tryPieces
 from sections.proxies import tryProxies
 from sections.pyodide import tryPyodide
 from sections.staying import tryStaying
@@ -61,6 +62,7 @@ _SECTIONS = {
             "program microsocks",
         ),
     ),
+    "pieces": (tryPieces, ("python websockets", "node ws")),
     "tunnel": (tryTunnel, ("python websockets", "node ws")),
     "deflate": (
         tryDeflate,
