@@ -18,6 +18,8 @@ from zope.interface.verify import verifyObject
 
 from tests.memory import Ends, Recorder, close, ping, pong, text
 from txwebsocket import (
+    BufferFull,
+    BufferPolicy,
     ClientConfig,
     CloseCause,
     ConnectionClosed,
@@ -193,17 +195,17 @@ class OutgoingMessageTests(OutgoingTestCase):
         other.end()
         self.assertEqual(len(self.peer.frames()), 2)
 
-    def test_flushed(self) -> None:
+    def test_drained(self) -> None:
         """
         Whoever waits sends no faster than the peer reads.
         """
         self.stall()
         message = self.connection.startMessage()
         message.write(b"a")
-        flushed = message.flushed()
-        self.assertNoResult(flushed)
+        drained = message.drained()
+        self.assertNoResult(drained)
         self.goOn()
-        self.successResultOf(flushed)
+        self.successResultOf(drained)
 
     def test_tooMuch(self) -> None:
         """
@@ -216,6 +218,25 @@ class OutgoingMessageTests(OutgoingTestCase):
             for _ in range(20):
                 message.write(bytes(100 * KIB))
         self.assertIs(caught.exception.report.cause, CloseCause.BUFFER_FULL)
+
+    def test_policies(self) -> None:
+        """
+        Where too much is not to close the connection, a piece that finds no room raises
+        BufferFull, and nothing of it is missing later: it can be written again.
+        """
+        for policy in (BufferPolicy.RAISE, BufferPolicy.DROP):
+            self.open(maxBufferedBytes=MIB, highWaterMark=KIB, whenBufferFull=policy)
+            self.stall()
+            message = self.connection.startMessage()
+            for _ in range(7):
+                message.write(bytes(100 * KIB))
+            error = self.assertRaises(BufferFull, message.write, bytes(MIB))
+            self.assertEqual(error.size, MIB)
+            self.peer.goOn()
+            message.write(bytes(MIB))
+            message.end()
+            size = sum(len(frame.payload) for frame in self.peer.frames())
+            self.assertEqual(size, 900 * KIB + MIB)
 
     def test_closed(self) -> None:
         """

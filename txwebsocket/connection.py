@@ -227,7 +227,7 @@ class WebSocketConnection:
     ) -> Deferred[None]:
         """
         Send a message in pieces, no faster than the peer reads: the next piece is asked
-        for when the one before is :meth:`flushed`.
+        for when there is room for it (:meth:`drained`).
 
         :param pieces: an iterable, or an asynchronous one, such as an
             :class:`IncomingMessage`; all of them ``str``, or all like ``bytes``.

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.internet.interfaces import IConsumer, IProducer
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
@@ -42,9 +42,9 @@ class OutgoingMessage:
     whole, nor its length be known. Until it has ended nothing else can be sent but
     pings, pongs and a close; broadcasts leave its connection out.
 
-    ``with`` and ``async with`` end the message; ``async with`` waits until it is
-    flushed, too. Where they are left with an exception, what was sent can't be taken
-    back, so that the connection is closed with 1011.
+    ``with`` and ``async with`` end the message; ``async with`` waits until there is
+    room for more, too. Where they are left with an exception, what was sent can't be
+    taken back, so that the connection is closed with 1011.
 
     This is an ``IConsumer``: a producer writes a message as fast as the peer reads it.
     """
@@ -54,18 +54,21 @@ class OutgoingMessage:
         self._link = link
         self._isText = isText
         self._hasEnded = False
-        self._producing: _Producing | None = None
+        self._hasProducer = False
 
     def write(self, piece: str | BytesLike) -> None:
         """
         Send a piece: ``str`` in a text message, what is like ``bytes`` in a binary one.
 
         This never waits; what the transport has no room for is queued, up to
-        ``maxBufferedBytes``. Wait for :meth:`flushed` to send no faster than the peer
-        reads. A producer that writes too late is stopped.
+        ``maxBufferedBytes``. Wait for :meth:`drained` to send no faster than the peer
+        reads. What a producer writes too late, when it was told to stop or is about to
+        be, is dropped, as by every transport.
 
         :raises ConnectionClosed: if the connection has ended, is ending, or ends
             because too much is queued.
+        :raises BufferFull: if too much is queued and ``whenBufferFull`` is not to
+            close; the piece can be written again later.
         :raises InvalidState: if the message has ended.
         :raises TypeError: if the piece is of the other kind.
         """
@@ -75,9 +78,8 @@ class OutgoingMessage:
         try:
             self._put(octets, isLast=False)
         except ConnectionClosed:
-            if self._producing is None:
+            if not self._hasProducer:
                 raise
-            self._producing.stopProducing()
 
     def end(self) -> None:
         """
@@ -89,12 +91,12 @@ class OutgoingMessage:
             self._hasEnded = True
             self._put(b"", isLast=True)
 
-    def flushed(self) -> Deferred[None]:
+    def drained(self) -> Deferred[None]:
         """
-        Wait until nothing is queued and the transport is below its mark, as
-        :meth:`~txwebsocket.WebSocketConnection.flushed` does.
+        Wait until there is room for more, as
+        :meth:`~txwebsocket.WebSocketConnection.drained` does.
         """
-        return self._link.writer.flushed()
+        return self._link.writer.drained()
 
     def _octets(self, piece: object) -> bytes:
         if not self._isText:
@@ -111,27 +113,25 @@ class OutgoingMessage:
         finally:
             self._link.settle()
 
-    # What writes it
+    # IConsumer: who writes it as fast as the peer reads
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """
-        Have a producer write the message: it is paused while the peer does not read,
-        and stopped if the connection ends before it has unregistered.
+        Have the message written by a producer, as
+        :meth:`~txwebsocket.WebSocketConnection.registerProducer` has messages made.
 
         :raises RuntimeError: if the connection has one already.
         """
-        producing = _Producing(self._link, producer, streaming)
-        self._link.attachProducer(producing)
-        self._producing = producing
-        producing.start()
+        self._link.registerProducer(producer, streaming)
+        self._hasProducer = True
 
     def unregisterProducer(self) -> None:
         """
         The producer has written all it has. This does not end the message.
         """
-        if self._producing is not None and not self._producing.isOver:
-            self._producing.leave()
-            self._producing = None
+        if self._hasProducer:
+            self._hasProducer = False
+            self._link.unregisterProducer()
 
     # As a block
 
@@ -147,10 +147,12 @@ class OutgoingMessage:
         if error is None:
             self.end()
             return
+        link, wasProduced = self._link, self._hasProducer
+        hasEnded = link.wire.state is not State.OPEN
         self.breakOff()
-        if self._producing is not None and self._producing.wasStopped:
+        if wasProduced and hasEnded:
             # What a producer says that was stopped is not what has happened.
-            raise ConnectionClosed(self._link.wire.report()) from error
+            raise ConnectionClosed(link.wire.report()) from error
 
     async def __aenter__(self) -> OutgoingMessage:
         return self
@@ -163,7 +165,7 @@ class OutgoingMessage:
     ) -> None:
         self.__exit__(kind, error, traceback)
         if error is None:
-            await self.flushed()
+            await self.drained()
 
     def breakOff(self) -> None:
         """
@@ -178,76 +180,6 @@ class OutgoingMessage:
         if link.wire.state is State.OPEN and not link.wire.takeMessageBack():
             code = CloseCode.INTERNAL_SERVER_ERROR
             link.fail(code, _BROKEN_OFF, CloseCause.APPLICATION_ERROR)
-
-
-@implementer(IPushProducer)
-class _Producing:
-    """
-    A producer of a message. One that has to be asked for each piece is asked in each
-    turn of the reactor while there is room.
-
-    :ivar isOver: whether it is left alone.
-    :ivar wasStopped: whether it was told to stop, because the connection has ended.
-    """
-
-    def __init__(self, link: Link, producer: Any, isPush: bool) -> None:
-        self._link = link
-        self._producer = producer
-        self._isPush = isPush
-        self._isPaused = self._isAsking = False
-        self.isOver = self.wasStopped = False
-
-    def start(self) -> None:
-        """
-        Ask for a piece, soon.
-        """
-        if not (self._isPush or self._isAsking):
-            self._isAsking = True
-            self._link.clock.callLater(0, self._ask)
-
-    def _ask(self) -> None:
-        self._isAsking = False
-        if self._isPaused or self.isOver:
-            return
-        self._link.run(self._producer.resumeProducing)
-        if self._link.wire.state is State.OPEN:
-            self.start()
-        else:
-            self.stopProducing()
-
-    def leave(self) -> None:
-        """
-        Leave it alone.
-        """
-        self.isOver = True
-        self._link.detachProducer()
-
-    def pauseProducing(self) -> None:
-        """
-        There is no room.
-        """
-        self._isPaused = True
-        if self._isPush:
-            self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        There is room again.
-        """
-        self._isPaused = False
-        if self._isPush:
-            self._producer.resumeProducing()
-        else:
-            self.start()
-
-    def stopProducing(self) -> None:
-        """
-        The connection has ended, or is ending.
-        """
-        if not self.isOver:
-            self.leave()
-            self.wasStopped = True
-            self._producer.stopProducing()
 
 
 async def sendPieces(
@@ -272,7 +204,7 @@ async def sendPieces(
                 # A peer that reads fast shall not keep the others waiting.
                 size = 0
                 await deferLater(link.clock, 0)
-            await message.flushed()
+            await message.drained()
     except BaseException:
         if message is not None:
             message.breakOff()

@@ -541,7 +541,7 @@ async def inPieces(
         await incoming.deliverTo(consumer)
         await FileSender().beginFileTransfer(file, outgoing)
         outgoing.write(memoryview(b"data"))
-        await outgoing.flushed()
+        await outgoing.drained()
     text: OutgoingMessage = connection.startMessage(isText=True)
     text.write("Hello")
     text.end()
