@@ -24,9 +24,9 @@ _SVG = "{http://www.w3.org/2000/svg}"
 # They are programs, which import each other as such.
 sys.path.insert(0, str(_BENCH))
 try:
-    about, figures, report, run, scenarios, servers = map(
+    about, figures, report, run, scenarios, servers, where = map(
         import_module,
-        ("about", "figures", "report", "run", "scenarios", "servers"),
+        ("about", "figures", "report", "run", "scenarios", "servers", "where"),
     )
 finally:
     sys.path.remove(str(_BENCH))
@@ -413,3 +413,45 @@ class ReportTests(SynchronousTestCase):
         for suffix, make in ((".rst", report.makeTable), (".svg", report.makePlot)):
             shown = _MANUAL.with_suffix(suffix).read_text(encoding="utf-8")
             self.assertEqual(shown, make(facts), suffix)
+
+
+class WhereTests(SynchronousTestCase):
+    """
+    Tests of who the processor's time is counted for.
+    """
+
+    def test_owners(self) -> None:
+        """
+        A function counts for its package, and what stands elsewhere for who called it.
+        """
+
+        def frame(path: str, caller: Any = None) -> Any:
+            code = SimpleNamespace(co_filename=path)
+            return SimpleNamespace(f_code=code, f_back=caller)
+
+        ours = frame("/site-packages/txwebsocket/wire/frames.py")
+        owners = [
+            where.ownerOf(each)
+            for each in (
+                ours,
+                frame("/usr/lib/python3/socket.py", ours),
+                frame("/site-packages/twisted/web/http.py", ours),
+                frame("/checkout/tests/bench/server.py", ours),
+                frame("<string>"),
+            )
+        ]
+        expected = ["txwebsocket", "txwebsocket", "Twisted", "application", "rest"]
+        self.assertEqual(owners, expected)
+
+    def test_table(self) -> None:
+        """
+        The table has a row for each scenario, and a column for each owner.
+        """
+        found = {"latency": {"kernel": 0.25, "txwebsocket": 0.75}}
+        self.assertEqual(
+            list(where.rows(found)),
+            [
+                ["", "kernel", "txwebsocket", "Twisted", "application", "rest"],
+                ["latency", "25%", "75%", "0%", "0%", "0%"],
+            ],
+        )
