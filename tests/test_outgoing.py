@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.memory import Ends, Recorder, close, ping, pong, text
+from tests.test_flow import Producer
 from txwebsocket import (
     BufferFull,
     BufferPolicy,
@@ -45,35 +46,6 @@ class OddError(Exception):
     """
     What applications raise here.
     """
-
-
-class PushProducer:
-    """
-    Writes when a test says so.
-
-    :ivar told: what it was told.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def pauseProducing(self) -> None:
-        """
-        Write it down.
-        """
-        self.told.append("pause")
-
-    def resumeProducing(self) -> None:
-        """
-        Write it down.
-        """
-        self.told.append("resume")
-
-    def stopProducing(self) -> None:
-        """
-        Write it down.
-        """
-        self.told.append("stop")
 
 
 class OutgoingTestCase(SynchronousTestCase):
@@ -348,7 +320,7 @@ class ProducerTests(OutgoingTestCase):
         """
         A push producer is paused while the peer does not read, until it has done.
         """
-        producer = PushProducer()
+        producer = Producer()
         message = self.connection.startMessage()
         message.registerProducer(producer, True)
         self.assertRaises(RuntimeError, message.registerProducer, producer, True)
@@ -367,7 +339,7 @@ class ProducerTests(OutgoingTestCase):
         """
         A push producer is stopped when the connection is lost.
         """
-        producer = PushProducer()
+        producer = Producer()
         self.connection.startMessage().registerProducer(producer, True)
         self.peer.vanish()
         self.assertEqual(producer.told, ["stop"])
@@ -377,7 +349,7 @@ class ProducerTests(OutgoingTestCase):
         A push producer that writes too late is stopped, rather than given an error it
         knows nothing of.
         """
-        producer = PushProducer()
+        producer = Producer()
         message = self.connection.startMessage()
         message.registerProducer(producer, True)
         self.connection.close()
@@ -454,7 +426,7 @@ class ProducerTests(OutgoingTestCase):
         A pull producer that raises closes the connection with 1011.
         """
 
-        class Broken(PushProducer):
+        class Broken(Producer):
             def resumeProducing(self) -> None:
                 raise OddError
 
