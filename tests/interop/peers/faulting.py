@@ -15,9 +15,10 @@ connects as often as it is told. On standard input both take, besides, an object
 
 They tell:
 
-    {"event": "counts", "descriptors": …, "calls": what the reactor is to call, "left":
-     how many objects of ours there are, "alive": and were before the garbage was
-     collected, "opened": …, "lost": …, "lostAgain": …, "errors": logged ones}
+    {"event": "counts", "descriptors": …, "calls": what the reactor is to call,
+     "applications": how many there are, "left": and how many objects of other kinds,
+     when the garbage was collected, "opened": …, "lost": …, "lostAgain": …, "errors":
+     logged ones}
     {"event": "clock", "cpu": seconds of computing so far}
     {"event": "connected", "outcomes": how often each came out}
     {"event": "stopped", "opened": …, "lost": …, …}
@@ -97,7 +98,6 @@ class Told(Application):
 
 
 _KINDS = (
-    Application,
     HTTPChannel,
     Link,
     Request,
@@ -106,8 +106,8 @@ _KINDS = (
 )
 
 
-def alive() -> dict[str, int]:
-    found = [each for each in gc.get_objects() if isinstance(each, _KINDS)]
+def alive(kinds: tuple[type, ...]) -> dict[str, int]:
+    found = [each for each in gc.get_objects() if isinstance(each, kinds)]
     return dict(Counter(type(each).__name__ for each in found))
 
 
@@ -117,15 +117,15 @@ def tally() -> dict[str, int]:
 
 
 def count(reactor: Any) -> None:
-    before = alive()
+    applications = sum(alive((Application,)).values())
     gc.collect()
     calls = [call.func.__qualname__ for call in reactor.getDelayedCalls()]
     driver.report(
         "counts",
         descriptors=len(os.listdir("/proc/self/fd")),
         calls=sorted(calls),
-        alive=before,
-        left=alive(),
+        applications=applications,
+        left=alive(_KINDS),
         **tally(),
     )
 

@@ -87,10 +87,10 @@ class _Server:
         """
         try:
             await fault
+            await _settled(self.child, self.before)
+            await self.serves()
         except (OSError, asyncio.IncompleteReadError) as error:
             raise Different(repr(error)) from None
-        await _settled(self.child, self.before)
-        await self.serves()
 
 
 @asynccontextmanager
@@ -126,7 +126,11 @@ async def _settled(child: Child, before: dict[str, Any]) -> None:
 def _leftOver(facts: dict[str, Any], before: dict[str, Any]) -> list[str]:
     wrong = [name for name in ("descriptors", "calls") if facts[name] != before[name]]
     wrong += [name for name in ("left", "lostAgain", "errors") if facts[name]]
-    return wrong + ["connections"] * (facts["opened"] != facts["lost"])
+    isOver = facts["opened"] == facts["lost"]
+    if isOver and facts["applications"]:
+        # It has no more tries: an application does not wait to be collected.
+        raise Different(f"applications are left: {facts}")
+    return wrong if isOver else [*wrong, "connections"]
 
 
 # A server
