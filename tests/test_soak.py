@@ -196,6 +196,7 @@ class TellingTests(SynchronousTestCase):
             "samples": [[at, 50 * _MIB, 10 + at] for at in range(100)],
             "bars": [
                 judging.Bar("memory afterwards is more by", 1.5, 2, "MiB").facts(),
+                judging.Bar("blocks of Python left behind", -7, 500).facts(),
                 judging.Bar("errors in the log", 1, 0).facts(),
             ],
         }
@@ -212,6 +213,7 @@ class TellingTests(SynchronousTestCase):
             "    99 s    50.0 MiB          109",
             "server 25 %, load 50 %",
             "kept    memory afterwards is more by 1.50 MiB, and may 2.00",
+            "kept    blocks of Python left behind -7, and may 500",
             "BROKEN  errors in the log 1",
             "2 x echo: no echo of 5 bytes",
             "Traceback (most recent call last):",
@@ -239,7 +241,12 @@ class TellingTests(SynchronousTestCase):
         self.assertEqual(len(small["samples"]), 60)
         table = (folder / "soak.rst").read_text(encoding="utf-8")
         self.assertIn("     - 200 connections, 30 s\n     - 300 connections", table)
-        self.assertIn("   * - messages\n     - 1,000\n     - 1,000\n", table)
+        for words in (
+            "   * - messages\n     - 1,000\n     - 1,000\n",
+            "   * - blocks of Python left behind\n     - -7, and may 500\n",
+            "   * - anything else left behind, or wrong\n     - 1\n     - 1\n",
+        ):
+            self.assertIn(words, table)
 
     def test_manual(self) -> None:
         """

@@ -55,10 +55,10 @@ def _title(facts: Facts) -> str:
 
 
 def _measure(bar: Facts) -> str:
-    found, allowed = (f"{bar[each]:.2f}" for each in ("found", "allowed"))
-    if not bar["unit"]:
+    if not bar["allowed"]:
         return f"{bar['found']:.0f}"
-    return f"{found} {bar['unit']}, and may {allowed}"
+    form = "{:.2f} {}, and may {:.2f}" if bar["unit"] else "{:.0f}{}, and may {:.0f}"
+    return form.format(bar["found"], bar["unit"], bar["allowed"])
 
 
 def thinned(samples: Sequence[Any], number: int) -> list[Any]:
@@ -121,10 +121,10 @@ def _cells(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "connections opened", f"{facts['did']['connections']:,}"
     yield "of these by faulty peers", f"{_faults(facts):,}"
     for bar in facts["bars"]:
-        if bar["unit"]:
+        if bar["allowed"]:
             yield bar["name"], _measure(bar)
-    others = [bar["found"] for bar in facts["bars"] if not bar["unit"]]
-    yield "anything left behind, or wrong", f"{sum(map(abs, others)):.0f}"
+    others = [bar["found"] for bar in facts["bars"] if not bar["allowed"]]
+    yield "anything else left behind, or wrong", f"{sum(map(abs, others)):.0f}"
     memory = [sample[1] / _MIB for sample in facts["samples"]]
     yield "memory at most", f"{max(memory):.0f} MiB"
 
