@@ -170,6 +170,7 @@ class SocksDialogueTests(SynchronousTestCase):
             b"\x05\x02",
             b"\x05\x01",
             b"\x05\x00\x04",
+            b"\x05\x00\x04\x00\x00\x01",
             b"\x05\x00\x05\x00\x00\x02\x00",
         ):
             with self.assertRaises(BadResponse):

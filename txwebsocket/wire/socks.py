@@ -106,8 +106,9 @@ class SocksDialogue:
         return self._request
 
     def _readReply(self) -> bytes | None:
+        self._checkVersion(_VERSION)
         if len(self._buffer) < 2:
-            return self._take(2, _VERSION)
+            return None
         code = self._buffer[1]
         if code:
             # Some proxies end here, without the address that belongs to it.
@@ -133,12 +134,15 @@ class SocksDialogue:
         """
         The next message, if it is there.
         """
-        if self._buffer and self._buffer[0] != version:
-            raise BadResponse(f"not a SOCKS 5 proxy: {self._buffer[:5]!r}")
+        self._checkVersion(version)
         if len(self._buffer) < size:
             return None
         message, self._buffer = self._buffer[:size], self._buffer[size:]
         return message
+
+    def _checkVersion(self, version: int) -> None:
+        if self._buffer and self._buffer[0] != version:
+            raise BadResponse(f"not a SOCKS 5 proxy: {self._buffer[:5]!r}")
 
     def _refused(self, code: int | None, phrase: str) -> bytes:
         self.refusal = Refusal(code, phrase)
