@@ -84,8 +84,7 @@ def parseURL(text: str) -> Target:
     if _UNIX.match(text):
         return _parseUnix(text)
     try:
-        # RFC 3986, 3.2.3: an empty port is the default one.
-        url = URL.from_text(_EMPTY_PORT.sub(r"\1", text, count=1))
+        url = URL.from_text(_withoutEmptyPort(text))
     except ValueError:
         # Its text would quote the URL, and what is secret in it.
         raise ValueError(f"{_shown(text)!r} is not a URL") from None
@@ -182,6 +181,14 @@ def _parseUnix(text: str) -> Target:
         authorization=None,
         socketPath=socketPath,
     )
+
+
+def _withoutEmptyPort(text: str) -> str:
+    """
+    RFC 3986, 3.2.3: an empty port is the default one.
+    """
+    found = _EMPTY_PORT.match(text)
+    return text if found is None else found[1] + text[found.end() :]
 
 
 def _portOf(url: URL, defaults: Mapping[str, int], text: str) -> int:

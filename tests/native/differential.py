@@ -10,13 +10,14 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from random import Random
 from typing import Any
 
+from tests.splits import someSplit
+from tests.wire.twins import details
 from txwebsocket.wire import _speedups, frames
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Failed, Frame, FrameReader
+from txwebsocket.wire.frames import Failed, FrameReader
 
 CONTINUATION, TEXT, BINARY, *CONTROL = Opcode
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 124, 125, 126, 127, 128)
@@ -153,32 +154,6 @@ class Peer:
             data[place:end] = self._octets(random.choice((0, 1, 1, 3)))
 
 
-def cut(random: Random, data: bytes) -> Iterable[bytes]:
-    """
-    Some way in which a network might deliver ``data``.
-    """
-    most = random.choice((0, 1, 3, 10, 40))
-    if len(data) < 400 and random.random() < 0.1:
-        places = list(range(len(data)))
-    else:
-        places = random.choices(range(len(data) + 1), k=most)
-        # Heads are what can be cut in most ways, and there is one at the start.
-        first = range(min(len(data), 20))
-        places += random.choice(((), (), random.choices([0, *first]), first))
-        places.sort()
-    return (data[start:end] for start, end in pairwise((0, *places, len(data))))
-
-
-def details(items: list[Any]) -> list[Any]:
-    """
-    The items with the types of all that is in them.
-    """
-    return [
-        (type(item), item, *map(type, item)) if type(item) in (Frame, Failed) else item
-        for item in items
-    ]
-
-
 def differences(random: Random) -> Iterable[tuple[object, object]]:
     """
     Feed a new reader of each kind; yield what they say, call by call.
@@ -188,7 +163,7 @@ def differences(random: Random) -> Iterable[tuple[object, object]]:
     python, native = FrameReader(**options), _speedups.FrameReader(**options)
     form = random.choice(FORMS)
     hasFailed = False
-    for piece in cut(random, peer.stream()):
+    for piece in someSplit(random, peer.stream()):
         expected, found = python.feed(piece), native.feed(form(piece))
         yield (
             (*map(type, expected), details(expected), python.wanted()),

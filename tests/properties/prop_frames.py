@@ -11,14 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, masks, messages, streams
 from tests.wire.raw import MASK
-from tests.wire.test_frames import native, typed
+from tests.wire.test_frames import typed
 from tests.wire.test_utf8 import badByte
+from tests.wire.twins import TWINS
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Failed, Frame, Item
 from txwebsocket.wire.messages import MessageAssembler, fragment
-
-TWINS = [frames] if native is None else [frames, native]
 
 
 def read(pieces: Iterable[bytes], twin=frames, **options: int) -> list[Item]:

@@ -7,14 +7,13 @@ The twins keep the same promises, so that the tests are written once and run for
 
 import tracemalloc
 from collections.abc import Callable, Iterable
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
 from tests.wire.raw import MASK, rawFrame, rawHead, xor
+from tests.wire.twins import native
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item
@@ -27,11 +26,6 @@ LENGTHS = (0, 1, 125, 126, 127, 65535, 65536)
 """
 Both sides of each border between the forms of a length.
 """
-
-try:
-    native: ModuleType | None = import_module("txwebsocket.wire._speedups")
-except ImportError:
-    native = None
 
 
 def typed(items: Iterable[Item]) -> list[tuple[type, Item]]:
