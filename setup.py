@@ -95,6 +95,9 @@ setup(
             "ruff>=0.17.6,<0.18",
             "towncrier>=24.8",
             "tox>=4.20",
+            # Whose verdicts ours are compared with.
+            "websockets>=15",
+            "wsproto>=1.2",
         ],
     },
     # twisted.plugins is Twisted's own package: it is named here for the one file that
