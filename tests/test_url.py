@@ -307,6 +307,14 @@ class ResourceTests(SynchronousTestCase):
         for url in ("ws://h/\ud800", "ws://h/?\udfff", "ws://u:\ud800@h/"):
             self.assertRaises(ValueError, parseURL, url)
 
+    def test_addressNotASCII(self) -> None:
+        """
+        Nor is there an address, in brackets, in other characters than ASCII.
+        """
+        for host in ("[::é]", "[::2\udcc8]", "[::١]"):
+            self.assertRaises(ValueError, parseURL, f"ws://{host}/")
+            self.assertRaises(ValueError, parseProxy, f"http://{host}:80")
+
 
 class UserTests(SynchronousTestCase):
     """

@@ -20,6 +20,8 @@ _UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What is no control character, and no space, in any of which URLs could hide.
 _PRINTABLE = re.compile(r"[!-~\xa1-\U0010ffff]*")
+# What hyperlink raises; the second where an address in brackets is not ASCII.
+_NO_URL = (ValueError, UnboundLocalError)
 _EMPTY_PORT = re.compile(
     r"(\w+://(?:[^/?#@]*@)?(?:\[[^]/?#]*\]|[^]:/?#[]*)):(?=[/?#]|\Z)"
 )
@@ -85,7 +87,7 @@ def parseURL(text: str) -> Target:
         return _parseUnix(text)
     try:
         url = URL.from_text(_withoutEmptyPort(text))
-    except ValueError:
+    except _NO_URL:
         # Its text would quote the URL, and what is secret in it.
         raise ValueError(f"{_shown(text)!r} is not a URL") from None
     scheme = url.scheme.lower()
@@ -122,7 +124,7 @@ def parseProxy(text: str) -> Proxy:
     whole = text if "://" in text else f"http://{text}"
     try:
         url = URL.from_text(whole)
-    except ValueError:
+    except _NO_URL:
         raise ValueError(f"{_shown(text)!r} is not the URL of a proxy") from None
     scheme = url.scheme.lower()
     isMore = any(url.path) or url.query or url.fragment
