@@ -126,21 +126,22 @@ class Fuzzer:
         Make the corpus of a target as small as can be while it reaches all that is
         reached with what was found.
         """
-        merged, corpus = self._kept / f"{name}-merged", CORPUS / name
-        merged.mkdir()
-        ran = self._start(
-            name,
-            "-set_cover_merge=1",
-            # How often a place is reached doesn't count, which keeps the corpus small.
-            "-use_counters=0",
-            *map(str, (merged, corpus, self._kept / name)),
-        )
-        if ran.returncode:
-            raise FuzzFailed(f"{name}: merging failed\n{ran.stdout[-2000:]}")
-        for old in corpus.iterdir():
-            old.unlink()
-        for new in merged.iterdir():
-            (corpus / new.name[:12]).write_bytes(new.read_bytes())
+        corpus = CORPUS / name
+        corpus.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory() as merged:
+            ran = self._start(
+                name,
+                "-set_cover_merge=1",
+                # How often a place is reached counts for nothing: few are enough.
+                "-use_counters=0",
+                *(merged, str(corpus), str(self._kept / name)),
+            )
+            if ran.returncode:
+                raise FuzzFailed(f"{name}: merging failed\n{ran.stdout[-2000:]}")
+            for old in corpus.iterdir():
+                old.unlink()
+            for new in Path(merged).iterdir():
+                (corpus / new.name[:12]).write_bytes(new.read_bytes())
 
     def _start(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-m", "tests.fuzz.guided", name, self._native]
