@@ -135,5 +135,5 @@ class FuzzTests(SynchronousTestCase):
         """
         An error that is not documented would be found.
         """
-        self.patch(deflate, "_TAIL", b"\x00\x00\xff")
+        self.patch(deflate, "TAIL", b"\x00\x00\xff")
         self.checkNotices("inflate", *SEEDS["inflate"]())
