@@ -263,6 +263,22 @@ class CallbackTests(SynchronousTestCase):
         self.assertEqual(len(application.kept), 2)
         self.assertEqual(self.successResultOf(application.kept[1].whole()), "two")
 
+    def test_concurrent(self) -> None:
+        """
+        Where several messages may be dealt with at a time, the next one begins when the
+        one before has been read, as long as there are not too many.
+        """
+        application = Keeping()
+        ends = Ends(application, streamMessages=True, concurrentMessages=2)
+        ends.peer.sendText("one", "two", "three")
+        self.assertEqual(len(application.kept), 1)
+        for number, text in enumerate(("one", "two")):
+            message = application.kept[number]
+            self.assertEqual(self.successResultOf(message.whole()), text)
+            self.assertEqual(len(application.kept), 2)
+        application.done[1].callback(None)
+        self.assertEqual(len(application.kept), 3)
+
     def test_rest(self) -> None:
         """
         What is left when the hook is over is discarded and counted, and what comes then

@@ -21,6 +21,7 @@ from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.pieces import PieceDecoder
 
 MAX_WAITING = 64 * 1024
@@ -35,6 +36,7 @@ class Receives(Protocol):
     """
 
     clock: IReactorTime
+    config: ConnectionConfig
     wire: Connection
     isPulled: bool
 
@@ -397,11 +399,15 @@ class Incoming:
             self._owner.release(Hold.PIECES)
 
     def _isFull(self) -> bool:
-        decoders = [each._decoder for each in self._messages]
-        most = MAX_MESSAGES if self._owner.isPulled else 1
+        size = sum(each._decoder.size for each in self._messages)
+        complete = [each for each in self._messages if each._decoder.isComplete]
+        if self._owner.isPulled:
+            return size >= MAX_WAITING or len(complete) >= MAX_MESSAGES
+        # Several may be dealt with at a time, but only one read.
         return (
-            sum(decoder.isComplete for decoder in decoders) >= most
-            or sum(decoder.size for decoder in decoders) >= MAX_WAITING
+            size >= MAX_WAITING
+            or len(complete) >= self._owner.config.concurrentMessages
+            or not all(each._isRead for each in complete)
         )
 
     def fail(self, failure: Failed) -> ConnectionClosed:

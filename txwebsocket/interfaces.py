@@ -10,7 +10,6 @@ written for it moves here by changing an import. What is more than that is optio
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -117,7 +116,7 @@ class WebSocketProtocol:
         whole = await message.whole()
         hook = self.textMessageReceived if message.isText else self.bytesMessageReceived
         result = hook(whole)
-        if isawaitable(result):
+        if isinstance(result, Deferred | Coroutine):
             await result
 
     def frameReceived(self, frame: Any) -> Waited:
