@@ -27,7 +27,7 @@ from txwebsocket import (
     WebSocketProtocol,
     WebSocketRequest,
 )
-from txwebsocket.incoming import MAX_WAITING
+from txwebsocket.incoming import MAX_PIECES, MAX_WAITING
 from txwebsocket.testing import MemorySite
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import Agreement, acceptOffers
@@ -457,6 +457,20 @@ class ReadingTests(SynchronousTestCase):
         self.message.read()
         self.assertTrue(self.ends.transport.isReading)
 
+    def test_tinyPieces(self) -> None:
+        """
+        Tiny pieces, which take more than their bytes, are counted, too.
+        """
+        tiny = self.peer.frame(Opcode.CONTINUATION, b"x", fin=False)
+        self.peer.send(tiny * (MAX_PIECES - 2))
+        self.assertTrue(self.ends.transport.isReading)
+        self.peer.send(tiny * 5000)
+        self.assertFalse(self.ends.transport.isReading)
+        for _ in range(MAX_PIECES + 5000 - 1):
+            self.successResultOf(self.message.read())
+        self.assertNoResult(self.message.read())
+        self.assertTrue(self.ends.transport.isReading)
+
     def test_pauseAndKeepalive(self) -> None:
         """
         A peer that is not read from, since nobody takes the pieces, is not dropped.
@@ -689,9 +703,12 @@ class ConsumerTests(SynchronousTestCase):
 
         class Broken(Consumer):
             def write(self, data: bytes) -> None:
-                raise OddError
+                raise kind
 
-        self.failureResultOf(self.begin(Broken()), OddError)
+        for kind in (OddError, SystemExit):
+            self.failureResultOf(self.begin(Broken()), kind)
+            self.go(b"", fin=True)
+            self.application.done[-1].callback(None)
 
     def test_lost(self) -> None:
         """

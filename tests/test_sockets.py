@@ -266,6 +266,8 @@ class ReadForTests(SynchronousTestCase):
         ):
             readFor(self.transport, size, items)
             self.assertEqual(self.transport.bufferSize, expected, (size, items))
+        readFor(self.transport, most, 1, usual)
+        self.assertEqual(self.transport.bufferSize, usual)
         self.assertEqual((USUAL_READ, FLOOD_READ), (Connection.bufferSize, least))
 
     def test_others(self) -> None:
@@ -276,12 +278,12 @@ class ReadForTests(SynchronousTestCase):
         readFor(transport, USUAL_READ, 0)
         self.assertEqual(transport.bufferSize, 65536)
 
-    def sizes(self, data: bytes) -> list[int]:
+    def sizes(self, data: bytes, **options: bool) -> list[int]:
         """
         How much is read each time, if all of this is there to be read.
         """
         self.start()
-        link = makeLink(Role.SERVER, ServerConfig(), Clock())
+        link = makeLink(Role.SERVER, ServerConfig(**options), Clock())
         link.attachApplication(WebSocketProtocol())
         link.makeConnection(self.transport)
         link.opened()
@@ -292,6 +294,18 @@ class ReadForTests(SynchronousTestCase):
             sizes.append(len(data[:size]))
             data = data[size:]
         return sizes
+
+    def test_inPieces(self) -> None:
+        """
+        While large messages arrive in pieces no more than usual is read at a time, and
+        less in a flood of tiny ones.
+        """
+        large = encodeFrame(Opcode.BINARY, bytes(200_000), b"mask")
+        sizes = self.sizes(large, streamMessages=True)
+        self.assertEqual(sizes[:3], [USUAL_READ] * 3)
+        tiny = encodeFrame(Opcode.BINARY, b"", b"mask") * 20_000
+        sizes = self.sizes(tiny, streamMessages=True)
+        self.assertEqual(sizes[:2], [USUAL_READ, FLOOD_READ])
 
     def test_arriving(self) -> None:
         """

@@ -29,6 +29,11 @@ MAX_WAITING = 64 * 1024
 Bytes of pieces that may wait before the peer's data is read no further.
 """
 
+MAX_PIECES = 1024
+"""
+Pieces that may wait likewise: tiny ones take more than their bytes.
+"""
+
 
 class Receives(Protocol):
     """
@@ -399,16 +404,18 @@ class Incoming:
             self._owner.release(Hold.PIECES)
 
     def _isFull(self) -> bool:
-        size = sum(each._decoder.size for each in self._messages)
+        decoders = [each._decoder for each in self._messages]
+        if (
+            sum(decoder.size for decoder in decoders) >= MAX_WAITING
+            or sum(decoder.count for decoder in decoders) >= MAX_PIECES
+        ):
+            return True
         complete = [each for each in self._messages if each._decoder.isComplete]
         if self._owner.isPulled:
-            return size >= MAX_WAITING or len(complete) >= MAX_MESSAGES
+            return len(complete) >= MAX_MESSAGES
         # Several may be dealt with at a time, but only one read.
-        return (
-            size >= MAX_WAITING
-            or len(complete) >= self._owner.config.concurrentMessages
-            or not all(each._isRead for each in complete)
-        )
+        most = self._owner.config.concurrentMessages
+        return len(complete) >= most or not all(each._isRead for each in complete)
 
     def fail(self, failure: Failed) -> ConnectionClosed:
         """

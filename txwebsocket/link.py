@@ -24,7 +24,13 @@ from txwebsocket.hooks import NO_HOOKS, Hooks
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.producers import Pulling
-from txwebsocket.sockets import FLOOD_READ, endTransport, readFor
+from txwebsocket.sockets import (
+    FLOOD_READ,
+    MOST_READ,
+    USUAL_READ,
+    endTransport,
+    readFor,
+)
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
@@ -118,8 +124,10 @@ class Link(Delivery):
         """
         self._lastHeard = self.clock.seconds()
         items = self.wire.read(data)
-        if len(data) >= FLOOD_READ and self.incoming is None:
-            readFor(self.transport, len(data), len(items))
+        if len(data) >= FLOOD_READ:
+            # Of what comes in pieces, little is held.
+            most = MOST_READ if self.incoming is None else USUAL_READ
+            readFor(self.transport, len(data), len(items), most)
         self.deliverNow(items)
 
     def connectionLost(self, reason: Failure) -> None:

@@ -50,7 +50,7 @@ class Pump:
         self._isRunning = True
         try:
             hasMore = self._passOn()
-        except Exception:  # noqa: BLE001 - a consumer may raise anything
+        except BaseException:  # noqa: BLE001 - a consumer may raise anything
             self._end(Failure())
             return
         if hasMore:

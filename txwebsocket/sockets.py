@@ -32,8 +32,11 @@ The same from who floods us with tiny messages: a few thousand of them take so l
 others notice, who have their turn between two reads.
 """
 
-# The same from who sends large frames; others have their turn, too.
-_MOST_READ = 256 * 1024
+MOST_READ = 256 * 1024
+"""
+The same from who sends large frames; others have their turn, too.
+"""
+
 _FEW_ITEMS = 8
 _TINY = 64
 
@@ -104,7 +107,7 @@ def sendBy(outlet: socket.socket, pieces: Sequence[Octets]) -> int:
         return 0
 
 
-def readFor(transport: Any, size: int, items: int) -> None:
+def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> None:
     """
     Have a transport read more at a time if what it read last, all that it asked for,
     was large frames; and less in a flood of tiny ones, of which each takes memory and
@@ -112,13 +115,14 @@ def readFor(transport: Any, size: int, items: int) -> None:
 
     :param size: how much it has read last.
     :param items: how many messages and frames there were in it.
+    :param most: how much may be read at a time.
     """
     if not isinstance(transport, tcp.Connection):
         return
     if items * _TINY > size:
         transport.bufferSize = FLOOD_READ
     elif size >= min(transport.bufferSize, USUAL_READ):
-        transport.bufferSize = _MOST_READ if items <= _FEW_ITEMS else USUAL_READ
+        transport.bufferSize = most if items <= _FEW_ITEMS else USUAL_READ
 
 
 def peerCertificate(transport: Any) -> Any:

@@ -55,6 +55,13 @@ class PieceDecoder:
                 octets = _decodePieces(transform, octets, limit)
         self._pieces = _decodeText(octets) if self.isText else octets
 
+    @property
+    def count(self) -> int:
+        """
+        Of the fragments that wait, how many there are.
+        """
+        return len(self._waiting)
+
     def add(self, fragment: Frame) -> None:
         """
         Take the next fragment.
