@@ -304,6 +304,20 @@ class CallbackTests(SynchronousTestCase):
         peer.turn()
         self.assertEqual(application.report.messagesDiscarded, 2)
 
+    def test_readToItsEnd(self) -> None:
+        """
+        A message of which nothing is left is not counted as discarded.
+        """
+        application = Keeping()
+        ends = Ends(application, streamMessages=True)
+        ends.peer.sendText("all of it")
+        self.successResultOf(application.kept[0].read())
+        application.done[0].callback(None)
+        ends.connection.close()
+        ends.peer.sendClose()
+        ends.peer.end()
+        self.assertEqual(application.report.messagesDiscarded, 0)
+
     def test_waitingWhenOver(self) -> None:
         """
         Who still waits for a piece when the hook is over is told so.
@@ -565,6 +579,9 @@ class ReadingTests(SynchronousTestCase):
         application = Keeping()
         ends = Ends(application, agreed=agreed(), streamMessages=True)
         ends.peer.send(ends.peer.frame(Opcode.BINARY, b"\xff" * 9, rsv=0x40))
+        self.failureResultOf(application.kept[0].read(), ConnectionClosed)
+        [frame] = ends.peer.frames()
+        self.assertEqual(frame.payload[:2], (1007).to_bytes(2, "big"))
         for _ in range(2):
             error = self.failureResultOf(application.kept[0].read(), ConnectionClosed)
             self.assertIs(error.value.report.cause, CloseCause.INVALID_DATA)
@@ -633,6 +650,19 @@ class ConsumerTests(SynchronousTestCase):
         self.assertEqual(len(consumer.taken), MAX_WAITING + 6)
         self.successResultOf(done)
 
+    def test_slowAtOnce(self) -> None:
+        """
+        Of the pieces that wait, a consumer gets no more than it takes.
+        """
+        self.peer.send(self.peer.frame(Opcode.BINARY, b"one", fin=False))
+        self.go(b"two")
+        self.go(b"three")
+        consumer = Consumer(4)
+        self.application.kept[0].deliverTo(consumer)
+        self.assertEqual(consumer.taken, b"onetwo")
+        consumer.takeMore(99)
+        self.assertEqual(consumer.taken, b"onetwothree")
+
     def test_turns(self) -> None:
         """
         Of what becomes large others have their turns between the steps.
@@ -690,6 +720,8 @@ class ConsumerTests(SynchronousTestCase):
             stop(consumer, done)
             self.failureResultOf(done, CancelledError)
             self.assertIsNone(consumer.producer)
+            self.go(bytes(MAX_WAITING))
+            self.assertTrue(self.ends.transport.isReading)
             self.go(b"two", fin=True)
             self.assertEqual(consumer.taken, b"one")
             self.application.done[-1].callback(None)
@@ -770,6 +802,25 @@ class PullTests(SynchronousTestCase):
         self.peer.sendClose()
         self.peer.end()
         self.assertEqual(self.successResultOf(closed).messagesDiscarded, 1)
+
+    def test_restTakesTime(self) -> None:
+        """
+        The next message is given when all of the one before has been discarded, since
+        what is compressed may refer to it.
+        """
+        ends = Ends(streamMessages=True, agreed=agreed(), maxReceivedMessageSize=2**30)
+        theirs = agreed()[0].transform
+        datas = [bytes(4 * MIB), WORDS.encode() * 9, WORDS.encode() * 9]
+        frames = [theirs.encode(data) or b"" for data in datas]
+        for frame in frames:
+            ends.peer.arrive(ends.peer.frame(Opcode.BINARY, frame, rsv=0x40))
+        self.successResultOf(ends.connection.nextMessage())
+        waiting = ends.connection.nextMessage()
+        self.assertNoResult(waiting)
+        ends.peer.turn()
+        message = self.successResultOf(waiting)
+        self.assertEqual(self.successResultOf(message.whole()), datas[1])
+        self.assertEqual(self.successResultOf(ends.connection.receive()), datas[2])
 
     def test_cancel(self) -> None:
         """

@@ -284,6 +284,18 @@ class BlockTests(OutgoingTestCase):
         self.connection.send("next")
         self.assertEqual(self.peer.frames(), [text("next")])
 
+    def test_exceptionWithProducer(self) -> None:
+        """
+        A producer is left alone then, and the connection can have another one.
+        """
+        producer = PushProducer()
+        with self.assertRaises(OddError), self.connection.startMessage() as message:
+            message.registerProducer(producer, True)
+            raise OddError
+        self.connection.registerProducer(PushProducer(), True)
+        self.peer.vanish()
+        self.assertEqual(producer.told, [])
+
     def test_exceptionAfter(self) -> None:
         """
         If it had ended already, nothing is broken off.
@@ -515,6 +527,7 @@ class SendPiecesTests(OutgoingTestCase):
                 asked.append(number)
                 yield bytes(64 * KIB)
 
+        self.open(highWaterMark=32 * MIB, maxBufferedBytes=64 * MIB)
         sent = self.connection.sendPieces(pieces())
         self.assertLess(len(asked), 10)
         self.peer.turn()

@@ -15,6 +15,7 @@ from twisted.web.http import HTTPChannel
 from tests.test_migrating import readTables
 from txwebsocket import ClientConfig, ServerConfig
 from txwebsocket.inbox import MAX_MESSAGES
+from txwebsocket.incoming import MAX_PIECES, MAX_WAITING
 from txwebsocket.site import HEAD_TIMEOUT
 from txwebsocket.wire.control import MAX_CONTROL_PAYLOAD
 from txwebsocket.wire.http import (
@@ -44,6 +45,8 @@ FIXED = {
     "interim responses": (MAX_INTERIM, ""),
     "the body of a refusal": (MAX_BODY_SIZE, "bytes"),
     "messages that wait for ``receive()``": (MAX_MESSAGES, ""),
+    "bytes of pieces that wait, with ``streamMessages``": (MAX_WAITING, "bytes"),
+    "pieces that wait": (MAX_PIECES, ""),
     "a control frame's payload": (MAX_CONTROL_PAYLOAD, "bytes"),
     "bytes a transport holds unsent": (PORTION, "bytes"),
 }

@@ -140,6 +140,16 @@ class InflationTests(SynchronousTestCase):
         for pieces in everySplit(data):
             self.assertEqual(b"".join(inflate(pieces)), TEXT * 2 + b"end")
 
+    def test_afterEnd(self) -> None:
+        """
+        A message may follow one whose data ended with it.
+        """
+        first = inflation()
+        data = compressed(TEXT, zlib.Z_FINISH)
+        self.assertEqual(b"".join(first.run(iter([data]))), TEXT)
+        second = Inflation(zlib, first.inflater, 15, 2**20)
+        self.assertEqual(b"".join(second.run(iter([compressed(TEXT)]))), TEXT)
+
     def test_longWindow(self) -> None:
         """
         Of all that was made before an end, what may be referred to is known.

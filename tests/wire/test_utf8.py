@@ -9,7 +9,7 @@ from itertools import product
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
-from txwebsocket.wire.utf8 import Utf8Validator
+from txwebsocket.wire.utf8 import Utf8Decoder, Utf8Validator
 
 # What may follow a first byte, octet by octet: the table of RFC 3629, 4.
 _TAIL = range(0x80, 0xC0)
@@ -167,3 +167,41 @@ class Utf8ValidatorTests(SynchronousTestCase):
         piece[:] = b"\xff\xff"
         self.assertTrue(validator.feed(bytearray(b"\xac")))
         self.assertTrue(validator.isComplete())
+
+
+class Utf8DecoderTests(SynchronousTestCase):
+    """
+    Tests of :class:`Utf8Decoder`.
+    """
+
+    def test_anySplit(self) -> None:
+        """
+        However a text is cut, its characters come out, each as soon as it is whole.
+        """
+        text = "aé€😀z"
+        for pieces in everySplit(text.encode()):
+            decoder = Utf8Decoder()
+            found = "".join(map(decoder.feed, pieces))
+            decoder.end()
+            self.assertEqual(found, text)
+        decoder = Utf8Decoder()
+        self.assertEqual(decoder.feed("aé€".encode()[:-1]), "aé")
+        self.assertEqual(decoder.feed("€".encode()[-1:]), "€")
+
+    def test_badByte(self) -> None:
+        """
+        Text is refused at its first bad byte.
+        """
+        for bad in (b"\xff", b"\x80", b"\xed\xa0", b"\xf4\x90", b"\xe0\x80"):
+            decoder = Utf8Decoder()
+            for octet in b"ok" + bad[:-1]:
+                decoder.feed(bytes([octet]))
+            self.assertRaises(UnicodeError, decoder.feed, bad[-1:])
+
+    def test_cutCharacter(self) -> None:
+        """
+        A text can't end inside a character.
+        """
+        decoder = Utf8Decoder()
+        decoder.feed(b"a\xc3")
+        self.assertRaises(UnicodeError, decoder.end)
