@@ -1,0 +1,131 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+B4 and B5: what a peer can make a server compute.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+from tests.attacks.findings import (
+    MILLISECONDS,
+    Arena,
+    Attack,
+    Finding,
+    atMost,
+    linear,
+)
+from tests.attacks.peers import Peer, connect, echoes, shakeHands
+from tests.attacks.processes import Server
+from tests.attacks.wire import BINARY, FIN, KIB, PING, ask, frame
+
+# What takes a careless expression long, repeated; and where it stands.
+HEADERS = (
+    ("Sec-WebSocket-Extensions", 'a;b="'),
+    ("Sec-WebSocket-Extensions", 'a;b="\\\\'),
+    ("Sec-WebSocket-Extensions", "permessage-deflate;"),
+    ("Sec-WebSocket-Extensions", " \t"),
+    ("Sec-WebSocket-Extensions", "a, "),
+    ("Sec-WebSocket-Protocol", "a "),
+    ("Sec-WebSocket-Protocol", ","),
+    ("Sec-WebSocket-Protocol", " \t"),
+    ("Connection", "upgrade/"),
+    ("Connection", ", "),
+    ("Upgrade", "websocket "),
+    ("Origin", "http://"),
+    ("Origin", "http://a."),
+    ("Host", "a:"),
+    ("Host", "["),
+    ("Cookie", "a="),
+    ("Cookie", 'a="\\'),
+    ("X-Forwarded-For", "1, "),
+    ("Sec-WebSocket-Version", "1"),
+    ("Sec-WebSocket-Key", "="),
+)
+
+_TIMES = 5
+
+
+def _cost(server: Server, name: str, pattern: str, size: int) -> float:
+    """
+    Seconds of the processor for a request with a header this long, at best.
+    """
+    value = (pattern * size)[:size] + "!"
+    request = ask("GET / HTTP/1.1", f"{name}: {value}")
+    costs = []
+    for _ in range(_TIMES):
+        peer = server.connect()
+        before = server.worked()
+        peer.send(request)
+        peer.head()
+        costs.append(server.worked() - before)
+        peer.close()
+    return min(costs)
+
+
+def longHeaders(arena: Arena) -> Iterator[Finding]:
+    most, ratio = 0.0, (1.0, 1.0)
+    with arena.server() as server:
+        server.warmUp()
+        for name, pattern in HEADERS:
+            small, large = (_cost(server, name, pattern, n * KIB) for n in (2, 8))
+            most = max(most, large)
+            ratio = max(ratio, (small, large), key=lambda pair: pair[1] / pair[0])
+    yield linear(*ratio)
+    if not arena.isQuick:
+        yield atMost("processor for the worst", most, 0.005, MILLISECONDS)
+
+
+@contextmanager
+def _flood(server: Server, data: bytes) -> Iterator[None]:
+    """
+    A peer that sends as fast as it can, in a process of its own.
+    """
+    child = get_context("spawn").Process(
+        target=_pourOn, args=(server.port, server.isSecure, data), daemon=True
+    )
+    child.start()
+    try:
+        # It has to import things first.
+        before = server.worked()
+        while server.worked() - before < 0.3:
+            time.sleep(0.1)
+        yield
+    finally:
+        child.kill()
+        child.join()
+
+
+def _pourOn(port: int, isSecure: bool, data: bytes) -> None:
+    peer = connect(port, isSecure)
+    shakeHands(peer)
+    while True:
+        peer.pour(data)
+
+
+def floods(arena: Arena) -> Iterator[Finding]:
+    for name, one in (
+        ("messages", frame(FIN | BINARY, b"a")),
+        ("pings", frame(FIN | PING, b"a")),
+    ):
+        with arena.server(app="Silent") as server:
+            quiet = server.open()
+            _waitTurns(quiet, 10)
+            with _flood(server, one * 100_000):
+                delays = sorted(_waitTurns(quiet, 300))
+            yield atMost(f"p99, with {name}", delays[-3], 0.05, MILLISECONDS)
+
+
+def _waitTurns(peer: Peer, number: int) -> list[float]:
+    delays = []
+    for _ in range(number):
+        delays.append(echoes(peer, b"echo"))
+        time.sleep(0.005)
+    return delays
+
+
+ATTACKS = (
+    Attack("B4", "headers of 8 kB that mean a lot of work", longHeaders),
+    Attack("B5", "tiny messages and pings as fast as can be", floods, isQuick=False),
+)
