@@ -31,7 +31,8 @@ _REFUSAL = (
 
 class _StrictChannel(HTTPChannel):
     """
-    Give each request's head an absolute deadline, and take no bodies.
+    Give each request's head an absolute deadline, and take neither bodies nor folded
+    lines; say so where a line is too long.
 
     twisted.web's own timeout starts anew with every byte, so that a client that sends
     one a minute keeps its connection for hours. And it reads a body, however long, into
@@ -46,6 +47,17 @@ class _StrictChannel(HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         self._expectHead()
+
+    def lineReceived(self, line: bytes) -> None:
+        if line.startswith((b" ", b"\t")):
+            # RFC 9112, 5.2: a folded line may be refused, and who reads it otherwise
+            # than we do can't be deceived then.
+            self._refuse(b"400 Bad Request")
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._refuse(b"431 Request Header Fields Too Large")
 
     def allHeadersReceived(self) -> None:
         self._stopExpecting()
@@ -83,6 +95,7 @@ class _StrictChannel(HTTPChannel):
         self.timeoutConnection()
 
     def _refuse(self, status: bytes) -> None:
+        self._stopExpecting()
         transport: Any = self.transport
         transport.write(_REFUSAL % (status, len(status) + 1, status))
         self.loseConnection()
