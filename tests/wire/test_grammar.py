@@ -90,6 +90,22 @@ class ParseTokensTests(SynchronousTestCase):
         """
         self.assertEqual(parseTokens([b",a,, ,b,", b"", b" ,"]), ["a", "b"])
 
+    def test_many(self) -> None:
+        """
+        A list has at most 100 elements; empty ones count for nothing.
+        """
+        self.assertEqual(len(parseTokens([b"a, ," * 100])), 100)
+        for read, value in (
+            (parseTokens, b"a," * 101),
+            (parseProtocols, b"a/1," * 101),
+            (parseExtensions, b"a," * 101),
+            (parseExtensions, b"a" + b";b" * 101),
+        ):
+            with self.assertRaises(ValueError) as raised:
+                read([value])
+            self.assertIn("more than 100", str(raised.exception))
+        self.assertEqual(len(parseExtensions([b"a" + b";b" * 100])[0].parameters), 100)
+
     def test_nothing(self) -> None:
         """
         A header that isn't there has no tokens.

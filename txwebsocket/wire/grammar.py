@@ -21,8 +21,15 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 A token, as names of headers and subprotocols must be (RFC 9110, 5.6.2).
 """
 
+MAX_ELEMENTS = 100
+"""
+Elements of a list, and parameters of one of them, that are read. Nobody has so many
+to say, and each costs more than its bytes.
+"""
+
 _TOKEN = re.compile(TOKEN.pattern.encode("ascii"))
 _SPACE = re.compile(rb"[ \t]*")
+_EMPTY = re.compile(rb"[ \t,]*")
 _QUOTED = re.compile(rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*)"')
 _ESCAPE = re.compile(rb"\\(.)")
 _HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
@@ -120,12 +127,15 @@ class _List:
         """
         The elements of the list, each read by ``take``.
         """
-        while not self._isAtEnd():
-            if self._takeMark(b","):
-                continue
+        count = 0
+        self._skip(_EMPTY)
+        while self._at < len(self._value):
+            count += 1
+            _checkCount(count)
             yield take(self)
             if not self._isAtEnd() and not self._takeMark(b","):
                 raise self._unexpected("a comma")
+            self._skip(_EMPTY)
 
     def takeToken(self) -> str:
         """
@@ -152,17 +162,18 @@ class _List:
         Read one extension with its parameters.
         """
         name = self.takeToken()
-        parameters = []
+        parameters: list[tuple[str, str | None]] = []
         while self._takeMark(b";"):
+            _checkCount(len(parameters) + 1)
             parameters.append(self._takeParameter())
         return Extension(name, tuple(parameters))
 
     def _takeParameter(self) -> tuple[str, str | None]:
-        self._skipSpace()
+        self._skip(_SPACE)
         name = self.takeToken()
         if not self._takeMark(b"="):
             return name, None
-        self._skipSpace()
+        self._skip(_SPACE)
         quoted = _QUOTED.match(self._value, self._at)
         if quoted is None:
             return name, self.takeToken()
@@ -174,21 +185,26 @@ class _List:
         return name, value
 
     def _takeMark(self, mark: bytes) -> bool:
-        self._skipSpace()
+        self._skip(_SPACE)
         if not self._value.startswith(mark, self._at):
             return False
         self._at += 1
         return True
 
     def _isAtEnd(self) -> bool:
-        self._skipSpace()
+        self._skip(_SPACE)
         return self._at == len(self._value)
 
-    def _skipSpace(self) -> None:
-        found = _SPACE.match(self._value, self._at)
+    def _skip(self, what: re.Pattern[bytes]) -> None:
+        found = what.match(self._value, self._at)
         if found is not None:
             self._at = found.end()
 
     def _unexpected(self, wanted: str) -> ValueError:
         rest = self._value[self._at : self._at + 20]
         return ValueError(f"{wanted} was expected at byte {self._at}, before {rest!r}")
+
+
+def _checkCount(count: int) -> None:
+    if count > MAX_ELEMENTS:
+        raise ValueError(f"a list has more than {MAX_ELEMENTS} elements")
