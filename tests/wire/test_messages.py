@@ -101,6 +101,23 @@ class MessageAssemblerTests(SynchronousTestCase):
         message = self.assembler.add(Frame(CONTINUATION))
         self.assertEqual(message, Frame(BINARY, b"x" * 20001))
 
+    def test_joining(self) -> None:
+        """
+        What has been joined is not copied for each fragment that follows.
+        """
+        size = 2**20
+        self.assembler.add(Frame(BINARY, b"x" * size, fin=False))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        # The buffer may have to move once, to a place with more room.
+        self.assembler.add(Frame(CONTINUATION, b"x" * 64, fin=False))
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        for _ in range(64):
+            self.assembler.add(Frame(CONTINUATION, b"x" * 64, fin=False))
+        _, most = tracemalloc.get_traced_memory()
+        self.assertLess(most - before, size // 2)
+
 
 class FragmentTests(SynchronousTestCase):
     """
