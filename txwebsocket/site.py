@@ -56,9 +56,6 @@ class _StrictChannel(HTTPChannel):
         else:
             super().lineReceived(line)
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        self._refuse(b"431 Request Header Fields Too Large")
-
     def allHeadersReceived(self) -> None:
         self._stopExpecting()
         if self.length == 0:
@@ -112,7 +109,7 @@ def _ignore(data: bytes) -> None:
 class WebSocketSite(Site):
     """
     A ``Site`` that speaks HTTP/1.1, waits ten seconds for the head of a request,
-    whatever trickles in, and takes no requests with a body.
+    whatever trickles in, and takes no requests with a body or with folded headers.
 
     :param resource: the root of the tree.
     :param reactor: keeps the time; the installed one if None.

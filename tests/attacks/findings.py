@@ -38,9 +38,8 @@ class Unit(NamedTuple):
         A number in this unit, with as many places as mean something.
         """
         number = value / self.size
-        return f"{number:.1f}".removesuffix(".0") + (
-            f" {self.name}" if self.name else ""
-        )
+        digits = f"{number:.{1 if number >= 1 else 2}f}".rstrip("0").rstrip(".")
+        return digits + (f" {self.name}" if self.name else "")
 
 
 MEMORY = Unit("MiB", MIB)

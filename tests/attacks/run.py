@@ -9,20 +9,26 @@ costs. ``--quick`` asks for memory and for ratios only, and no clock.
 """
 
 import argparse
+import json
+import os
+import platform
 import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.attacks.findings import Arena, Attack, Finding, same
 from tests.attacks.peers import Ended
 from tests.attacks.processes import Unfit
 from tests.attacks.sections import clients, costs, frames, handshakes, memory, stalls
 from tests.interop.certificates import Authority
+from txwebsocket.wire.speedups import SPEEDUPS
 
 ATTACKS: Sequence[Attack] = (
     *memory.ATTACKS,
@@ -110,6 +116,46 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def facts(outcomes: Sequence[Outcome], isQuick: bool) -> dict[str, Any]:
+    """
+    All of it, for a file.
+    """
+    packages = ("txwebsocket", "twisted", "pyopenssl")
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "isQuick": isQuick,
+        "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+            "native part": "with" if SPEEDUPS else "without",
+        },
+        "outcomes": [
+            {
+                "kind": attack.kind,
+                "title": attack.title,
+                "victim": attack.victim,
+                "over": over,
+                **finding._asdict(),
+            }
+            for attack, over, finding in outcomes
+        ],
+    }
+
+
+def asText(found: dict[str, Any]) -> str:
+    """
+    JSON, with a line for each outcome.
+    """
+    head = json.dumps({**found, "outcomes": None}, indent=1, ensure_ascii=False)
+    rows = ",\n".join(
+        f"  {json.dumps(each, ensure_ascii=False)}" for each in found["outcomes"]
+    )
+    return head.replace('"outcomes": null', f'"outcomes": [\n{rows}\n ]') + "\n"
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Attack servers and clients of ours.")
     parser.add_argument("--quick", action="store_true", help="memory and ratios only")
@@ -132,6 +178,9 @@ def main() -> int:
         for outcome in run(attacks, Path(folder), options.quick):
             outcomes.append(outcome)
             say(line(outcome))
+    if options.json:
+        text = asText(facts(outcomes, options.quick))
+        options.json.write_text(text, encoding="utf-8")
     failed = [each for each in outcomes if not each.finding.isMet]
     say("")
     for outcome in failed:

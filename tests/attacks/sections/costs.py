@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
+from threading import Thread
 
 from tests.attacks.findings import (
     MILLISECONDS,
@@ -27,6 +28,7 @@ HEADERS = (
     ("Sec-WebSocket-Extensions", "permessage-deflate;"),
     ("Sec-WebSocket-Extensions", " \t"),
     ("Sec-WebSocket-Extensions", "a, "),
+    ("Sec-WebSocket-Extensions", "a;"),
     ("Sec-WebSocket-Protocol", "a "),
     ("Sec-WebSocket-Protocol", ","),
     ("Sec-WebSocket-Protocol", " \t"),
@@ -38,6 +40,7 @@ HEADERS = (
     ("Host", "a:"),
     ("Host", "["),
     ("Cookie", "a="),
+    ("Cookie", "a=b;"),
     ("Cookie", 'a="\\'),
     ("X-Forwarded-For", "1, "),
     ("Sec-WebSocket-Version", "1"),
@@ -45,6 +48,7 @@ HEADERS = (
 )
 
 _TIMES = 5
+_LONG = 600.0
 
 
 def _cost(server: Server, name: str, pattern: str, size: int) -> float:
@@ -100,6 +104,8 @@ def _flood(server: Server, data: bytes) -> Iterator[None]:
 def _pourOn(port: int, isSecure: bool, data: bytes) -> None:
     peer = connect(port, isSecure)
     shakeHands(peer)
+    # Or the server would soon read no more.
+    Thread(target=peer.drain, args=(_LONG,), daemon=True).start()
     while True:
         peer.pour(data)
 
@@ -111,18 +117,22 @@ def floods(arena: Arena) -> Iterator[Finding]:
     ):
         with arena.server(app="Silent") as server:
             quiet = server.open()
-            _waitTurns(quiet, 10)
+            echoes(quiet, b"echo")
             with _flood(server, one * 100_000):
-                delays = sorted(_waitTurns(quiet, 300))
-            yield atMost(f"p99, with {name}", delays[-3], 0.05, MILLISECONDS)
+                delays = sorted(_delay(server, quiet) for _ in range(200))
+            what = f"processor while an echo waits, p99, with {name}"
+            yield atMost(what, delays[-3], 0.05, MILLISECONDS)
 
 
-def _waitTurns(peer: Peer, number: int) -> list[float]:
-    delays = []
-    for _ in range(number):
-        delays.append(echoes(peer, b"echo"))
-        time.sleep(0.005)
-    return delays
+def _delay(server: Server, peer: Peer) -> float:
+    """
+    What a server does meanwhile: on a machine that does other things as well, this is
+    the server's part of what an echo has to wait.
+    """
+    time.sleep(0.005)
+    before = server.worked()
+    echoes(peer, b"echo")
+    return server.worked() - before
 
 
 ATTACKS = (
