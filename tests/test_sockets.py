@@ -244,10 +244,10 @@ class ReadForTests(SynchronousTestCase):
     def test_sizes(self) -> None:
         """
         From who sends large frames 256 KiB are read at a time; in a flood of tiny ones,
-        be they messages or fragments, 16 KiB; else as much as by any transport. What is
+        be they messages or fragments, 8 KiB; else as much as by any transport. What is
         less than was asked for changes nothing, unless it is a flood.
         """
-        most, usual, least = 256 * 1024, 64 * 1024, 16 * 1024
+        most, usual, least = 256 * 1024, 64 * 1024, 8 * 1024
         for size, items, expected in (
             (usual, 0, most),
             (most, 8, most),
@@ -256,8 +256,8 @@ class ReadForTests(SynchronousTestCase):
             (usual, 9, usual),
             (usual, 1024, usual),
             (usual, 1025, least),
-            (least, 250, usual),
-            (least, 257, least),
+            (least, 120, usual),
+            (least, 129, least),
             (least, 0, most),
             (30_000, 9, most),
             (30_000, 5000, least),
@@ -277,6 +277,13 @@ class ReadForTests(SynchronousTestCase):
         transport = MemoryTransport(Clock())
         readFor(transport, USUAL_READ, 0)
         self.assertEqual(transport.bufferSize, 65536)
+
+    def test_below(self) -> None:
+        """
+        Where TLS is a transport upon another, that other one reads less in a flood.
+        """
+        readFor(SimpleNamespace(transport=self.transport), USUAL_READ, 60_000)
+        self.assertEqual(self.transport.bufferSize, FLOOD_READ)
 
     def sizes(self, data: bytes, **options: bool) -> list[int]:
         """

@@ -26,10 +26,10 @@ USUAL_READ = 64 * 1024
 Bytes that are read at a time, at most, as Twisted does by itself.
 """
 
-FLOOD_READ = 16 * 1024
+FLOOD_READ = 8 * 1024
 """
-The same from who floods us with tiny messages: a few thousand of them take so long that
-others notice, who have their turn between two reads.
+The same from who floods us with tiny messages or pings: a few thousand of them take so
+long that others notice, who have their turn between two reads.
 """
 
 MOST_READ = 256 * 1024
@@ -117,7 +117,10 @@ def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> Non
     :param items: how many messages and frames there were in it.
     :param most: how much may be read at a time.
     """
-    if not isinstance(transport, tcp.Connection):
+    while transport is not None and not isinstance(transport, tcp.Connection):
+        # TLS is a transport upon another.
+        transport = getattr(transport, "transport", None)
+    if transport is None:
         return
     if items * _TINY > size:
         transport.bufferSize = FLOOD_READ

@@ -137,5 +137,11 @@ def _delay(server: Server, peer: Peer) -> float:
 
 ATTACKS = (
     Attack("B4", "headers of 8 kB that mean a lot of work", longHeaders),
-    Attack("B5", "tiny messages and pings as fast as can be", floods, isQuick=False),
+    Attack(
+        "B5",
+        "tiny messages and pings as fast as can be",
+        floods,
+        over=("tcp", "tls"),
+        isQuick=False,
+    ),
 )
