@@ -348,6 +348,79 @@ class ProducerTests(RaisingTestCase):
             self.assertServes()
 
 
+class Consumer:
+    """
+    A consumer of which one method fails.
+    """
+
+    def __init__(self, method: str, way: Way) -> None:
+        setattr(self, method, way)
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """
+        Take whatever comes.
+        """
+
+    def write(self, data: bytes) -> None:
+        """
+        Do nothing with it.
+        """
+
+    def unregisterProducer(self) -> None:
+        """
+        That was all.
+        """
+
+
+class ConsumerTests(RaisingTestCase):
+    """
+    Tests of consumers that messages are delivered to in pieces.
+    """
+
+    def test_failing(self) -> None:
+        """
+        Whoever delivers a message to one that fails is told, whether the message is
+        whole or the connection breaks meanwhile; and the end is told as ever.
+        """
+        for method in ("registerProducer", "write", "unregisterProducer"):
+            for way in AT_ONCE:
+                for isCut in (False, True):
+                    self.check(Consumer(method, way), isCut)
+
+    def check(self, consumer: Any, isCut: bool) -> None:
+        """
+        Deliver a message to this one.
+        """
+        results: list[Any] = []
+
+        class Streaming(Recorder):
+            async def messageStarted(self, message: Any) -> None:
+                try:
+                    await message.deliverTo(consumer)
+                except BaseException as error:
+                    results.append(error)
+                    raise
+
+        application = Streaming()
+        self.serve(
+            lambda request: request.accept(application=application), streamMessages=True
+        )
+        connection = self.successResultOf(self.site.connect(application=Recorder()))
+        message = connection.startMessage()
+        message.write(b"begun")
+        self.site.flush()
+        if connection.connected and not isCut:
+            message.end()
+            self.site.flush()
+        self.site.wires[0].cut()
+        self.site.advance(10)
+        self.assertEqual(len(results), 1)
+        self.assertEqual(application.told.count("lost"), 1)
+        for logged in self.flushLoggedErrors(OddError, SystemExit):
+            self.assertIs(logged.value, results[0])
+        self.assertNobody()
+
+
 class ServerTests(RaisingTestCase):
     """
     Tests of what a server as a whole is given.

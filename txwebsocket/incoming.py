@@ -179,7 +179,11 @@ class IncomingMessage:
             lambda piece: consumer.write(_octets(piece)),
             lambda failure: self._delivered(consumer, done, failure),
         )
-        consumer.registerProducer(pump, True)
+        try:
+            consumer.registerProducer(pump, True)
+        except BaseException:
+            self._pump = None
+            raise
         pump.run()
         return done
 
@@ -187,7 +191,10 @@ class IncomingMessage:
         self, consumer: IConsumer, done: Deferred[None], failure: Failure | None
     ) -> None:
         self._pump = None
-        consumer.unregisterProducer()
+        try:
+            consumer.unregisterProducer()
+        except BaseException:  # noqa: BLE001 - a consumer may raise anything
+            failure = failure or Failure()
         if not self._isRead:
             self._discard()
         self._incoming.changed()
