@@ -76,6 +76,7 @@ HOOKS: dict[str, tuple[Provoke, tuple[Way, ...]]] = {
     "textMessageReceived": (lambda other: other.send("a"), EVERY_WAY),
     "bytesMessageReceived": (lambda other: other.send(b"a"), EVERY_WAY),
     "frameReceived": (lambda other: other.send("a"), EVERY_WAY),
+    "messageStarted": (lambda other: other.send("a"), EVERY_WAY),
     "pingReceived": (lambda other: other.ping() and None, AT_ONCE),
     "pongReceived": (lambda other: other.pong(), EVERY_WAY),
 }
@@ -153,6 +154,16 @@ def failing(hook: str, way: Way) -> Recorder:
     return recorder
 
 
+def optionsFor(hook: str) -> Any:
+    """
+    The options with which this one is called.
+    """
+    return {
+        "assembleFragments": hook != "frameReceived",
+        "streamMessages": hook == "messageStarted",
+    }
+
+
 class HooksTests(RaisingTestCase):
     """
     Tests of applications in callback style.
@@ -175,13 +186,12 @@ class HooksTests(RaisingTestCase):
         for hook, (provoke, ways) in HOOKS.items():
             for way in ways:
                 culprit = failing(hook, way)
-                options = {"assembleFragments": hook != "frameReceived"}
                 todo = [culprit]
                 self.serve(
                     lambda request, todo=todo: request.accept(
                         application=todo.pop() if todo else None
                     ),
-                    **options,
+                    **optionsFor(hook),
                 )
                 other = Recorder()
                 connection = self.successResultOf(self.site.connect(application=other))
@@ -199,7 +209,7 @@ class HooksTests(RaisingTestCase):
         for hook, (provoke, ways) in HOOKS.items():
             for way in ways:
                 culprit = failing(hook, way)
-                config = ClientConfig(assembleFragments=hook != "frameReceived")
+                config = ClientConfig(**optionsFor(hook))
                 self.serve()
                 opening = self.site.connect(application=culprit, config=config)
                 self.successResultOf(opening)
