@@ -125,7 +125,7 @@ class JudgingTests(SynchronousTestCase):
         """
         before = {"Link": 1, "delayed calls": 2, "blocks of Python": 1000}
         after = {"Link": 1, "delayed calls": 3, "blocks of Python": 1400}
-        kept = {bar.name: bar.isKept for bar in judging.left(before, after, 80)}
+        kept = {bar.name: bar.isKept for bar in judging.left(before, after, 80, 400)}
         self.assertEqual(
             kept,
             {
@@ -134,9 +134,12 @@ class JudgingTests(SynchronousTestCase):
                 "blocks of Python left behind": True,
             },
         )
-        for name, allowed in (("blocks of Python", 500), ("KiB of the C library", 266)):
+        for name, allowed in (
+            ("blocks of Python", 1300),
+            ("KiB of the C library", 266),
+        ):
             for found in (allowed, allowed + 1):
-                [bar] = judging.left({name: 0}, {name: found}, 80)
+                [bar] = judging.left({name: 0}, {name: found}, 80, 4000)
                 self.assertIs(bar.isKept, found == allowed)
 
     def test_afterwards(self) -> None:

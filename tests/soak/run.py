@@ -86,7 +86,7 @@ class Seen:
             growth(self.samples, steady, self.connections),
             afterwards(self.before, self.after, steady, self.connections),
             latency(*self.latencies(), self.lateness()),
-            *left(self.had, self.has, self.connections),
+            *left(self.had, self.has, self.connections, over["did"]["connections"]),
             Bar("errors in the log", len(self.errors), 0),
             Bar("conversations that went wrong", sum(over["wrong"].values()), 0),
             Bar("connections missing at the end", self.told["closing"]["missing"], 0),
