@@ -288,11 +288,11 @@ class BlockTests(OutgoingTestCase):
         """
         A producer is left alone then, and the connection can have another one.
         """
-        producer = PushProducer()
+        producer = Producer()
         with self.assertRaises(OddError), self.connection.startMessage() as message:
             message.registerProducer(producer, True)
             raise OddError
-        self.connection.registerProducer(PushProducer(), True)
+        self.connection.registerProducer(Producer(), True)
         self.peer.vanish()
         self.assertEqual(producer.told, [])
 

@@ -503,7 +503,7 @@ class SiteTests(SiteTestCase):
         self.assertEqual(self.application.messages, ["a"])
 
 
-class HeadTests(SiteTestCase):
+class RefusedHeadTests(SiteTestCase):
     """
     Tests of heads that are refused.
     """

@@ -4,7 +4,8 @@ Targets that read opening handshakes: a server's, a client's and those with prox
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.logger import LogEvent, globalLogPublisher
@@ -61,34 +62,27 @@ def readOffer(data: bytes) -> None:
     check(head is not None and head.status == 101, answer)
 
 
-class _Complaints:
+@contextmanager
+def _unfailing() -> Iterator[None]:
     """
-    What was logged as a failure.
+    Nothing is logged as a failure meanwhile.
+
+    :raises AssertionError: if something is.
     """
+    traces: list[str] = []
 
-    def __init__(self) -> None:
-        self._found: list[Any] = []
-        globalLogPublisher.addObserver(self)
-
-    def __call__(self, event: LogEvent) -> None:
+    def observe(event: LogEvent) -> None:
         if "log_failure" in event:
-            self._found.append(event["log_failure"])
+            traces.append(event["log_failure"].getTraceback())
 
-    def forget(self) -> None:
-        """
-        What has been logged so far is of no account.
-        """
-        self._found.clear()
-
-    def check(self) -> None:
-        """
-        :raises AssertionError: if something has been logged since.
-        """
-        traces = [each.getTraceback() for each in self._found]
-        check(not traces, "a failure was logged", *traces)
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    check(not traces, "a failure was logged", *traces)
 
 
-_COMPLAINTS = _Complaints()
 _SERVED = Served(
     Echo,
     ServerConfig(
@@ -117,17 +111,16 @@ def serve(data: bytes) -> None:
 
 
 def _answer(chunks: list[bytes]) -> bytes:
-    _COMPLAINTS.forget()
     peer = _SERVED.connect()
-    for chunk in chunks:
-        peer.send(chunk)
-    peer.vanish()
-    peer.turn()
+    with _unfailing():
+        for chunk in chunks:
+            peer.send(chunk)
+        peer.vanish()
+        peer.turn()
     server = serverOf(_SERVED)
     check(not server.connections, "a connection is left", server.connections)
     calls = _SERVED.clock.getDelayedCalls()
     check(not calls, "a call is left", calls)
-    _COMPLAINTS.check()
     return _DATE.sub(b"", bytes(peer.transport.sent))
 
 
