@@ -6,7 +6,6 @@ Targets that read opening handshakes: a server's, a client's and those with prox
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from twisted.logger import LogEvent, globalLogPublisher
 
