@@ -62,24 +62,22 @@ def readOffer(data: bytes) -> None:
 
 
 @contextmanager
-def _unfailing() -> Iterator[None]:
+def _uncomplaining() -> Iterator[None]:
     """
-    Nothing is logged as a failure meanwhile.
-
-    :raises AssertionError: if something is.
+    :raises AssertionError: if a failure is logged meanwhile.
     """
-    traces: list[str] = []
+    found: list[str] = []
 
     def observe(event: LogEvent) -> None:
         if "log_failure" in event:
-            traces.append(event["log_failure"].getTraceback())
+            found.append(event["log_failure"].getTraceback())
 
     globalLogPublisher.addObserver(observe)
     try:
         yield
     finally:
         globalLogPublisher.removeObserver(observe)
-    check(not traces, "a failure was logged", *traces)
+    check(not found, "a failure was logged", *found)
 
 
 _SERVED = Served(
@@ -111,7 +109,7 @@ def serve(data: bytes) -> None:
 
 def _answer(chunks: list[bytes]) -> bytes:
     peer = _SERVED.connect()
-    with _unfailing():
+    with _uncomplaining():
         for chunk in chunks:
             peer.send(chunk)
         peer.vanish()
