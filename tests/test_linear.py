@@ -310,5 +310,5 @@ class LinearTests(SynchronousTestCase):
         """
         What is slow out of proportion would be found.
         """
-        bad = re.compile(r"\w+://")
+        bad = re.compile(r"(?:\w|-)+://")
         self.assertGreater(slowdown(bad.search, partial(_repeat, "", "a", "")), 8)
