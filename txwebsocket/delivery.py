@@ -179,15 +179,16 @@ class Delivery(ABC):
     def _deliverItems(self, items: Iterator[Any]) -> None:
         # With few calls in the usual case, since this is the way of every message.
         wire = self.wire
+        takeText, takeBytes = self._takeText, self._takeBytes
         try:
             for item in items:
                 kind = type(item)
                 if kind is str and wire.state is _OPEN:
                     wire.messagesReceived += 1
-                    result = self._takeText(item)
+                    result = takeText(item)
                 elif kind is bytes and wire.state is _OPEN:
                     wire.messagesReceived += 1
-                    result = self._takeBytes(item)
+                    result = takeBytes(item)
                 else:
                     result = self._takeEvent(wire.eventOf(item))
                 if result is not None:
