@@ -403,6 +403,27 @@ class DeliveryTests(SynchronousTestCase):
             ends.peer.frames(), [pong(b"zero"), pong(b"yes"), pong(b"none")]
         )
 
+    def test_pongLater(self) -> None:
+        """
+        pingReceived may be a coroutine; what follows the ping waits for it.
+        """
+        decided: Deferred[bool] = Deferred()
+
+        class Slow(Recorder):
+            async def pingReceived(self, payload: bytes) -> Any:
+                return await decided if payload == b"ask" else payload != b"no"
+
+        application = Slow()
+        ends = Ends(application)
+        for payload in (b"no", b"yes", b"ask"):
+            ends.peer.ping(payload)
+        ends.peer.sendText("after")
+        self.assertEqual(ends.peer.frames(), [pong(b"yes")])
+        self.assertEqual(application.messages, [])
+        decided.callback(True)
+        self.assertEqual(ends.peer.frames(), [pong(b"ask")])
+        self.assertEqual(application.messages, ["after"])
+
     def test_owedPong(self) -> None:
         """
         A peer that sends pings and does not read is owed one pong, for the newest.

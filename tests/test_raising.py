@@ -77,7 +77,7 @@ HOOKS: dict[str, tuple[Provoke, tuple[Way, ...]]] = {
     "bytesMessageReceived": (lambda other: other.send(b"a"), EVERY_WAY),
     "frameReceived": (lambda other: other.send("a"), EVERY_WAY),
     "messageStarted": (lambda other: other.send("a"), EVERY_WAY),
-    "pingReceived": (lambda other: other.ping() and None, AT_ONCE),
+    "pingReceived": (lambda other: other.ping() and None, EVERY_WAY),
     "pongReceived": (lambda other: other.pong(), EVERY_WAY),
 }
 

@@ -207,8 +207,11 @@ class Delivery(ABC):
         if isinstance(event, str):
             return self._takeText(event)
         if isinstance(event, PingReceived):
-            if self._hooks.pingReceived(event.payload) is not False:
-                self.wire.pong(event.payload, self.writer.isFull)
+            wanted = self._hooks.pingReceived(event.payload)
+            deferred = asDeferred(wanted)
+            if deferred is not None:
+                return deferred.addCallback(self._answerPing, event.payload)
+            self._answerPing(wanted, event.payload)
         elif isinstance(event, PongReceived):
             self.pings.answer(event.payload)
             return self._hooks.pongReceived(event.payload)
@@ -218,6 +221,10 @@ class Delivery(ABC):
                 return None
             return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
         return None
+
+    def _answerPing(self, wanted: object, payload: bytes) -> None:
+        if wanted is not False:
+            self.wire.pong(payload, self.writer.isFull)
 
     def _waitFor(self, result: object, atOnce: int = 1) -> None:
         """

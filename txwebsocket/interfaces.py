@@ -127,12 +127,13 @@ class WebSocketProtocol:
         :param frame: a :class:`WebSocketFrame`.
         """
 
-    def pingReceived(self, payload: bytes) -> bool | None:
+    def pingReceived(self, payload: bytes) -> bool | Waited:
         """
-        A ping arrived. It is answered, unless this returns False.
+        A ping arrived. It is answered, unless this returns False, or what it returns
+        has that result.
         """
 
-    def pongReceived(self, payload: bytes) -> None:
+    def pongReceived(self, payload: bytes) -> Waited:
         """
         A pong arrived, asked for or not.
         """
