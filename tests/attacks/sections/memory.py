@@ -19,6 +19,7 @@ from tests.attacks.findings import (
     answered,
     atLeast,
     atMost,
+    calmest,
     linear,
     rows,
     same,
@@ -174,23 +175,24 @@ def _ratio(arena: Arena, stream: Callable[[int], bytes]) -> Finding:
 
 
 def tinyReads(arena: Arena) -> Iterator[Finding]:
-    data = frame(FIN | BINARY, bytes(256 * KIB))
     with arena.server() as server:
         server.warmUp()
-        costs = []
-        for size in (64 * KIB, 256 * KIB):
+        server.mark()
+
+        def cost(times: int) -> float:
             peer = server.open()
-            server.mark()
             before = server.worked()
-            data = frame(FIN | BINARY, bytes(size))
+            data = frame(FIN | BINARY, bytes(times * 64 * KIB))
             for at in range(0, len(data), 8):
                 peer.send(data[at : at + 8])
             peer.frame()
-            costs.append(server.worked() - before)
+            return server.worked() - before
+
+        once, fourTimes = calmest(cost)
         yield atMost("memory", server.grown(), 2 * MIB, MEMORY)
-        yield linear(*costs)
+        yield linear(once, fourTimes)
         if not arena.isQuick:
-            yield atMost("processor", costs[1], 1.0, SECONDS)
+            yield atMost("processor", fourTimes, 1.0, SECONDS)
 
 
 def joining(arena: Arena) -> Iterator[Finding]:
@@ -200,25 +202,22 @@ def joining(arena: Arena) -> Iterator[Finding]:
 
 
 def slowRequests(arena: Arena) -> Iterator[Finding]:
-    costs = []
     with arena.server() as server:
         server.warmUp()
-        for size in (3 * KIB, 12 * KIB):
-            request = ask("GET / HTTP/1.1", f"X: {'x' * (size - 200)}")
+
+        def cost(request: bytes) -> float:
             peer = server.connect()
             before = server.worked()
             for byte in request:
                 peer.send(bytes((byte,)))
             peer.head()
-            costs.append(server.worked() - before)
-        yield linear(*costs)
+            return server.worked() - before
+
+        yield linear(
+            *calmest(lambda n: cost(ask("GET / HTTP/1.1", f"X: {'x' * (n * 3000)}")))
+        )
         if not arena.isQuick:
-            peer = server.connect()
-            before = server.worked()
-            for byte in ask():
-                peer.send(bytes((byte,)))
-            peer.head()
-            yield atMost("processor", server.worked() - before, 0.02, MILLISECONDS)
+            yield atMost("processor", cost(ask()), 0.02, MILLISECONDS)
 
 
 def notReading(arena: Arena) -> Iterator[Finding]:
