@@ -50,6 +50,8 @@ def _conditions(facts: Facts) -> Iterator[str]:
         f"Measured on {facts['date']}, with {facts['processors']} processors and a "
         f"load average of {facts['load']} at the end, on {facts['kernel']}: {versions}."
     )
+    if "note" in facts:
+        yield facts["note"]
     if facts["isQuick"]:
         yield "**This was a quick run, which is no full one.**"
 
