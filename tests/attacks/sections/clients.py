@@ -476,7 +476,8 @@ def _client(
     over: tuple[str, ...] = ("tcp",),
     isPatient: bool = False,
 ) -> Attack:
-    return Attack(kind, title, run, "client", over, not isPatient, isPatient)
+    isOfMemory = kind.startswith("A") or kind == "C2"
+    return Attack(kind, title, run, "client", over, isOfMemory, isPatient)
 
 
 ATTACKS = (

@@ -229,9 +229,21 @@ def streams(arena: Arena) -> Iterator[Finding]:
 
 
 ATTACKS = (
-    Attack("A4", "lengths that overflow something", lengths),
-    Attack("C5", "frames that break a rule, by their heads alone", rules),
-    Attack("C6", "text that is not UTF-8, of every kind, in every place", texts),
-    Attack("C7", "close codes and reasons", codes),
-    Attack("C8", "compressed data that is none, or text that is none", streams),
+    Attack("A4", "lengths that overflow something", lengths, isQuick=False),
+    Attack(
+        "C5", "frames that break a rule, by their heads alone", rules, isQuick=False
+    ),
+    Attack(
+        "C6",
+        "text that is not UTF-8, of every kind, in every place",
+        texts,
+        isQuick=False,
+    ),
+    Attack("C7", "close codes and reasons", codes, isQuick=False),
+    Attack(
+        "C8",
+        "compressed data that is none, or text that is none",
+        streams,
+        isQuick=False,
+    ),
 )

@@ -366,15 +366,19 @@ def longNames(arena: Arena) -> Iterator[Finding]:
 
 
 ATTACKS = (
-    Attack("C1", "handshakes that are none", checks),
+    Attack("C1", "handshakes that are none", checks, isQuick=False),
     Attack("C2", "too many headers, too large, and without an end", large),
-    Attack("C3", "control characters and folded lines in headers", smuggling),
-    Attack("C4", "bodies, and requests behind a refused one", bodies),
-    Attack("C4", "a frame behind the request, cut everywhere", early),
-    Attack("C8", "offers of compression that break the rules", offers),
-    Attack("D1", "pages of other origins, and look-alikes", origins),
-    Attack("D2", "headers that tell another address", forwarded),
-    Attack("D8", "an offer of compression that nobody asked for", unasked),
-    Attack("D9", "an application that fails with a secret", secrets),
-    Attack("D9", "8 KiB that go into a log", longNames),
+    Attack(
+        "C3", "control characters and folded lines in headers", smuggling, isQuick=False
+    ),
+    Attack("C4", "bodies, and requests behind a refused one", bodies, isQuick=False),
+    Attack("C4", "a frame behind the request, cut everywhere", early, isQuick=False),
+    Attack("C8", "offers of compression that break the rules", offers, isQuick=False),
+    Attack("D1", "pages of other origins, and look-alikes", origins, isQuick=False),
+    Attack("D2", "headers that tell another address", forwarded, isQuick=False),
+    Attack(
+        "D8", "an offer of compression that nobody asked for", unasked, isQuick=False
+    ),
+    Attack("D9", "an application that fails with a secret", secrets, isQuick=False),
+    Attack("D9", "8 KiB that go into a log", longNames, isQuick=False),
 )
