@@ -503,7 +503,7 @@ class SiteTests(SiteTestCase):
         self.assertEqual(self.application.messages, ["a"])
 
 
-class RefusedHeadTests(SiteTestCase):
+class FoldedTests(SiteTestCase):
     """
     Tests of headers that go on in the next line.
     """
