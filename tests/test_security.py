@@ -18,6 +18,7 @@ from txwebsocket.inbox import MAX_MESSAGES
 from txwebsocket.incoming import MAX_PIECES, MAX_WAITING
 from txwebsocket.site import HEAD_TIMEOUT
 from txwebsocket.wire.control import MAX_CONTROL_PAYLOAD
+from txwebsocket.wire.grammar import MAX_ELEMENTS
 from txwebsocket.wire.http import (
     MAX_BODY_SIZE,
     MAX_HEAD_SIZE,
@@ -40,6 +41,10 @@ FIXED = {
     "a request's line and headers, in time": (HEAD_TIMEOUT, "s"),
     "a request's line and headers, in bytes": (HTTPChannel.totalHeadersSize, "bytes"),
     "a request's headers": (HTTPChannel.maxHeaders, ""),
+    "elements of a list in a handshake's header, parameters of one of them": (
+        MAX_ELEMENTS,
+        "",
+    ),
     "a response's line and headers, in bytes": (MAX_HEAD_SIZE, "bytes"),
     "a response's headers": (MAX_HEADERS, ""),
     "interim responses": (MAX_INTERIM, ""),
@@ -51,6 +56,7 @@ FIXED = {
     "bytes a transport holds unsent": (PORTION, "bytes"),
 }
 IN_WORDS = {
+    "a header that goes on in the next line",
     "a request's body",
     "bytes that wait for ``receive()``",
     "pongs that are owed",
