@@ -200,7 +200,7 @@ REMOVALS = (
         "A8",
         "one pong waits at a time",
         "txwebsocket/delivery.py",
-        "self.wire.pong(event.payload, self.writer.isFull)",
+        "self.wire.pong(payload, self.writer.isFull)",
         "self.wire.pong(event.payload, False)",
         "tests.test_link.DeliveryTests.test_owedPong",
     ),
