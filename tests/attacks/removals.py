@@ -201,7 +201,7 @@ REMOVALS = (
         "one pong waits at a time",
         "txwebsocket/delivery.py",
         "self.wire.pong(payload, self.writer.isFull)",
-        "self.wire.pong(event.payload, False)",
+        "self.wire.pong(payload, False)",
         "tests.test_link.DeliveryTests.test_owedPong",
     ),
     Removal(
