@@ -400,6 +400,76 @@ class Echo(Recorder):
         self.connection.send(message)
 
 
+class BurstTests(SynchronousTestCase):
+    """
+    Tests of much that is sent in one go, while something is delivered.
+    """
+
+    def burst(self, application: Any, **options: Any) -> list[int]:
+        """
+        Have this application send in a hook; what waited when it was asked.
+        """
+        ends = Ends(application, **options)
+        application.waiting = []
+        ends.peer.sendText("go")
+        ends.peer.turn()
+        waiting: list[int] = application.waiting
+        return waiting
+
+    def test_oneWrite(self) -> None:
+        """
+        What is sent in a hook leaves when that is over, in one; of 256 KiB or more some
+        leaves before.
+        """
+
+        class Sending(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                for _ in range(6):
+                    self.connection.send(bytes(60 * KIB))
+                    self.waiting.append(self.connection.bufferedAmount // KIB)
+
+            waiting: list[int]
+
+        self.assertEqual(self.burst(Sending()), [60, 120, 180, 240, 300, 240])
+
+    def test_needed(self) -> None:
+        """
+        Some leaves before anything is refused.
+        """
+
+        class Sending(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                for _ in range(3):
+                    self.connection.send(bytes(60 * KIB))
+                    self.waiting.append(self.connection.bufferedAmount // KIB)
+
+            waiting: list[int]
+
+        self.assertEqual(
+            self.burst(Sending(), maxBufferedBytes=150 * KIB), [60, 120, 60]
+        )
+
+    def test_drained(self) -> None:
+        """
+        Who waits for room in a hook waits as soon as the mark is passed.
+        """
+
+        class Sending(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                for _ in range(3):
+                    self.connection.send(bytes(60 * KIB))
+                    self.waiting.append(int(self.connection.drained().called))
+
+            waiting: list[int]
+
+        application = Sending()
+        ends = Ends(application)
+        application.waiting = []
+        ends.peer.stall()
+        ends.peer.sendText("go")
+        self.assertEqual(application.waiting, [1, 0, 0])
+
+
 class Producer:
     """
     A push producer that writes down what it is told.

@@ -93,6 +93,12 @@ class Delivery(ABC):
         """
 
     @abstractmethod
+    def makeRoom(self, isNeeded: bool) -> None:
+        """
+        Much waits to be sent: hand over what can be, even during a delivery.
+        """
+
+    @abstractmethod
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
         """
         End the connection for a fault.
@@ -245,13 +251,6 @@ class Delivery(ABC):
     def _goOn(self, _: object) -> None:
         self._awaited -= 1
         self.release(Hold.HOOK)
-
-    def makeRoom(self) -> None:
-        """
-        Much waits to be sent: hand over what can be, even during a delivery, and have
-        who sends it paused.
-        """
-        self.writer.flush()
 
     def messageDropped(self) -> None:
         """

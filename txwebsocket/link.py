@@ -42,6 +42,9 @@ from txwebsocket.writer import Writer
 
 _PING_SIZE = 8
 
+# Bytes that may wait for the end of a delivery, to leave in one write.
+_AT_ONCE = 256 * 1024
+
 # On the way of every message a name is cheaper than a member.
 _OPEN = State.OPEN
 
@@ -204,6 +207,18 @@ class Link(Delivery):
             self._readOrNot()
         if not isOpen and wire.state in CLOSING:
             self._continueClosing()
+
+    def makeRoom(self, isNeeded: bool) -> None:
+        """
+        Much waits to be sent: hand over what can be, even during a delivery, and have
+        who produces it paused. Where nobody does, what is sent in one go leaves in one,
+        as long as it is not too much.
+
+        :param isNeeded: whether more would be refused otherwise.
+        """
+        isProduced = self._producer is not None
+        if isNeeded or isProduced or self.outbox.size >= _AT_ONCE:
+            self.writer.flush()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """

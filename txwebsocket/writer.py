@@ -184,6 +184,9 @@ class Writer:
         """
         if self._makeError is not None:
             return fail(self._makeError())
+        if self._outbox.size >= self._config.highWaterMark:
+            # Perhaps it only waits for the end of a delivery.
+            self.flush()
         if not self.isBehind:
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._giveUpRoom)

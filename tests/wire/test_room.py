@@ -38,11 +38,11 @@ class Owner:
         self.told: list[str] = []
         self.take: Callable[[], object] = lambda: None
 
-    def makeRoom(self) -> None:
+    def makeRoom(self, isNeeded: bool) -> None:
         """
         Note it, and do what there is to do.
         """
-        self.told.append("room")
+        self.told.append("needed" if isNeeded else "room")
         self.take()
 
     def messageDropped(self) -> None:
@@ -236,7 +236,7 @@ class MakingRoomTests(RoomTestCase):
             connection.ping(bytes(100))
             connection.sendShared(Opcode.BINARY, bytes(950), {})
             connection.sendInPieces(bytes(500), 400)
-            self.assertEqual(self.owner.told, ["room"] * 4)
+            self.assertEqual(self.owner.told, ["needed"] * 4)
             self.assertEqual(connection.traffic().messagesSent, 6)
 
     def test_changedMeanwhile(self) -> None:

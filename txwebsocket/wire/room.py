@@ -23,9 +23,11 @@ class Owner(Protocol):
     Whose connection it is.
     """
 
-    def makeRoom(self) -> None:
+    def makeRoom(self, isNeeded: bool) -> None:
         """
         Much waits: take from the outbox what can be taken.
+
+        :param isNeeded: whether more would be refused otherwise.
         """
 
     def messageDropped(self) -> None:
@@ -58,9 +60,10 @@ class Room(Ending):
         If much waits, or will, have some of it taken. Whoever does that may do anything
         else as well, so nothing that was found out before this holds afterwards.
         """
+        isNeeded = not self._fits(size)
         isMuch = self.outbox.size >= self._config.highWaterMark
-        if self._owner is not None and (isMuch or not self._fits(size)):
-            self._owner.makeRoom()
+        if self._owner is not None and (isNeeded or isMuch):
+            self._owner.makeRoom(isNeeded)
 
     def _hasRoom(self, size: int) -> bool:
         """
