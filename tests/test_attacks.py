@@ -14,12 +14,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import txwebsocket
 from tests.attacks import report
 from tests.attacks.findings import MEMORY, MILLISECONDS, NUMBER, atLeast, atMost, rows
 from tests.attacks.removals import REMOVALS, UNDEFENDED
 
-_TOP = Path(__file__).resolve().parents[1]
-_FIGURES = _TOP / "docs" / "design" / "figures"
+_FIGURES = Path(__file__).resolve().parents[1] / "docs" / "design" / "figures"
+# Where the package is, which may be installed elsewhere.
+_INSTALLED = Path(txwebsocket.__file__).parents[1]
 _KINDS = {"A": 11, "B": 5, "C": 8, "D": 9}
 
 
@@ -34,7 +36,7 @@ class RemovalTests(SynchronousTestCase):
         without it is still Python.
         """
         for removal in REMOVALS:
-            source = (_TOP / removal.file).read_text(encoding="utf-8")
+            source = (_INSTALLED / removal.file).read_text(encoding="utf-8")
             edited = removal.edit(source)
             self.assertNotEqual(edited, source)
             compile(edited, removal.file, "exec")
