@@ -48,6 +48,8 @@ HEADERS = (
 )
 
 _TIMES = 5
+_NAP = 0.005
+_LEAST = 1e-4
 _LONG = 600.0
 
 
@@ -63,9 +65,12 @@ def _cost(server: Server, name: str, pattern: str, size: int) -> float:
         before = server.worked()
         peer.send(request)
         peer.head()
+        # The system counts when the server sleeps again.
+        time.sleep(_NAP)
         costs.append(server.worked() - before)
         peer.close()
-    return min(costs)
+    # One that was counted in another's place took no time.
+    return max(min(costs), _LEAST)
 
 
 def longHeaders(arena: Arena) -> Iterator[Finding]:
