@@ -5,6 +5,7 @@ Tests of how a silent peer, or an idle one, is noticed.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -325,6 +326,24 @@ class LifetimeTests(SynchronousTestCase):
         lifetime.stop()
         self.clock.advance(100)
         self.assertEqual(self.ended, [])
+
+    def test_nothingKept(self) -> None:
+        """
+        Of a connection that has ended before its time nothing is kept until then.
+        """
+
+        class Ending:
+            def lifetimeOver(self) -> None:
+                """
+                It has ended before.
+                """
+
+        self.begin(0, 0)
+        connection: Any = Ending()
+        ended = weakref.ref(connection)
+        Lifetime(connection, self.clock, 100, 0).stop()
+        del connection
+        self.assertIsNone(ended())
 
     def test_spread(self) -> None:
         """

@@ -205,7 +205,8 @@ class Lifetime:
         jitter: float,
         draw: Callable[[], float] = random,
     ) -> None:
-        self._connection = connection
+        # None when it may last, or has ended.
+        self._connection: Lasting | None = connection
         self.wakesAt: float | None = None
         self._alarms = alarmsOf(clock)
         self._alarms.set(self, longest * (1 - jitter * draw()))
@@ -214,13 +215,16 @@ class Lifetime:
         """
         Let it last.
         """
+        # As above: this may be kept for a while, and must not keep more.
+        self._connection = None
         self._alarms.cancel(self)
 
     def wake(self) -> None:
         """
         It is time.
         """
-        self._connection.lifetimeOver()
+        if self._connection is not None:
+            self._connection.lifetimeOver()
 
 
 Watch: TypeAlias = Keepalive | Idleness | Lifetime
