@@ -16,14 +16,14 @@ class InboxTests(SynchronousTestCase):
         """
         Make a queue that holds up to 100 bytes.
         """
-        self.rooms: list[bool] = []
-        self.inbox = Inbox(100, self.noteRoom)
+        self.told: list[tuple[str, bool]] = []
+        self.inbox = Inbox(100, lambda: self.note("full"), lambda: self.note("room"))
 
-    def noteRoom(self) -> None:
+    def note(self, what: str) -> None:
         """
-        Note what the queue says of itself at that moment.
+        Note what is told, and what the queue says of itself at that moment.
         """
-        self.rooms.append(self.inbox.isFull)
+        self.told.append((what, self.inbox.isFull))
 
     def fill(self, *messages: str | bytes) -> None:
         """
@@ -89,17 +89,18 @@ class InboxTests(SynchronousTestCase):
         self.assertFalse(self.inbox.isFull)
         self.inbox.put("x")
         self.assertEqual((MAX_MESSAGES, self.inbox.isFull), (16, True))
+        self.assertEqual(self.told, [("full", True)])
         self.successResultOf(self.inbox.receive())
-        self.assertEqual(self.rooms, [False])
+        self.assertEqual(self.told, [("full", True), ("room", False)])
 
     def test_fullOfBytes(self) -> None:
         """
         The queue is full when it holds as many bytes as one message may have.
         """
         self.fill(b"x" * 60, b"\xff" * 39)
-        self.assertFalse(self.inbox.isFull)
+        self.assertEqual((self.inbox.isFull, self.told), (False, []))
         self.inbox.put(b"x")
-        self.assertTrue(self.inbox.isFull)
+        self.assertEqual((self.inbox.isFull, self.told), (True, [("full", True)]))
 
     def test_bytesOfText(self) -> None:
         """
@@ -110,7 +111,7 @@ class InboxTests(SynchronousTestCase):
         self.inbox.put("x")
         self.assertTrue(self.inbox.isFull)
         self.successResultOf(self.inbox.receive())
-        self.assertEqual(self.rooms, [False])
+        self.assertEqual(self.told[1:], [("room", False)])
         self.fill("x" * 98)
         self.assertFalse(self.inbox.isFull)
 
@@ -120,9 +121,11 @@ class InboxTests(SynchronousTestCase):
         message taken.
         """
         self.fill(*["x"] * 20)
-        for expected in ([], [], [], [], [False], [False]):
+        self.told.clear()
+        room = ("room", False)
+        for expected in ([], [], [], [], [room], [room]):
             self.successResultOf(self.inbox.receive())
-            self.assertEqual(self.rooms, expected)
+            self.assertEqual(self.told, expected)
 
     def test_end(self) -> None:
         """

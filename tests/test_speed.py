@@ -122,14 +122,14 @@ class InstructionTests(SynchronousTestCase):
         """
         for opcode in (Opcode.TEXT, Opcode.BINARY):
             cost = self.perMessage(Role.SERVER, b"x" * 128, opcode)
-            self.assertCosts(cost, 175, 750)
+            self.assertCosts(cost, 100, 750)
 
     def test_clientEcho(self) -> None:
         """
         The same for a client, which masks.
         """
         cost = self.perMessage(Role.CLIENT, b"x" * 128, Opcode.TEXT)
-        self.assertCosts(cost, 175, 750)
+        self.assertCosts(cost, 100, 750)
 
     def test_alone(self) -> None:
         """

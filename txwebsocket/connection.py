@@ -33,7 +33,6 @@ from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
-from txwebsocket.wire.speedups import putMessage
 from txwebsocket.wire.states import State
 
 _PING_SIZE = 8
@@ -157,19 +156,10 @@ class WebSocketConnection:
         :raises TypeError: if the message is something else.
         """
         link = self._link
-        outbox = link.outbox
-        if outbox.size < outbox.room:
-            # With few calls, since this is the way of most messages.
-            mask = link.wire.nextMask() if link.wire.isMasking else b""
-            size = putMessage(outbox.frames, message, mask)
-            if size:
-                outbox.size += size
-                outbox.messages += 1
-                if not link.isDelivering:
-                    link.settle()
-                return
         try:
-            link.wire.send(message, not compress)
+            # With few calls, since this is the way of most messages.
+            if not link.outbox.putMessage(message):
+                link.wire.send(message, not compress)
         finally:
             if not link.isDelivering:
                 link.settle()

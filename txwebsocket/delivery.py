@@ -122,7 +122,9 @@ class Delivery(ABC):
         """
         if self._inbox is None:
             self._inbox = Inbox(
-                self.config.maxReceivedMessageSize, partial(self.release, Hold.INBOX)
+                self.config.maxReceivedMessageSize,
+                partial(self.hold, Hold.INBOX),
+                partial(self.release, Hold.INBOX),
             )
             if self.report is not None:
                 self._inbox.end(partial(closedError, self.report))
@@ -190,17 +192,13 @@ class Delivery(ABC):
             for item in items:
                 kind = type(item)
                 if kind is str and wire.state is _OPEN:
-                    wire.messagesReceived += 1
                     result = takeText(item)
                 elif kind is bytes and wire.state is _OPEN:
-                    wire.messagesReceived += 1
                     result = takeBytes(item)
                 else:
                     result = self._takeEvent(wire.eventOf(item))
                 if result is not None:
                     self._waitFor(result, self.config.concurrentMessages)
-                elif self.isPulled and self.inbox.isFull:
-                    self.hold(Hold.INBOX)
                 if self._held:
                     wire.putBack(items)
         except BaseException:

@@ -21,13 +21,25 @@ class Inbox:
     A queue between a connection and ``receive()``, bounded in messages and in bytes.
 
     :param maxBytes: how much may wait before :attr:`isFull`.
+    :param onFull: called when it is full.
     :param onRoom: called when it was full and is not any more.
     """
 
-    __slots__ = ("_makeError", "_maxBytes", "_messages", "_onRoom", "_size", "_waiting")
+    __slots__ = (
+        "_makeError",
+        "_maxBytes",
+        "_messages",
+        "_onFull",
+        "_onRoom",
+        "_size",
+        "_waiting",
+    )
 
-    def __init__(self, maxBytes: int, onRoom: Callable[[], object]) -> None:
+    def __init__(
+        self, maxBytes: int, onFull: Callable[[], object], onRoom: Callable[[], object]
+    ) -> None:
         self._maxBytes = maxBytes
+        self._onFull = onFull
         self._onRoom = onRoom
         # Lists, since they are short, and an empty deque takes 700 bytes.
         self._messages: list[str | bytes] = []
@@ -51,6 +63,8 @@ class Inbox:
             return
         self._messages.append(message)
         self._size += _sizeOf(message)
+        if self.isFull:
+            self._onFull()
 
     def receive(self) -> Deferred[str | bytes]:
         """

@@ -231,9 +231,9 @@ REMOVALS = (
     Removal(
         "A9",
         "a full queue stops reading",
-        "txwebsocket/delivery.py",
-        "elif self.isPulled and self.inbox.isFull:",
-        "elif self.isPulled and False:",
+        "txwebsocket/inbox.py",
+        "            self._onFull()\n",
+        "            pass\n",
         "tests.test_connection.PullTests.test_boundOfMessages",
     ),
     Removal(

@@ -554,6 +554,26 @@ class TrafficTestsMixin:
         self.talk.events()
         self.assertTraffic(messagesReceived=3, bytesReceived=len(data))
 
+    def test_taken(self) -> None:
+        """
+        Whoever takes all that was read need not tell of messages; what else there is,
+        and what is put back, isn't counted in the end.
+        """
+        frame, connection = self.talk.frame, self.connection
+        half, other = frame(TEXT, b"b", fin=False), frame(CONTINUATION, b"c")
+        items = connection.read(frame(TEXT, b"a") + half + frame(PING))
+        first, *others = items
+        self.assertEqual(first, "a")
+        told = [connection.eventOf(item) for item in others]
+        self.assertEqual(told, [None, PingReceived(b"")])
+        self.assertTraffic(messagesReceived=1)
+        connection.putBack(connection.read(other + frame(BINARY, b"d")))
+        self.assertTraffic(messagesReceived=1)
+        rest, *others = connection.read(frame(BINARY, b"e"))
+        self.assertEqual((connection.eventOf(rest), others), ("bc", [b"d", b"e"]))
+        self.assertTraffic(messagesReceived=4)
+        self.assertEqual(connection.takeWaiting(), [])
+
     def test_receivedFrames(self) -> None:
         """
         It is messages that are counted, also where fragments aren't assembled.

@@ -5,9 +5,11 @@ Tests of :mod:`txwebsocket.wire.frames`, and of its native twin where there is o
 The twins keep the same promises, so that the tests are written once and run for each.
 """
 
+import gc
 import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,7 +60,6 @@ class FrameReaderTestsMixin:
     reader: type[frames.FrameReader]
     encodeHead: Callable[..., bytes]
     encodeFrame: Callable[..., bytes]
-    putMessage: Callable[..., int]
 
     def makeReader(
         self,
@@ -949,31 +950,6 @@ class FrameReaderTestsMixin:
                 )
         self.assertRaises(UnicodeEncodeError, self.encodeFrame, TEXT, "\ud800")
 
-    def test_putMessage(self) -> None:
-        """
-        A small message is framed, added to the others, and its frame's size told.
-        """
-        put: list[bytes] = [b"before"]
-        messages: tuple[str | bytes, ...] = ("", b"", "ü", b"\xff", "€" * 4096)
-        for message in (*messages, "x" * 125, b"x" * 126, b"x" * 4096):
-            isText = isinstance(message, str)
-            octets = message.encode() if isinstance(message, str) else message
-            for mask in (b"", MASK):
-                expected = rawFrame(TEXT if isText else BINARY, octets, mask=mask)
-                self.assertEqual(self.putMessage(put, message, mask), len(expected))
-                self.assertEqual(put[-1], expected)
-        self.assertEqual((len(put), put[0]), (17, b"before"))
-
-    def test_putNothing(self) -> None:
-        """
-        What is large, or no message, is left to others; what can't be sent raises.
-        """
-        put: list[bytes] = []
-        for other in ("x" * 4097, b"x" * 4097, bytearray(b"x"), None, 5, ["x"]):
-            self.assertEqual(self.putMessage(put, other), 0)
-        self.assertRaises(UnicodeEncodeError, self.putMessage, put, "\ud800")
-        self.assertEqual(put, [])
-
     def test_exampleFrames(self) -> None:
         """
         The examples of RFC 6455, 5.7 come out.
@@ -1004,7 +980,6 @@ class PythonFrameReaderTests(FrameReaderTestsMixin, SynchronousTestCase):
     reader = frames.FrameReader
     encodeHead = staticmethod(frames.encodeHead)
     encodeFrame = staticmethod(frames.encodeFrame)
-    putMessage = staticmethod(frames.putMessage)
 
 
 if native is not None:
@@ -1017,7 +992,130 @@ if native is not None:
         reader = native.FrameReader
         encodeHead = staticmethod(native.encodeHead)
         encodeFrame = staticmethod(native.encodeFrame)
-        putMessage = staticmethod(native.putMessage)
+
+
+class FrameWriterTestsMixin:
+    """
+    What both writers promise.
+    """
+
+    writer: type[frames.FrameWriter]
+
+    def makeWriter(self, *masks: bytes, room: int = 2**20) -> frames.FrameWriter:
+        """
+        A writer with room; a client's if there are masks, which it takes in turn.
+        """
+        writer = self.writer(iter(masks).__next__) if masks else self.writer()
+        writer.room = room
+        return writer
+
+    def test_new(self) -> None:
+        """
+        At first nothing waits, and there is no room.
+        """
+        writer = self.writer()
+        state = (writer.frames, writer.size, writer.messages, writer.room)
+        self.assertEqual(state, ([], 0, 0, 0))
+        self.assertIs(writer.putMessage("x"), False)
+        self.assertRaises(TypeError, self.writer, None, None)
+
+    def test_put(self) -> None:
+        """
+        A small message is framed, and waits behind what waited before.
+        """
+        messages: tuple[str | bytes, ...] = ("", b"", "ü", b"\xff", "€" * 4096)
+        for masks in ((), (b"abcd", b"efgh")):
+            for message in (*messages, "x" * 125, b"x" * 126, b"x" * 4096):
+                writer = self.makeWriter(*masks)
+                self.assertIs(writer.putMessage(b"before"), True)
+                self.assertIs(writer.putMessage(message), True)
+                opcode = TEXT if isinstance(message, str) else BINARY
+                octets = message.encode() if isinstance(message, str) else message
+                first, second = masks or (b"", b"")
+                expected = [
+                    rawFrame(BINARY, b"before", mask=first),
+                    rawFrame(opcode, octets, mask=second),
+                ]
+                self.assertEqual(writer.frames, expected)
+                self.assertEqual(writer.size, sum(map(len, expected)))
+                self.assertEqual(writer.messages, 2)
+
+    def test_leave(self) -> None:
+        """
+        What is large, or no message, is left to others; what can't be sent raises.
+        """
+        writer = self.makeWriter()
+        for other in ("x" * 4097, b"x" * 4097, bytearray(b"x"), None, 5, ["x"]):
+            self.assertIs(writer.putMessage(other), False)
+        self.assertRaises(UnicodeEncodeError, writer.putMessage, "\ud800")
+        self.assertEqual((writer.frames, writer.size, writer.messages), ([], 0, 0))
+
+    def test_room(self) -> None:
+        """
+        A message is put as long as less waits than there is room for.
+        """
+        writer = self.makeWriter(room=10)
+        put = [writer.putMessage("12345678") for _ in range(2)]
+        self.assertEqual((put, writer.size), ([True, False], 10))
+        writer.room = 11
+        self.assertEqual((writer.putMessage(""), writer.size), (True, 12))
+
+    def test_mask(self) -> None:
+        """
+        If there is no mask to be had, nothing is put, and what is wrong is told.
+        """
+        writer = self.makeWriter(MASK)
+        writer.putMessage("x")
+        self.assertRaises(StopIteration, writer.putMessage, "x")
+        self.assertEqual((len(writer.frames), writer.size, writer.messages), (1, 7, 1))
+
+    def test_taken(self) -> None:
+        """
+        Whoever takes what waits, or adds to it, says so; what comes then is counted on.
+        """
+        writer = self.makeWriter()
+        writer.putMessage("a")
+        taken, writer.frames, writer.size = writer.frames, [], 5
+        writer.messages += 3
+        writer.putMessage("b")
+        self.assertEqual((len(taken), len(writer.frames)), (1, 1))
+        self.assertEqual((writer.size, writer.messages), (8, 5))
+
+    def test_cycle(self) -> None:
+        """
+        A writer that what it knows leads back to is let go of.
+        """
+
+        class Derived(self.writer):  # type: ignore[misc, name-defined]
+            def nextMask(self) -> bytes:
+                return b"abcd"
+
+        writer = Derived()
+        writer.__init__(writer.nextMask)  # type: ignore[misc]
+        writer.room = 100
+        writer.putMessage("x")
+        gone = ref(writer)
+        del writer
+        gc.collect()
+        self.assertIsNone(gone())
+
+
+class PythonFrameWriterTests(FrameWriterTestsMixin, SynchronousTestCase):
+    """
+    Tests of the twin in Python.
+    """
+
+    writer = frames.FrameWriter
+
+
+if native is not None:
+
+    class NativeFrameWriterTests(FrameWriterTestsMixin, SynchronousTestCase):
+        """
+        Tests of the native twin.
+        """
+
+        writer = native.FrameWriter
 
 
 class FrameTests(SynchronousTestCase):

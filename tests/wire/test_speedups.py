@@ -28,9 +28,9 @@ def makeNative() -> ModuleType:
     """
     native = ModuleType(NATIVE)
     native.FrameReader = type("FrameReader", (), {})
+    native.FrameWriter = type("FrameWriter", (), {})
     native.encodeHead = lambda *args: b"head"
     native.encodeFrame = lambda *args: b"frame"
-    native.putMessage = lambda *args: 5
     return native
 
 
@@ -128,9 +128,9 @@ class ImportTests(TwinTestCase):
         names = self.imported()
         self.assertIs(names["SPEEDUPS"], False)
         self.assertIs(names["FrameReader"], frames.FrameReader)
+        self.assertIs(names["FrameWriter"], frames.FrameWriter)
         self.assertIs(names["encodeHead"], frames.encodeHead)
         self.assertIs(names["encodeFrame"], frames.encodeFrame)
-        self.assertIs(names["putMessage"], frames.putMessage)
 
     def test_native(self) -> None:
         """
@@ -141,9 +141,9 @@ class ImportTests(TwinTestCase):
         names = self.imported()
         self.assertIs(names["SPEEDUPS"], True)
         self.assertIs(names["FrameReader"], native.FrameReader)
+        self.assertIs(names["FrameWriter"], native.FrameWriter)
         self.assertIs(names["encodeHead"], native.encodeHead)
         self.assertIs(names["encodeFrame"], native.encodeFrame)
-        self.assertIs(names["putMessage"], native.putMessage)
 
     def test_environment(self) -> None:
         """

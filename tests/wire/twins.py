@@ -21,7 +21,7 @@ except ImportError:
 
 TWINS = [frames] if native is None else [frames, native]
 
-_NAMES = ("FrameReader", "encodeFrame", "encodeHead", "putMessage")
+_NAMES = ("FrameReader", "encodeFrame", "encodeHead")
 
 
 def details(items: list[Any]) -> list[Any]:
@@ -37,7 +37,8 @@ def details(items: list[Any]) -> list[Any]:
 @contextmanager
 def using(twin: ModuleType) -> Iterator[None]:
     """
-    Have all connections use this twin, for as long as this lasts.
+    Have all connections use this twin, for as long as this lasts, but for its writer:
+    that is what an outbox is made of.
     """
     holders = _holders()
     for module, name in holders:

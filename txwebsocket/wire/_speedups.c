@@ -7,6 +7,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -850,29 +851,151 @@ static bool smallPayload(PyObject *message, uint8_t *opcode, Py_buffer *octets)
     return octets->len <= SMALL;
 }
 
-static PyObject *putMessage(PyObject *Py_UNUSED(self), PyObject *const *args,
-                            Py_ssize_t count)
+/* -- The writer of small messages --------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *nextMask; /* NULL if frames are not masked */
+    PyObject *frames;
+    Py_ssize_t size;
+    Py_ssize_t messages;
+    Py_ssize_t room;
+} FrameWriter;
+
+static bool addMessage(FrameWriter *writer, PyObject *message, const uint8_t first,
+                       const Py_buffer *payload)
 {
-    Head head = {.key = NULL};
-    if (count < 2 || count > 3) {
-        PyErr_SetString(PyExc_TypeError, "putMessage() takes frames, message and mask");
-        return NULL;
+    Head head = {.first = FIN | first, .key = NULL};
+    if (writer->nextMask != NULL) {
+        PyObject *mask = PyObject_CallNoArgs(writer->nextMask);
+        bool isTaken = mask != NULL && takeKey(&head, mask);
+        Py_XDECREF(mask);
+        if (!isTaken) return false;
     }
-    if (!takeKey(&head, count == 3 ? args[2] : NULL)) return NULL;
-    Py_buffer payload;
-    if (!smallPayload(args[1], &head.first, &payload)) {
-        return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
-    }
-    head.first |= FIN;
-    PyObject *frame = joinFrame(&head, &payload), *size = NULL;
-    if (frame != NULL && PyList_Append(args[0], frame) == 0) {
-        size = PyLong_FromSsize_t(PyBytes_Size(frame));
-    }
-    Py_XDECREF(frame);
-    return size;
+    PyObject *frame = joinFrame(&head, payload);
+    if (frame == NULL) return false;
+    Py_ssize_t size = PyBytes_Size(frame);
+    int status = PyList_Append(writer->frames, frame);
+    Py_DECREF(frame);
+    if (status < 0) return false;
+    writer->size += size;
+    writer->messages++;
+    return true;
 }
 
+static PyObject *putAlone(FrameWriter *writer, PyObject *message)
+{
+    Py_buffer payload;
+    uint8_t opcode;
+    bool isPut = false;
+    if (writer->size < writer->room && smallPayload(message, &opcode, &payload)) {
+        isPut = addMessage(writer, message, opcode, &payload);
+    }
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(isPut);
+}
+
+static PyObject *putMessage(PyObject *self, PyObject *message)
+{
+    PyObject *isPut;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(self);
+#endif
+    isPut = putAlone((FrameWriter *)self, message);
+#ifdef Py_GIL_DISABLED
+    Py_END_CRITICAL_SECTION();
+#endif
+    return isPut;
+}
+
+static int startWriter(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"nextMask", NULL};
+    FrameWriter *writer = (FrameWriter *)self;
+    PyObject *nextMask = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:FrameWriter", names,
+                                     &nextMask)) {
+        return -1;
+    }
+    PyObject *frames = PyList_New(0), *before = writer->frames;
+    if (frames == NULL) return -1;
+    writer->frames = frames;
+    Py_XDECREF(before);
+    before = writer->nextMask;
+    writer->nextMask = nextMask == Py_None ? NULL : Py_NewRef(nextMask);
+    Py_XDECREF(before);
+    return 0;
+}
+
+static int traverseWriter(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((FrameWriter *)self)->nextMask);
+    Py_VISIT(((FrameWriter *)self)->frames);
+    return 0;
+}
+
+static int clearWriter(PyObject *self)
+{
+    Py_CLEAR(((FrameWriter *)self)->nextMask);
+    Py_CLEAR(((FrameWriter *)self)->frames);
+    return 0;
+}
+
+static void freeWriter(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    clearWriter(self);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef writerMethods[] = {
+    {"putMessage", putMessage, METH_O,
+     "putMessage($self, message, /)\n--\n\n"
+     "Frame a small message: text for str, binary for bytes."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef writerMembers[] = {
+    {"frames", T_OBJECT_EX, offsetof(FrameWriter, frames), 0, NULL},
+    {"size", T_PYSSIZET, offsetof(FrameWriter, size), 0, NULL},
+    {"messages", T_PYSSIZET, offsetof(FrameWriter, messages), 0, NULL},
+    {"room", T_PYSSIZET, offsetof(FrameWriter, room), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot writerSlots[] = {
+    {Py_tp_doc, "FrameWriter(nextMask=None)\n--\n\n"
+                "Frames that wait to be sent, and the short way for small messages."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, startWriter},
+    {Py_tp_traverse, traverseWriter},
+    {Py_tp_clear, clearWriter},
+    {Py_tp_dealloc, freeWriter},
+    {Py_tp_methods, writerMethods},
+    {Py_tp_members, writerMembers},
+    {0, NULL},
+};
+
+static PyType_Spec writerSpec = {
+    .name = "txwebsocket.wire._speedups.FrameWriter",
+    .basicsize = sizeof(FrameWriter),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = writerSlots,
+};
+
 /* -- The module -------------------------------------------------------------------- */
+
+static int addType(PyObject *self, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(self, spec, NULL);
+    if (type == NULL) return -1;
+    int status = PyModule_AddType(self, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return status;
+}
 
 static int execute(PyObject *self)
 {
@@ -885,11 +1008,7 @@ static int execute(PyObject *self)
     module->newTuple = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     Py_DECREF(frames);
     if (!module->closeCode || !module->failed || !module->frame) return -1;
-    PyObject *reader = PyType_FromModuleAndSpec(self, &readerSpec, NULL);
-    if (reader == NULL) return -1;
-    int status = PyModule_AddType(self, (PyTypeObject *)reader);
-    Py_DECREF(reader);
-    return status;
+    return addType(self, &readerSpec) || addType(self, &writerSpec) ? -1 : 0;
 }
 
 static int traverse(PyObject *self, visitproc visit, void *arg)
@@ -919,9 +1038,6 @@ static PyMethodDef moduleMethods[] = {
     {"encodeFrame", FRAMER(encodeFrame),
      "encodeFrame(opcode, payload, mask=b'', flags=128)\n--\n\n"
      "Make a whole frame; the parameters are those of encodeHead."},
-    {"putMessage", (PyCFunction)(void (*)(void))putMessage, METH_FASTCALL,
-     "putMessage(frames, message, mask=b'', /)\n--\n\n"
-     "Frame a small message, and append the frame to a list."},
     {NULL, NULL, 0, NULL},
 };
 

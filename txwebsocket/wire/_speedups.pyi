@@ -1,6 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 
-from typing import Any, final
+from collections.abc import Callable
+from typing import final
 
 from typing_extensions import Buffer
 
@@ -22,10 +23,17 @@ class FrameReader:
     def feed(self, chunk: Buffer, /) -> list[Item]: ...
     def wanted(self) -> int: ...
 
+class FrameWriter:
+    frames: list[bytes | tuple[bytes, ...]]
+    messages: int
+    room: int
+    size: int
+    def __init__(self, nextMask: Callable[[], Buffer] | None = None) -> None: ...
+    def putMessage(self, message: object, /) -> bool: ...
+
 def encodeHead(
     opcode: int, length: int, mask: Buffer = b"", flags: int = 0x80
 ) -> bytes: ...
 def encodeFrame(
     opcode: int, payload: Buffer | str, mask: Buffer = b"", flags: int = 0x80
 ) -> bytes: ...
-def putMessage(frames: list[Any], message: object, mask: Buffer = b"") -> int: ...

@@ -20,7 +20,6 @@ from txwebsocket.wire.control import (
 from txwebsocket.wire.errors import InvalidState
 from txwebsocket.wire.extensions import Transform, encodeMessage
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
-from txwebsocket.wire.frames import FrameReader as AnyFrameReader
 from txwebsocket.wire.messages import (
     BytesLike,
     Event,
@@ -29,7 +28,6 @@ from txwebsocket.wire.messages import (
     endsMessage,
     frameMessage,
     frameParts,
-    noMask,
     openMessage,
 )
 from txwebsocket.wire.options import ConnectionConfig
@@ -82,7 +80,7 @@ class Connection(Room):
         owner: Owner | None = None,
     ) -> None:
         self.isMasking = role is Role.CLIENT
-        super().__init__(config, nextMask if self.isMasking else noMask, owner)
+        super().__init__(config, nextMask if self.isMasking else None, owner)
         self._transforms: tuple[Transform, ...] = ()
         self.isWithinMessage = False
         self._reader = self._makeReader()
@@ -119,7 +117,7 @@ class Connection(Room):
         most = min(config.maxBufferedBytes - _MOST_SMALL, config.highWaterMark)
         self.outbox.room = most if isSimple else 0
 
-    def _makeReader(self) -> AnyFrameReader:
+    def _makeReader(self) -> FrameReader:
         config, rsv = self._config, self._agreedBits()
         return FrameReader(
             masked=self.role is Role.SERVER,
@@ -140,40 +138,55 @@ class Connection(Room):
         """
         Take what the network gave, for :meth:`nextEvent`.
         """
-        self.waiting = self.read(chunk)
+        self.bytesReceived += len(chunk)
+        if self.state not in _DEAF:
+            self.waiting += self._reader.feed(chunk)
 
     def read(self, chunk: bytes) -> list[Item]:
         """
-        Take what the network gave; return all that was read, for :meth:`eventOf`. While
-        the connection is open a message needs no call, but to be counted in
-        :attr:`messagesReceived`. What is not dealt with is to be put back.
+        Take what the network gave, and do what :meth:`takeWaiting` does.
         """
         self.bytesReceived += len(chunk)
         if self.state is not _OPEN and self.state in _DEAF:
             return []
         items = self._reader.feed(chunk)
-        return [*self.takeWaiting(), *items] if self.waiting else items
+        if self.waiting:
+            self.waiting += items
+            return self.takeWaiting()
+        self.messagesReceived += len(items)
+        return items
 
     def takeWaiting(self) -> list[Item]:
         """
-        Remove and return what was put back, or has not been dealt with.
+        Remove and return all that was read. While the connection is open a message
+        among it needs no call; the rest is for :meth:`eventOf`. What is not dealt with
+        is to be put back.
+
+        All of it counts as messages, since most is, until it turns out otherwise.
         """
         items, self.waiting = self.waiting, []
+        self.messagesReceived += len(items)
         return items
 
     def putBack(self, items: Iterable[Item]) -> None:
         """
         Take back what was not dealt with.
         """
-        self.waiting[:0] = items
+        rest = list(items)
+        self.messagesReceived -= len(rest)
+        self.waiting[:0] = rest
 
     def eventOf(self, item: Item) -> Event | None:
         """
-        What happens with an item, if anything does.
+        What happens with an item that was taken, if anything does.
 
         Messages that arrive after our close frame are counted and not returned. After
         a failure, or the peer's close frame, nothing is.
         """
+        self.messagesReceived -= 1
+        return self._eventOf(item)
+
+    def _eventOf(self, item: Item) -> Event | None:
         if self.state is not _OPEN and self.state in _DEAF:
             return None
         if isinstance(item, str | bytes):
@@ -211,7 +224,7 @@ class Connection(Room):
         Remove and return the next thing that happened, or None.
         """
         while self.waiting:
-            event = self.eventOf(self.waiting.pop(0))
+            event = self._eventOf(self.waiting.pop(0))
             if event is not None:
                 return event
         return None

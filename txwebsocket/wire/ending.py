@@ -9,6 +9,7 @@ from collections.abc import Callable
 from txwebsocket.wire.codes import CloseCause, Opcode
 from txwebsocket.wire.control import closePayload, parseClosePayload
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.masking import noMask
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.speedups import encodeFrame
@@ -36,10 +37,10 @@ class Ending:
         "state",
     )
 
-    def __init__(self, nextMask: Callable[[], bytes]) -> None:
-        self.outbox = Outbox()
+    def __init__(self, nextMask: Callable[[], bytes] | None) -> None:
+        self.outbox = Outbox(nextMask)
         self.state = State.CONNECTING
-        self.nextMask = nextMask
+        self.nextMask = nextMask or noMask
         self._cause: CloseCause | None = None
         self._detail = ""
         self._sent: tuple[int | None, str] | None = None

@@ -7,7 +7,8 @@ This is the pure Python twin of the fast path. Whoever needs a reader takes it f
 :mod:`txwebsocket.wire.speedups`, which decides between the twins.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.masking import applyMask
@@ -421,21 +422,45 @@ def encodeFrame(
     return head + (applyMask(payload, mask) if mask else payload)
 
 
-def putMessage(frames: list[Any], message: object, mask: bytes = b"") -> int:
+class FrameWriter:
     """
-    Frame a small message, and append the frame to a list.
+    Frames that wait to be sent, and the short way for small messages to come to them.
 
-    :return: the size of the frame; 0 if it is not ``str`` or ``bytes``, or not small.
-    :raises UnicodeEncodeError: if text has a lone surrogate, which UTF-8 has not.
+    :param nextMask: gives four fresh random bytes for each frame of a client; None on a
+        server.
+    :ivar frames: what waits, in order: a frame, or the tuple of its parts.
+    :ivar size: how many bytes wait.
+    :ivar messages: how many messages were put.
+    :ivar room: up to how many bytes that wait a small message can be put, whatever it
+        is, in one frame and with nothing done to it; 0 at first.
     """
-    if isinstance(message, str):
-        opcode = _TEXT
-    elif isinstance(message, bytes):
-        opcode = _BINARY
-    else:
-        return 0
-    if len(message) > SMALL_SIZE:
-        return 0
-    frame = encodeFrame(opcode, message, mask)
-    frames.append(frame)
-    return len(frame)
+
+    __slots__ = ("_nextMask", "frames", "messages", "room", "size")
+
+    def __init__(self, nextMask: Callable[[], bytes] | None = None) -> None:
+        self._nextMask = nextMask
+        self.frames: list[bytes | tuple[bytes, ...]] = []
+        self.size = self.messages = self.room = 0
+
+    def putMessage(self, message: object) -> bool:
+        """
+        Frame a small message: text for ``str``, binary for ``bytes``.
+
+        :return: whether that was done. It is not if the message is something else, or
+            not small, or if there is no room.
+        :raises UnicodeEncodeError: if text has a lone surrogate, which UTF-8 has not.
+        """
+        if isinstance(message, str):
+            opcode = _TEXT
+        elif isinstance(message, bytes):
+            opcode = _BINARY
+        else:
+            return False
+        if self.size >= self.room or len(message) > SMALL_SIZE:
+            return False
+        mask = b"" if self._nextMask is None else self._nextMask()
+        frame = encodeFrame(opcode, message, mask)
+        self.frames.append(frame)
+        self.size += len(frame)
+        self.messages += 1
+        return True

@@ -4,6 +4,11 @@
 Masking, as every frame from a client has it (RFC 6455, 5.3).
 """
 
+noMask = bytes
+"""
+Gives the mask of a server's frames, which has no bytes: it masks nothing.
+"""
+
 
 def applyMask(data: bytes | memoryview, key: bytes, offset: int = 0) -> bytes:
     """

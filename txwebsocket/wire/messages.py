@@ -11,6 +11,7 @@ from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.extensions import MessageTooBig, Transform, decodeMessage
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame
+from txwebsocket.wire.masking import noMask
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
 
@@ -20,9 +21,6 @@ BytesLike: TypeAlias = bytes | bytearray | memoryview
 """
 What gives its bytes.
 """
-
-# A server masks nothing: this gives no bytes.
-noMask = bytes
 
 Event: TypeAlias = (
     str | bytes | Frame | PingReceived | PongReceived | CloseReceived | Failed

@@ -5,13 +5,15 @@ Frames that wait to be sent.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
+
+from txwebsocket.wire.speedups import FrameWriter
 
 Octets: TypeAlias = bytes | memoryview
 
 
-class Outbox:
+class Outbox(FrameWriter):
     """
     The frames of one connection that its transport has not been given yet, in order.
 
@@ -19,12 +21,11 @@ class Outbox:
     answered (RFC 6455, 5.5.3 allows it), so that pings can't grow our memory. It goes
     out at the next boundary between frames, ahead of what waits.
 
-    :ivar frames: what was put since the last turn: a frame, or the tuple of its parts.
-    :ivar size: bytes that wait, the owed pong left out.
+    What a :class:`FrameWriter` knows of is what was put since the last turn, but that
+    its size counts all that waits, the owed pong left out, and its messages those that
+    have left past the outbox, too.
+
     :ivar taken: bytes that have left, all in all.
-    :ivar messages: messages that were put, or have left past the outbox.
-    :ivar room: up to how many bytes that wait a small message can be put, whatever it
-        is, in one frame and with nothing done to it.
     :ivar outlet: what bytes can be sent by at once, if nothing waits; None if there is
         nothing, or if something has been given to it that has not left.
     """
@@ -33,17 +34,13 @@ class Outbox:
         "_isClosed",
         "_isMixed",
         "_queue",
-        "frames",
-        "messages",
         "outlet",
         "owed",
-        "room",
-        "size",
         "taken",
     )
 
-    def __init__(self) -> None:
-        self.frames: list[bytes | tuple[bytes, ...]] = []
+    def __init__(self, nextMask: Callable[[], bytes] | None = None) -> None:
+        super().__init__(nextMask)
         # Whether there is more to take than frames that are whole.
         self._isMixed = False
         # What was put before and could not be taken; a view is the rest of a frame.
@@ -51,7 +48,7 @@ class Outbox:
         self._queue: deque[Octets | tuple[bytes, ...]] | None = None
         self.owed = b""
         self._isClosed = False
-        self.size = self.taken = self.messages = self.room = 0
+        self.taken = 0
         self.outlet: Any = None
 
     def put(self, frame: bytes) -> None:

@@ -14,7 +14,8 @@ class Traffic(NamedTuple):
     """
     What has passed over a connection.
 
-    :ivar messagesReceived: messages that were delivered.
+    :ivar messagesReceived: messages that were delivered. A hook finds those among them
+        that were read together with its own.
     :ivar messagesSent: messages that were sent, or wait to be.
     :ivar bytesReceived: bytes of frames, their heads included.
     :ivar bytesSent: the same for what has left our queue.

@@ -48,7 +48,7 @@ class Room(Ending):
     def __init__(
         self,
         config: ConnectionConfig,
-        nextMask: Callable[[], bytes],
+        nextMask: Callable[[], bytes] | None,
         owner: Owner | None,
     ) -> None:
         super().__init__(nextMask)

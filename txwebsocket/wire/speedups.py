@@ -13,6 +13,16 @@ from importlib import import_module
 from types import ModuleType
 
 from txwebsocket.wire import frames
+from txwebsocket.wire.frames import FrameReader, FrameWriter, encodeFrame, encodeHead
+
+__all__ = [
+    "SPEEDUPS",
+    "FrameReader",
+    "FrameWriter",
+    "choose",
+    "encodeFrame",
+    "encodeHead",
+]
 
 _NATIVE = "txwebsocket.wire._speedups"
 _CHOICES = ("auto", "yes", "no")
@@ -46,7 +56,7 @@ SPEEDUPS: bool = _chosen is not frames
 Whether the native twin is in use.
 """
 
-FrameReader: type[frames.FrameReader] = _chosen.FrameReader
-encodeHead = _chosen.encodeHead
-encodeFrame = _chosen.encodeFrame
-putMessage = _chosen.putMessage
+if SPEEDUPS:
+    FrameReader = _chosen.FrameReader  # type: ignore[misc]
+    FrameWriter = _chosen.FrameWriter  # type: ignore[misc]
+    encodeFrame, encodeHead = _chosen.encodeFrame, _chosen.encodeHead
