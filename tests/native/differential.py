@@ -196,6 +196,36 @@ def frameBoth(random: Random) -> tuple[object, object]:
     )
 
 
+def putBoth(random: Random) -> list[object]:
+    """
+    Let a writer of each kind put the same messages; return what came of it.
+    """
+    key = random.choice((b"", random.randbytes(4)))
+    room = random.choice((0, 1, 200, 10_000))
+    messages = [_anyMessage(random) for _ in range(4)]
+    found: list[object] = []
+    for twin in (frames, _speedups):
+        writer = twin.FrameWriter((lambda: key) if key else None)
+        writer.room = room
+        put = [_attempt(writer.putMessage, message) for message in messages]
+        found.append((put, writer.frames, writer.size, writer.messages, writer.room))
+    return found
+
+
+def _anyMessage(random: Random) -> object:
+    letters = "a", "é", "€", "😀", "\ud800"
+    size = random.choice((0, 1, 5, 125, 126, 4095, 4096, 4097))
+    text = random.choice(letters) * size
+    return random.choice((text, random.randbytes(size), bytearray(size), None, size))
+
+
+def _attempt(call: Callable[[object], object], argument: object) -> object:
+    try:
+        return call(argument)
+    except ValueError as error:
+        return type(error), str(error)
+
+
 def compare(seed: int) -> int:
     """
     One round; return how many times the readers were fed.
@@ -210,9 +240,9 @@ def compare(seed: int) -> int:
             raise AssertionError(
                 f"seed {seed}, chunk {fed}:\nPython {python!r}\nnative {native!r}"
             )
-    python, native = frameBoth(random)
-    if python != native:
-        raise AssertionError(f"seed {seed}:\nPython {python!r}\nnative {native!r}")
+    for python, native in (frameBoth(random), putBoth(random)):
+        if python != native:
+            raise AssertionError(f"seed {seed}:\nPython {python!r}\nnative {native!r}")
     return fed
 
 

@@ -10,12 +10,18 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from txwebsocket.wire import _speedups
-from txwebsocket.wire._speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire._speedups import (
+    FrameReader,
+    FrameWriter,
+    encodeFrame,
+    encodeHead,
+)
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Failed, Frame
 
@@ -70,6 +76,21 @@ def feedAll(*pieces: bytes) -> Callable[[], object]:
     return work
 
 
+def putMessage() -> object:
+    """
+    Put a message into a client's writer. No message is put by halves.
+    """
+    writer = FrameWriter(partial(bytes, 4))
+    writer.room = 1000
+    try:
+        writer.putMessage(b"b" * 500)
+    except MemoryError:
+        if writer.frames or writer.size or writer.messages:
+            raise AssertionError("half a message was put") from None
+        raise
+    return writer.frames
+
+
 WORKS: dict[str, Callable[[], object]] = {
     "a reader": lambda: type(makeReader()),
     "a text": feedAll(TEXT),
@@ -82,6 +103,7 @@ WORKS: dict[str, Callable[[], object]] = {
     "bad text": feedAll(PING, BAD_TEXT),
     "a large frame": feedAll(b"\x82\xff" + (2**40).to_bytes(8, "big")),
     "a frame made": lambda: encodeFrame(Opcode.BINARY, bytes(100), MASK),
+    "a message put": putMessage,
     "a head made": lambda: encodeHead(Opcode.BINARY, 100, MASK),
 }
 

@@ -10,11 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from txwebsocket.wire import frames
-from txwebsocket.wire._speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire._speedups import (
+    FrameReader,
+    FrameWriter,
+    encodeFrame,
+    encodeHead,
+)
 from txwebsocket.wire.codes import CloseCode, Opcode
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
@@ -105,11 +111,38 @@ def makeFrames() -> int:
     return 36
 
 
+def putMessages() -> int:
+    """
+    Messages put into writers, some of which know themselves.
+    """
+    for masks in (None, partial(bytes, 4), partial(bytearray, MASK)):
+        writer = FrameWriter(masks)
+        writer.room = 2**20
+        for message in ("", "t" * 200, b"", b"b" * 4096, "é€😀" * 50, "€" * 4096):
+            writer.putMessage(message)
+        for other in (None, 5, bytearray(5), "t" * 5000):
+            writer.putMessage(other)
+        writer.frames = []
+    knot = Knot()
+    knot.room = 100
+    knot.__init__(knot.putMessage)  # type: ignore[misc]
+    with suppress(TypeError, RecursionError):
+        knot.putMessage("x")
+    return 18
+
+
+class Knot(FrameWriter):
+    """
+    A writer that can have attributes, as a class of Python has them.
+    """
+
+
 def misuse() -> int:
     """
     Calls that are refused.
     """
-    reader = makeReader()
+    reader, writer = makeReader(), FrameWriter(lambda: b"key")
+    writer.room = 100
     calls: list[tuple[Callable[..., object], list[object], dict[str, object]]] = [
         (reader.feed, ["text"], {}),
         (reader.feed, [memoryview(b"abcd")[::2]], {}),
@@ -129,6 +162,13 @@ def misuse() -> int:
         (makeReader, [], {"maxFrameSize": "many"}),
         (makeReader, [], {"slack": -1}),
         (FrameReader, [], {}),
+        (FrameWriter, [None, None], {}),
+        (FrameWriter, [], {"mask": None}),
+        (writer.putMessage, [], {}),
+        (writer.putMessage, ["\ud800"], {}),
+        (writer.putMessage, ["x"], {}),
+        (setattr, [writer, "size", 2**64], {}),
+        (setattr, [writer, "room", "much"], {}),
     ]
     for call, args, options in calls:
         with suppress(TypeError, ValueError, OverflowError, BufferError):
@@ -174,7 +214,7 @@ BROKEN = [
     (False, b"\x01\x02\xe2\x82\x80\x01a"),
     (False, b"\x01\x02\xe2\x82\x80\x00"),
 ]
-WORKS = (readWhole, readPieces, readBroken, makeFrames, misuse)
+WORKS = (readWhole, readPieces, readBroken, makeFrames, putMessages, misuse)
 
 
 def residentKib() -> int:

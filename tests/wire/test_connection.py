@@ -554,6 +554,15 @@ class TrafficTestsMixin:
         self.talk.events()
         self.assertTraffic(messagesReceived=3, bytesReceived=len(data))
 
+    def test_boundless(self) -> None:
+        """
+        Who wants no bounds may give numbers beyond all memory.
+        """
+        self.start(maxBufferedBytes=2**100, highWaterMark=2**99)
+        self.connection.send("a")
+        self.connection.send("b")
+        self.assertTraffic(messagesSent=2)
+
     def test_taken(self) -> None:
         """
         Whoever takes all that was read need not tell of messages; what else there is,

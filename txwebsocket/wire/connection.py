@@ -4,6 +4,7 @@
 A WebSocket connection without its transport: bytes and calls in, events and bytes out.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import or_
@@ -115,7 +116,7 @@ class Connection(Room):
         )
         config = self._config
         most = min(config.maxBufferedBytes - _MOST_SMALL, config.highWaterMark)
-        self.outbox.room = most if isSimple else 0
+        self.outbox.room = min(most, sys.maxsize) if isSimple else 0
 
     def _makeReader(self) -> FrameReader:
         config, rsv = self._config, self._agreedBits()
