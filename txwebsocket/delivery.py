@@ -206,16 +206,16 @@ class Delivery(ABC):
             raise
 
     def _takeEvent(self, event: object) -> Any:
-        if isinstance(event, bytes):
-            return self._takeBytes(event)
-        if isinstance(event, str):
-            return self._takeText(event)
         if isinstance(event, PingReceived):
             wanted = self._hooks.pingReceived(event.payload)
             deferred = asDeferred(wanted)
             if deferred is not None:
                 return deferred.addCallback(self._answerPing, event.payload)
             self._answerPing(wanted, event.payload)
+        elif isinstance(event, bytes):
+            return self._takeBytes(event)
+        elif isinstance(event, str):
+            return self._takeText(event)
         elif isinstance(event, PongReceived):
             self.pings.answer(event.payload)
             return self._hooks.pongReceived(event.payload)

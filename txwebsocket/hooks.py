@@ -95,6 +95,8 @@ def asDeferred(result: object) -> Deferred[Any] | None:
     """
     What to wait for before a call that returned ``result`` is over, if anything.
     """
+    if result is None:
+        return None
     if isinstance(result, Deferred):
         return result
     if isinstance(result, CoroutineType):

@@ -190,16 +190,18 @@ class Connection(Room):
     def _eventOf(self, item: Item) -> Event | None:
         if self.state is not _OPEN and self.state in _DEAF:
             return None
-        if isinstance(item, str | bytes):
-            event: Event | None = item
-        elif isinstance(item, Frame):
-            event = self._takeFrame(item)
-        else:
+        if type(item) is Frame:
+            event: Event | None = self._takeFrame(item)
+        elif type(item) is Failed:
             event = self._takeFailure(item)
-        if event is None or type(event) in _ALWAYS_TOLD:
-            return event
+        else:
+            event = item
+        if event is None:
+            return None
         if self.state is _OPEN:
             self.messagesReceived += endsMessage(event)
+            return event
+        if type(event) in _ALWAYS_TOLD:
             return event
         self._discarded += endsMessage(event)
         return None

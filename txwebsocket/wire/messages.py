@@ -16,6 +16,7 @@ from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
 
 _CONTROL = 0x8
+_WHOLE = (str, bytes)
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 """
@@ -35,9 +36,9 @@ def endsMessage(event: Event) -> bool:
     """
     Is this a message, or the last frame of one?
     """
-    if isinstance(event, Frame):
+    if type(event) is Frame:
         return event.fin and event.opcode < _CONTROL
-    return isinstance(event, str | bytes)
+    return type(event) in _WHOLE
 
 
 class MessageAssembler:
