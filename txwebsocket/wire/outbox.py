@@ -21,10 +21,9 @@ class Outbox(FrameWriter):
     answered (RFC 6455, 5.5.3 allows it), so that pings can't grow our memory. It goes
     out at the next boundary between frames, ahead of what waits.
 
-    What a :class:`FrameWriter` knows of is what was put since the last turn, but that
-    its size counts all that waits, the owed pong left out, and its messages those that
-    have left past the outbox, too.
-
+    :ivar frames: what was put since the last turn.
+    :ivar size: bytes that wait, also from before, the owed pong left out.
+    :ivar messages: messages that were put, or have left past the outbox.
     :ivar taken: bytes that have left, all in all.
     :ivar outlet: what bytes can be sent by at once, if nothing waits; None if there is
         nothing, or if something has been given to it that has not left.
