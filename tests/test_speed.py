@@ -40,6 +40,8 @@ def instructions(call: Callable[[], object]) -> int:
         count += event == "opcode"
         return trace
 
+    # Python 3.12 has to know before it begins to trace that anybody wants to.
+    sys._getframe().f_trace_opcodes = True
     before = sys.gettrace()
     # What is collected meanwhile may run code of its own.
     gc.collect()
@@ -122,14 +124,14 @@ class InstructionTests(SynchronousTestCase):
         """
         for opcode in (Opcode.TEXT, Opcode.BINARY):
             cost = self.perMessage(Role.SERVER, b"x" * 128, opcode)
-            self.assertCosts(cost, 100, 750)
+            self.assertCosts(cost, 90, 750)
 
     def test_clientEcho(self) -> None:
         """
         The same for a client, which masks.
         """
         cost = self.perMessage(Role.CLIENT, b"x" * 128, Opcode.TEXT)
-        self.assertCosts(cost, 100, 750)
+        self.assertCosts(cost, 90, 750)
 
     def test_alone(self) -> None:
         """
@@ -139,7 +141,7 @@ class InstructionTests(SynchronousTestCase):
         message = frames.encodeFrame(Opcode.TEXT, b"x" * 128, _MASK)
         link.dataReceived(message)
         cost = instructions(lambda: link.dataReceived(message))
-        self.assertCosts(cost, 600, 1300)
+        self.assertCosts(cost, 550, 1300)
 
     def test_large(self) -> None:
         """
