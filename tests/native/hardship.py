@@ -230,6 +230,37 @@ def checkBuffers() -> None:
     say("buffers: can't feed the reader that they are fed to")
 
 
+class Usurper:
+    """
+    Gives a mask, and takes the place of itself with another while it is asked.
+    """
+
+    def __init__(self, writer: FrameWriter) -> None:
+        self.writer = writer
+
+    def __call__(self) -> bytes:
+        writer = self.writer
+        writer.__init__(bytes)  # type: ignore[misc]
+        writer.putMessage("within")
+        gc.collect()
+        return self.writer.putMessage("again") * MASK
+
+
+def checkMasks() -> None:
+    """
+    Whoever is asked for a mask may begin the writer anew, and put messages himself.
+    """
+    for _ in range(50):
+        writer = FrameWriter()
+        writer.room = 1000
+        writer.__init__(Usurper(writer))  # type: ignore[misc]
+        writer.putMessage("after")
+        found = [bytes(frame)[-5:] for frame in writer.frames]
+        if len(found) != 3 or found[:2] != [b"ithin", b"again"]:
+            raise AssertionError(f"{found}")
+    say("masks: were made by what changes its writer")
+
+
 def checkThreads() -> None:
     """
     Threads that feed the same reader do it one after the other, or are told not to.
@@ -293,6 +324,7 @@ def main() -> None:
     checkMemory()
     checkCollector()
     checkBuffers()
+    checkMasks()
     checkThreads()
     checkModule()
 

@@ -862,16 +862,22 @@ typedef struct {
     Py_ssize_t room;
 } FrameWriter;
 
-static bool addMessage(FrameWriter *writer, PyObject *message, const uint8_t first,
-                       const Py_buffer *payload)
+static bool askForKey(FrameWriter *writer, Head *head)
 {
-    Head head = {.first = FIN | first, .key = NULL};
-    if (writer->nextMask != NULL) {
-        PyObject *mask = PyObject_CallNoArgs(writer->nextMask);
-        bool isTaken = mask != NULL && takeKey(&head, mask);
-        Py_XDECREF(mask);
-        if (!isTaken) return false;
-    }
+    if (writer->nextMask == NULL) return true;
+    /* Whatever is asked may do anything, and take another's place as well. */
+    PyObject *nextMask = Py_NewRef(writer->nextMask);
+    PyObject *mask = PyObject_CallNoArgs(nextMask);
+    bool isTaken = mask != NULL && takeKey(head, mask);
+    Py_XDECREF(mask);
+    Py_DECREF(nextMask);
+    return isTaken;
+}
+
+static bool addMessage(FrameWriter *writer, uint8_t opcode, const Py_buffer *payload)
+{
+    Head head = {.first = FIN | opcode, .key = NULL};
+    if (!askForKey(writer, &head)) return false;
     PyObject *frame = joinFrame(&head, payload);
     if (frame == NULL) return false;
     Py_ssize_t size = PyBytes_Size(frame);
@@ -889,7 +895,7 @@ static PyObject *putAlone(FrameWriter *writer, PyObject *message)
     uint8_t opcode;
     bool isPut = false;
     if (writer->size < writer->room && smallPayload(message, &opcode, &payload)) {
-        isPut = addMessage(writer, message, opcode, &payload);
+        isPut = addMessage(writer, opcode, &payload);
     }
     return PyErr_Occurred() ? NULL : PyBool_FromLong(isPut);
 }
