@@ -890,6 +890,42 @@ class PullTests(SynchronousTestCase):
         self.failureResultOf(half.read(), ConnectionClosed)
         self.failureResultOf(self.connection.nextMessage(), ConnectionClosed)
 
+    def test_lostInTheRest(self) -> None:
+        """
+        Who waits for the next message while much of one before is discarded, which then
+        turns out to be cut off or corrupt, is told that there are no more.
+        """
+        [agreement] = agreed()
+        large = agreement.transform.encode(bytes(4 * MIB)) or b""
+        for data, fin in ((large, False), (large + b"\xff" * 9, True)):
+            ends = Ends(
+                streamMessages=True, agreed=agreed(), maxReceivedMessageSize=8 * MIB
+            )
+            ends.peer.send(ends.peer.frame(Opcode.BINARY, data, fin=fin, rsv=0x40))
+            self.successResultOf(ends.connection.nextMessage())
+            ends.peer.vanish()
+            waiting = ends.connection.nextMessage()
+            self.assertNoResult(waiting)
+            ends.peer.turn()
+            self.failureResultOf(waiting, ConnectionClosed)
+
+    def test_behindFault(self) -> None:
+        """
+        What has arrived behind a message that is corrupt is not given, in whichever way
+        it is asked for: the connection has ended with that.
+        """
+        for ask in ("nextMessage", "receive"):
+            ends = Ends(streamMessages=True, agreed=agreed())
+            corrupt = ends.peer.frame(Opcode.BINARY, b"\xff" * 9, rsv=0x40)
+            ends.peer.send(corrupt + ends.peer.text("behind"))
+            failed = ends.connection.receive()
+            asked = getattr(ends.connection, ask)()
+            ends.peer.end()
+            ends.peer.turn()
+            for each in (failed, asked, getattr(ends.connection, ask)()):
+                error = self.failureResultOf(each, ConnectionClosed).value
+                self.assertIs(error.report.cause, CloseCause.INVALID_DATA)
+
     def test_lostWhileWaiting(self) -> None:
         """
         Who waits for a message when the connection is lost is told so.

@@ -219,14 +219,18 @@ class IncomingMessage:
         piece = self._decoder.take()
         if isinstance(piece, Failed):
             self._isRead = True
-            raise self._incoming.fail(piece)
-        if piece is None and self._makeError is not None:
+            error: BaseException = self._incoming.fail(piece)
+        elif piece is None and self._makeError is not None:
             self._isRead = True
-            raise self._makeError()
-        if piece is not None and not piece:
-            self._isRead = True
+            error = self._makeError()
+        else:
+            if piece is not None and not piece:
+                self._isRead = True
+            self._incoming.changed()
+            return piece
+        # Who waits for the next message has to hear of it, too.
         self._incoming.changed()
-        return piece
+        raise error
 
     # What its connection does
 
@@ -432,6 +436,9 @@ class Incoming:
         """
         wire = self._owner.wire
         wire.failFor(failure)
+        # The connection has ended with this; what has arrived behind it is not given.
+        behind, self._ready = self._ready, []
+        self._messages = [each for each in self._messages if each not in behind]
         self._owner.settle()
         return ConnectionClosed(wire.report())
 
