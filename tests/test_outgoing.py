@@ -210,6 +210,46 @@ class OutgoingMessageTests(OutgoingTestCase):
             size = sum(len(frame.payload) for frame in self.peer.frames())
             self.assertEqual(size, 900 * KIB + MIB)
 
+    def test_endOfTooMuch(self) -> None:
+        """
+        However much waits, a message that has begun can be ended: it arrives, and
+        others can follow it.
+        """
+        for policy in BufferPolicy:
+            self.open(maxBufferedBytes=KIB, highWaterMark=KIB, whenBufferFull=policy)
+            self.peer.stall()
+            with self.connection.startMessage() as message:
+                message.write(bytes(100 * KIB))
+                message.write(bytes(100 * KIB))
+            self.peer.goOn()
+            self.connection.send("next")
+            large = bytes(100 * KIB)
+            self.assertEqual(
+                self.peer.frames(),
+                [
+                    Frame(BINARY, large, False),
+                    Frame(CONTINUATION, large, False),
+                    Frame(CONTINUATION),
+                    text("next"),
+                ],
+            )
+
+    def test_emptyWhenFull(self) -> None:
+        """
+        A message without pieces, for which there is no room, is as if it had not been
+        started, where that is not to close the connection.
+        """
+        for policy in (BufferPolicy.RAISE, BufferPolicy.DROP):
+            self.open(maxBufferedBytes=KIB, highWaterMark=KIB, whenBufferFull=policy)
+            self.stall()
+            message = self.connection.startMessage()
+            self.assertRaises(BufferFull, message.end)
+            message.end()
+            self.failureResultOf(self.connection.sendPieces([]), BufferFull)
+            self.goOn()
+            self.connection.send("next")
+            self.assertEqual(self.peer.frames(), [text("next")])
+
     def test_closed(self) -> None:
         """
         A close goes between the pieces; writing and ending then raise.

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
-from txwebsocket.wire.errors import ConnectionClosed, InvalidState
+from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes
 from txwebsocket.wire.states import State
 
@@ -83,13 +83,20 @@ class OutgoingMessage:
 
     def end(self) -> None:
         """
-        The message is complete. Does nothing if it is already.
+        The message is complete. Does nothing if it is already. What has begun can be
+        ended however much is queued.
 
         :raises ConnectionClosed: as :meth:`write` does.
+        :raises BufferFull: likewise, if nothing was written. Then the message is as if
+            it had not been started.
         """
         if not self._hasEnded:
             self._hasEnded = True
-            self._put(b"", isLast=True)
+            try:
+                self._put(b"", isLast=True)
+            except BufferFull:
+                self._link.wire.takeMessageBack()
+                raise
 
     def drained(self) -> Deferred[None]:
         """

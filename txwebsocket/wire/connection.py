@@ -338,13 +338,16 @@ class Connection(Room):
         :raises InvalidState: if none was.
         :raises ConnectionClosed: as :meth:`send` does.
         :raises BufferFull: if more waits than ``maxBufferedBytes``, and the policy is
-            not to close. Nothing of the piece is sent then.
+            not to close. Nothing of the piece is sent then. An empty one that ends what
+            has begun is always taken.
         """
         self._makeRoom(len(piece))
         self.checkOpen()
         if self._encoder is None:
             raise InvalidState("no message was started")
-        self._checkRoom(len(piece))
+        # Without its end, what has begun would have been sent in vain.
+        if piece or not (isLast and self._encoder.hasBegun):
+            self._checkRoom(len(piece))
         self._putFrame(*self._encoder.encode(piece, isLast))
         if isLast:
             self.outbox.messages += 1
