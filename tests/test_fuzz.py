@@ -15,9 +15,11 @@ from tests.fuzz import connections
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.targets import CORPUS, REGRESSIONS, TARGETS
 from tests.wire.raw import rawFrame
-from txwebsocket.wire import deflate, frames
+from txwebsocket import incoming
+from txwebsocket.wire import connection, deflate, frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FrameReader
+from txwebsocket.wire.pieces import PieceEncoder
 
 
 def inputs(name: str) -> Iterator[tuple[str, bytes]]:
@@ -54,6 +56,18 @@ class GreedyReader(FrameReader):
         return super().feed(chunk) if room else []
 
 
+class StutteringEncoder(PieceEncoder):
+    """
+    An encoder with a fault: a piece that is not the last one is there twice.
+    """
+
+    def encode(self, piece: bytes, isLast: bool) -> tuple[int, bytes, int]:
+        """
+        Make the next frame.
+        """
+        return super().encode(piece if isLast else piece * 2, isLast)
+
+
 class FuzzTests(SynchronousTestCase):
     """
     Tests of what is kept, and of the targets.
@@ -69,6 +83,7 @@ class FuzzTests(SynchronousTestCase):
                 TARGETS[name](stream)
             except AssertionError as error:
                 found.append(str(error))
+                break
         self.assertNotEqual(found, [])
 
     def test_kept(self) -> None:
@@ -137,3 +152,17 @@ class FuzzTests(SynchronousTestCase):
         """
         self.patch(deflate, "TAIL", b"\x00\x00\xff")
         self.checkNotices("inflate", *SEEDS["inflate"]())
+
+    def test_noticesHolding(self) -> None:
+        """
+        Pieces of which too many wait would be found.
+        """
+        self.patch(incoming, "MAX_WAITING", 2**30)
+        self.checkNotices("incoming", *SEEDS["incoming"]())
+
+    def test_noticesPieces(self) -> None:
+        """
+        A piece that is sent in another way than it was written would be found.
+        """
+        self.patch(connection, "PieceEncoder", StutteringEncoder)
+        self.checkNotices("outgoing", *SEEDS["outgoing"]())

@@ -160,14 +160,14 @@ def _write(source: Source) -> Script:
     steps: list[Step] = []
     while source and len(steps) < 60:
         kind = source.number() % 16
-        step = _arrival(source, kind, mask, deflater) if kind < 10 else _act(source)
+        step = arrival(source, kind, mask, deflater) if kind < 10 else _act(source)
         if isinstance(step, bytes) and steps and isinstance(steps[-1], bytes):
             step = steps.pop() + step
         steps.append(step)
     return Script(role, options, bits, isFresh, isLate, steps)
 
 
-def _arrival(source: Source, kind: int, mask: bytes, deflater: Deflater) -> bytes:
+def arrival(source: Source, kind: int, mask: bytes, deflater: Deflater) -> bytes:
     """
     Something that the peer sends.
     """
@@ -176,7 +176,7 @@ def _arrival(source: Source, kind: int, mask: bytes, deflater: Deflater) -> byte
     choices = source.number()
     opcode, fin = _OPCODES[choices & 15], not choices & 16
     rsv = (choices & 32) << 1 | (choices & 192 == 192) << 5
-    payload = _payload(source)
+    payload = somePayload(source)
     if kind == 1:
         width = source.choice(2, 8)
         length = source.choice(len(payload), 2**63 - 1, 2**63, LIMIT + 1)
@@ -191,7 +191,10 @@ def _arrival(source: Source, kind: int, mask: bytes, deflater: Deflater) -> byte
     return rawFrame(opcode, payload, fin=fin, rsv=rsv, mask=mask)
 
 
-def _payload(source: Source) -> bytes:
+def somePayload(source: Source) -> bytes:
+    """
+    What a frame or a message carries: short or long, text or not.
+    """
     kind = source.number()
     size = SMALL[kind & 15]
     if kind < 96:
@@ -215,7 +218,7 @@ def _act(source: Source) -> Step:
     if kind == "close":
         return kind, source.choice(None, *_CODES), source.choice(*_TEXTS)
     # Not so large that it would hide what the peer makes us hold.
-    payload = _payload(source)[:5000]
+    payload = somePayload(source)[:5000]
     if kind == "frame":
         choices = source.number()
         rsv = (choices & 32) << 1

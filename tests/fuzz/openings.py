@@ -4,12 +4,17 @@ Targets that read opening handshakes: a server's, a client's and those with prox
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from twisted.logger import LogEvent, globalLogPublisher
-
-from tests.fuzz.source import Source, check, checkRoom, isWeighed, outcome, pieces
+from tests.fuzz.source import (
+    Source,
+    check,
+    checkRoom,
+    isWeighed,
+    outcome,
+    pieces,
+    uncomplaining,
+)
 from tests.memory import KEY, Served
 from tests.serving import Echo, serverOf
 from txwebsocket import ServerConfig
@@ -61,25 +66,6 @@ def readOffer(data: bytes) -> None:
     check(head is not None and head.status == 101, answer)
 
 
-@contextmanager
-def _uncomplaining() -> Iterator[None]:
-    """
-    :raises AssertionError: if a failure is logged meanwhile.
-    """
-    found: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        if "log_failure" in event:
-            found.append(event["log_failure"].getTraceback())
-
-    globalLogPublisher.addObserver(observe)
-    try:
-        yield
-    finally:
-        globalLogPublisher.removeObserver(observe)
-    check(not found, "a failure was logged", *found)
-
-
 _SERVED = Served(
     Echo,
     ServerConfig(
@@ -109,7 +95,7 @@ def serve(data: bytes) -> None:
 
 def _answer(chunks: list[bytes]) -> bytes:
     peer = _SERVED.connect()
-    with _uncomplaining():
+    with uncomplaining():
         for chunk in chunks:
             peer.send(chunk)
         peer.vanish()

@@ -70,6 +70,55 @@ def connection() -> Iterator[bytes]:
         yield bytes([1, 0]) + text + b"\x0a\x06" + bytes([how]) + text
 
 
+def incoming() -> Iterator[bytes]:
+    """
+    A way to cut, options, manners, and what happens.
+    """
+    text = b"\0\x11\0\x66\3\2"
+    packed = b"\0\x13\4\x67\6\1"
+    binary = b"\0\0\0\xb7\7\6"
+    large = b"\0\0\4\xe0\0\x0c\7"
+    bomb = b"\0\2\5\xe0\2\x0c\7"
+    open_ = b"\0\x0b\0\x66\2\2"
+    spoilt = b"\0\7\3\x66\6\0\3\4"
+    again = b"\0\x23\0\x67\6\3"
+    far = b"\0\x22\0\2ab\5"
+    cutOff = b"\0\3\0\2\xe2\x82\2"
+    take = b"\x0b\3"
+    close = b"\x0a\x00\x00\x00"
+    for choices in (0, 0x17, 0x56, 0x2E, 0x64, 0x92, 0xA7, 0x0D):
+        for manner in range(8):
+            start = bytes([manner, choices, 1, manner | 0x20, manner ^ 1 | 0x40])
+            yield start + text + packed + take + text + binary + open_
+            if manner % 4 == 1:
+                yield start + large + take + packed + bomb + take + close
+            yield start + again + take + far + take + text
+            yield start + packed * 2 + take + (cutOff if manner & 1 else spoilt) + text
+
+
+def outgoing() -> Iterator[bytes]:
+    """
+    A way to cut, options, a policy, and what happens.
+    """
+    word, octets = b"\x66\6\1", b"\xb7\x61\0"
+    odd, large = b"\3\xff\xfe\xfd\1", b"\xe0\0\x0c\0"
+    text, binary, plain, end = b"\2\1", b"\2\0", b"\2\2", b"\3"
+    stall, goOn, ping, breakOff, cancel = b"\7", b"\x08", b"\6", b"\x09", b"\x0d"
+    sent = b"\5" + word + b"\5" + octets
+    inTurn = text + b"\0" + word + ping + b"\0" + word + end + sent
+    inTwo = b"\4\2" + word + word + b"\x0e\3" + octets * 3
+    tooMuch = binary + (b"\0" + large) * 3 + end + plain + end
+    refused = text + b"\0" + odd + b"\0" + octets + end + b"\4\2" + word + octets
+    broken = text + breakOff + sent + b"\x0e\2" + word + octets + sent
+    for choices in (0, 0x05, 0x0A, 0x0F, 0x1C, 0x15):
+        for policy in range(4):
+            start = bytes([choices ^ policy, choices, policy])
+            yield start + inTurn + inTwo + stall + inTurn + goOn + refused
+            yield start + stall + tooMuch + inTurn + goOn + inTurn
+            yield start + stall + b"\4\4" + large * 4 + inTurn + cancel + sent
+            yield start + broken + tooMuch
+
+
 def inflate() -> Iterator[bytes]:
     """
     Options, and messages with their lengths.
@@ -227,6 +276,8 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     for each in (
         frames,
         connection,
+        incoming,
+        outgoing,
         inflate,
         negotiate,
         offer,

@@ -8,9 +8,12 @@ one decision. Where the bytes have ended, all that follows is zero.
 
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar
 from zlib import crc32
+
+from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.splits import someSplit
 
@@ -103,6 +106,25 @@ def checkSame(expected: object, *others: object, about: Sequence[Any] = ()) -> N
     """
     for other in others:
         check(other == expected, "not the same", expected, other, *about)
+
+
+@contextmanager
+def uncomplaining() -> Iterator[None]:
+    """
+    :raises AssertionError: if a failure is logged meanwhile.
+    """
+    found: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if "log_failure" in event:
+            found.append(event["log_failure"].getTraceback())
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    check(not found, "a failure was logged", *found)
 
 
 def isWeighed(data: bytes) -> bool:

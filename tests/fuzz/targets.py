@@ -6,7 +6,7 @@ What is fuzzed, by name.
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import compression, connections, grammars, openings
+from tests.fuzz import compression, connections, grammars, incoming, openings, outgoing
 
 Target = Callable[[bytes], None]
 """
@@ -17,6 +17,8 @@ promise is broken.
 TARGETS: dict[str, Target] = {
     "frames": connections.readFrames,
     "connection": connections.converse,
+    "incoming": incoming.receive,
+    "outgoing": outgoing.send,
     "inflate": compression.inflate,
     "negotiate": compression.negotiate,
     "offer": openings.readOffer,
