@@ -420,6 +420,19 @@ class ConnectionTests(SynchronousTestCase):
         self.assertRaises(ConnectionClosed, connection.sendPiece, bytes(900), False)
         self.assertIs(connection.report().cause, CloseCause.BUFFER_FULL)
 
+    def test_endWhenFull(self) -> None:
+        """
+        The end of what has begun is taken however much waits; that of an empty message
+        is not.
+        """
+        connection = Conversation(Role.SERVER, maxBufferedBytes=1000).connection
+        connection.startMessage(False)
+        connection.sendPiece(bytes(2000), False)
+        connection.sendPiece(b"", True)
+        self.assertEqual(connection.traffic().messagesSent, 1)
+        connection.startMessage(False)
+        self.assertRaises(ConnectionClosed, connection.sendPiece, b"", True)
+
     def test_close(self) -> None:
         """
         A close goes between pieces, and nothing follows it.
