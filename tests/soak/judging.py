@@ -113,12 +113,6 @@ class Steady:
     def seconds(self) -> float:
         return self.end - self.start
 
-    def secondHalf(self) -> "Steady":
-        """
-        The later part of it.
-        """
-        return Steady((self.start + self.end) / 2, self.end)
-
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
         """
         Those within it.
@@ -141,16 +135,11 @@ class Steady:
 
 def growth(samples: Sequence[Sample], steady: Steady, connections: int) -> Bar:
     """
-    Memory, in the second half, while things go on as they are: a MiB in ten minutes is
-    allowed. What can be said of a run that is shorter is that it does not grow without
-    an end.
-
-    In the first half some have not had their largest message yet, nor has the heap seen
-    the most that will be in it at a time.
+    Memory, while things go on as they are: a MiB in ten minutes is allowed. What can be
+    said of a run that is shorter is that it does not grow without an end.
     """
-    later = steady.secondHalf()
-    rise = slope(later.samples(samples)) * later.seconds / MIB
-    allowed = _ALLOWED_MIB * later.seconds / _TEN_MINUTES
+    rise = slope(steady.samples(samples)) * steady.seconds / MIB
+    allowed = _ALLOWED_MIB * steady.seconds / _TEN_MINUTES
     if steady.seconds < _TEN_MINUTES:
         allowed = _inShort(connections)
     return Bar("memory while it lasts grows by", rise, allowed, "MiB")

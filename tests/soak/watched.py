@@ -26,12 +26,6 @@ _START = 15.0  # seconds a server may take to listen
 _STOP = 15.0
 _GOING = 20.0  # seconds connections may take to go when all peers have gone
 _MOMENT = 0.5
-# The GNU C library's own bounds to begin with. Without a word about them it raises them
-# by and by, and keeps more and more of what was freed: what we keep would not be seen.
-_GIVE_BACK = {
-    "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
-    "MALLOC_TRIM_THRESHOLD_": str(128 * 1024),
-}
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
 _LISTENING = re.compile(r"Listening on ws://127\.0\.0\.1:(\d+)/")
@@ -58,12 +52,7 @@ class Server:
         command += ["-n", "--pidfile=", "websocket", "--compress", "--port", _PORT]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=os.environ | _GIVE_BACK,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.port = int(waitFor("the server listens", self._listens, _START))
         self._greet()
