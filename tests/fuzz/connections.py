@@ -113,16 +113,22 @@ class Script(NamedTuple):
         """
         A new connection.
         """
-        # Our own compressor is small, so as not to hide what the peer makes us hold.
-        transform = DeflateTransform(
-            Deflate(minSize=0, memLevel=1),
-            ownBits=9,
-            isOwnFresh=self.isFresh,
-            peerBits=self.bits,
-            isPeerFresh=self.isFresh,
-        )
-        agreed = [transform] if self.bits else []
+        agreed = [peerTransform(self.bits, self.isFresh)] if self.bits else []
         return Conversation(self.role, agreed, **self.options)
+
+
+def peerTransform(bits: int, isFresh: bool) -> DeflateTransform:
+    """
+    Ours of a connection on which the peer compresses with this window. Our own
+    compressor is small, so as not to hide what the peer makes us hold.
+    """
+    return DeflateTransform(
+        Deflate(minSize=0, memLevel=1),
+        ownBits=9,
+        isOwnFresh=isFresh,
+        peerBits=bits,
+        isPeerFresh=isFresh,
+    )
 
 
 def converse(data: bytes) -> None:

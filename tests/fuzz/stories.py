@@ -7,12 +7,11 @@ import zlib
 from typing import NamedTuple
 
 from tests.fuzz.compression import Reference
-from tests.fuzz.connections import Step, arrival, somePayload
+from tests.fuzz.connections import Step, arrival, peerTransform, somePayload
 from tests.fuzz.source import Source
 from tests.wire.raw import MASK, rawFrame
 from tests.wire.test_deflate import Deflater, Inflater
 from txwebsocket.wire.codes import CloseCode, Opcode, Role
-from txwebsocket.wire.deflate import Deflate, DeflateTransform
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
 from txwebsocket.wire.grammar import Extension
@@ -68,15 +67,10 @@ class Story(NamedTuple):
         """
         The extensions that were agreed on.
         """
-        transform = DeflateTransform(
-            Deflate(minSize=0, memLevel=1),
-            ownBits=9,
-            isOwnFresh=self.isFresh,
-            peerBits=self.bits,
-            isPeerFresh=self.isFresh,
-        )
-        extension = Extension("permessage-deflate", ())
-        return [Agreement(extension, transform)] if self.bits else []
+        if not self.bits:
+            return []
+        transform = peerTransform(self.bits, self.isFresh)
+        return [Agreement(Extension("permessage-deflate", ()), transform)]
 
     def _payloads(self) -> list[tuple[Frame, bytes]]:
         """

@@ -139,9 +139,7 @@ class Connection(Room):
         """
         Take what the network gave, for :meth:`nextEvent`.
         """
-        self.bytesReceived += len(chunk)
-        if self.state not in _DEAF:
-            self.waiting += self._reader.feed(chunk)
+        self.putBack(self.read(chunk))
 
     def read(self, chunk: bytes) -> list[Item]:
         """
