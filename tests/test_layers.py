@@ -69,6 +69,7 @@ ORDER = (
     "txwebsocket.alarms",
     "txwebsocket.keepalive",
     "txwebsocket.pings",
+    "txwebsocket.sharing",
     "txwebsocket.sockets",
     "txwebsocket.writer",
     "txwebsocket.producers",

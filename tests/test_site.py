@@ -322,6 +322,23 @@ class DeadlineTests(SiteTestCase):
         self.assertFalse(peer.transport.isConnected)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_toldOnce(self) -> None:
+        """
+        Whoever was told already what is wrong, and does not read it, is dropped as
+        late, with nothing more to read.
+        """
+        for wrong in (b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n X: y\r\n"):
+            peer = self.served.connect()
+            peer.stall()
+            peer.send(wrong)
+            told = bytes(peer.transport.unsent)
+            self.assertEqual(told.count(b"HTTP/1.1 400 "), 1)
+            peer.wait(10)
+            self.assertEqual(peer.transport.unsent, told)
+            peer.wait(1)
+            self.assertTrue(peer.transport.wasAborted)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
 
 class HeadTests(SiteTestCase):
     """

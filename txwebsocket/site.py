@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Site
+
+from txwebsocket.sharing import showChannel
 
 HEAD_TIMEOUT = 10.0
 """
@@ -42,11 +43,10 @@ class _StrictChannel(HTTPChannel):
     # How long a connection may take to go once it has been told to.
     abortTimeout = 1
 
-    _deadline: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self._expectHead()
+    def resetTimeout(self) -> None:
+        """
+        Let the time go on that began with the connection, or with the answer before.
+        """
 
     def lineReceived(self, line: bytes) -> None:
         if line.startswith((b" ", b"\t")):
@@ -57,7 +57,6 @@ class _StrictChannel(HTTPChannel):
             super().lineReceived(line)
 
     def allHeadersReceived(self) -> None:
-        self._stopExpecting()
         if self.length == 0:
             super().allHeadersReceived()
         else:
@@ -67,32 +66,13 @@ class _StrictChannel(HTTPChannel):
         # twisted.web would leave without a word.
         self._refuse(b"431 Request Header Fields Too Large")
 
-    def requestDone(self, request: Any) -> None:
-        if self.persistent:
-            # Before what has arrived already is read, which may hold a head, or part of
-            # one.
-            self._expectHead()
-        super().requestDone(request)
-
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        self._stopExpecting()
-        super().connectionLost(reason)
-
-    def _expectHead(self) -> None:
-        self._deadline = self.callLater(HEAD_TIMEOUT, self._tooLate)
-
-    def _stopExpecting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _tooLate(self) -> None:
-        self._deadline = None
-        self._refuse(b"408 Request Timeout")
-        self.timeoutConnection()
+    def timeoutConnection(self) -> None:
+        transport: Any = self.transport
+        if not transport.disconnecting:
+            self._refuse(b"408 Request Timeout")
+        super().timeoutConnection()
 
     def _refuse(self, status: bytes) -> None:
-        self._stopExpecting()
         transport: Any = self.transport
         transport.write(_REFUSAL % (status, len(status) + 1, status))
         self.loseConnection()
@@ -100,6 +80,9 @@ class _StrictChannel(HTTPChannel):
         vars(self).update(
             lineReceived=_ignore, lineLengthExceeded=_ignore, rawDataReceived=_ignore
         )
+
+
+showChannel(_StrictChannel)
 
 
 def _ignore(data: bytes) -> None:
@@ -118,7 +101,7 @@ class WebSocketSite(Site):
     def __init__(
         self, resource: IResource, *, reactor: IReactorTime | None = None
     ) -> None:
-        super().__init__(resource, reactor=reactor)
+        super().__init__(resource, timeout=HEAD_TIMEOUT, reactor=reactor)
         self.protocol = _StrictChannel  # type: ignore[assignment, method-assign]
 
     def acceptableProtocols(self) -> list[bytes]:

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.interfaces import ISSLTransport
 
+from txwebsocket.sharing import showTransports
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outbox import Octets
 
@@ -41,6 +42,8 @@ _FEW_ITEMS = 8
 _TINY = 64
 
 _CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
+
+showTransports()
 
 
 def configureSocket(transport: Any, config: ConnectionConfig) -> None:

@@ -20,6 +20,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from txwebsocket.link import Link
+from txwebsocket.sharing import showChannel
 from txwebsocket.sockets import configureSocket
 
 # Headers that describe a body, or this hop; an upgraded response has none of its own.
@@ -33,6 +34,8 @@ _NOT_CARRIED = frozenset(
         b"upgrade",
     )
 )
+
+showChannel(HTTPChannel)
 
 
 def canTakeOver(request: Request) -> bool:

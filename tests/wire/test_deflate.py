@@ -783,16 +783,44 @@ class TransformTestsMixin:
 
     def test_incompressible(self) -> None:
         """
-        What does not become smaller is sent as it is, and what follows does not refer
-        to it.
+        What does not become smaller is sent as it is, where messages are compressed
+        each by itself.
         """
-        message = noise(500)
-        self.assertIsNone(self.make(SERVER_FRESH).encode(message))
+        transform = self.make(SERVER_FRESH)
+        self.assertIsNone(transform.encode(noise(500)))
+        self.assertIsNone(transform.encode(noise(100_000)))
+        self.assertIsNotNone(transform.encode(digits(500)))
+
+    def test_incompressibleInContext(self) -> None:
+        """
+        Where they share a context it is worth more than the few bytes by which a short
+        one grows: what follows can still refer to what was before.
+        """
         transform = self.make()
         inflater = Inflater(15)
-        for text in (digits(100), digits(100) + message[:20], digits(100) * 2):
+        text = digits(1000)
+        first = transform.encode(text)
+        self.assertEqual(inflater(first), text)
+        for size in (100, 500, 2000):
+            payload = transform.encode(noise(size))
+            self.assertEqual(inflater(payload), noise(size))
+            self.assertLessEqual(len(payload), size + 20)
+            again = transform.encode(text)
+            self.assertEqual(inflater(again), text)
+            self.assertLess(len(again), len(first) / 10)
+
+    def test_incompressibleWindow(self) -> None:
+        """
+        One that is as long as the window leaves nothing to refer to: it is sent as it
+        is, and what follows does not refer to it.
+        """
+        transform = self.make(f"{SERVER_BITS}=12")
+        message = noise(2**12)
+        inflater = Inflater(12)
+        for text in (digits(100), digits(100) + message[-50:], digits(100) * 2):
             self.assertEqual(inflater(transform.encode(text)), text)
             self.assertIsNone(transform.encode(message))
+        self.assertIsNotNone(transform.encode(message[1:]))
 
     def test_ownSmallest(self) -> None:
         """

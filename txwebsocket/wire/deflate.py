@@ -311,20 +311,27 @@ class DeflateTransform:
 
     def encode(self, payload: bytes) -> bytes | None:
         """
-        Compress a message; None if it is too small for that, or would not be smaller.
+        Compress a message; None if it is too small for that, or not worth it.
         """
         if len(payload) < self._deflate.minSize or self._ownBits < _MIN_OWN_BITS:
             return None
         deflater = self._deflater or self._makeDeflater()
         data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
         small = _withoutTail(data)
-        if payload and len(small) >= len(payload):
+        if payload and len(small) >= len(payload) and not self._isKept(payload):
             # The peer won't see what this compressor has seen, so it has to go.
             self._deflater = None
             return None
         if not self._isOwnFresh:
             self._deflater = deflater
         return small
+
+    def _isKept(self, payload: bytes) -> bool:
+        """
+        Can what follows a message refer to what was before it? That is worth the few
+        bytes by which it grows.
+        """
+        return not self._isOwnFresh and len(payload) < 1 << self._ownBits
 
     def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
         """
