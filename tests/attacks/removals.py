@@ -286,6 +286,14 @@ REMOVALS = (
     ),
     Removal(
         "B1",
+        "that of the next request on a connection, too",
+        "txwebsocket/site.py",
+        "timeout=HEAD_TIMEOUT, ",
+        "timeout=None, ",
+        "tests.test_site.DeadlineTests.test_betweenRequests",
+    ),
+    Removal(
+        "B1",
         "and what trickles in does not move it",
         "txwebsocket/site.py",
         "def resetTimeout(self)",
