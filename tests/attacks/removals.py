@@ -288,8 +288,8 @@ REMOVALS = (
         "B1",
         "that of the next request on a connection, too",
         "txwebsocket/site.py",
-        "timeout=HEAD_TIMEOUT, ",
-        "timeout=None, ",
+        "super().allHeadersReceived()",
+        "super().allHeadersReceived() or self.setTimeout(None)",
         "tests.test_site.DeadlineTests.test_betweenRequests",
     ),
     Removal(

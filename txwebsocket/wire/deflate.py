@@ -328,8 +328,8 @@ class DeflateTransform:
 
     def _isKept(self, payload: bytes) -> bool:
         """
-        Can what follows a message refer to what was before it? That is worth the few
-        bytes by which it grows.
+        Can what follows a message refer to what was before it? That is worth the
+        little by which it grows.
         """
         return not self._isOwnFresh and len(payload) < 1 << self._ownBits
 
