@@ -6,13 +6,21 @@ Tests of peers that do not read, and of applications that do not: a part of thos
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Ends, Recorder, binary, close, text
-from txwebsocket import CloseCause, ConnectionClosed, Opcode, WebSocketConnection
+from txwebsocket import (
+    CloseCause,
+    ConnectionClosed,
+    Opcode,
+    WebSocketConnection,
+    WebSocketProtocol,
+)
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 
@@ -359,6 +367,68 @@ class FloodTests(SynchronousTestCase):
             self.assertLessEqual(received, number * most)
             other.peer.sendText("hello")
             self.assertEqual(other.peer.frames(), [text("hello")])
+
+    def test_fewAtATime(self) -> None:
+        """
+        Python does not look through its objects because of a flood: of its frames few
+        exist at a time.
+        """
+        ends = Ends(WebSocketProtocol())
+        pings = ends.peer.frame(Opcode.PING, b"p") * 2000
+        ends.peer.send(pings)
+        seen: list[str] = []
+        gc.collect()
+        gc.callbacks.append(lambda phase, facts: seen.append(phase))
+        self.addCleanup(gc.callbacks.pop)
+        for _ in range(10):
+            ends.peer.send(pings)
+        self.assertLessEqual(seen.count("start"), 2)
+
+    def test_inOrder(self) -> None:
+        """
+        Each message of a flood arrives, in its order, also if the application has to
+        wait in the midst of it, and what comes behind the flood.
+        """
+        waits: list[Deferred[None]] = []
+
+        class Waiting(Recorder):
+            def textMessageReceived(self, message: str) -> Deferred[None] | None:
+                super().textMessageReceived(message)
+                if int(message) % 1500:
+                    return None
+                waits.append(Deferred())
+                return waits[-1]
+
+        application = Waiting()
+        ends = Ends(application)
+        messages = [str(number) for number in range(1, 6000)]
+        for start in range(0, 6000, 2000):
+            ends.peer.sendText(*messages[start : start + 2000])
+        ends.peer.sendText("9" * 1000)
+        for number in range(1, 4):
+            self.assertEqual(application.messages[-1], str(1500 * number))
+            waits.pop().callback(None)
+            ends.peer.turn()
+        self.assertEqual(application.messages, [*messages, "9" * 1000])
+
+    def test_closedAmid(self) -> None:
+        """
+        Once the application has closed, it is told nothing more of a flood.
+        """
+
+        class Closing(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                super().textMessageReceived(message)
+                if message == "3000":
+                    self.connection.close()
+
+        application = Closing()
+        ends = Ends(application)
+        for start in range(0, 6000, 2000):
+            ends.peer.sendText(*map(str, range(start, start + 2000)))
+        self.assertEqual(application.messages[-1], "3000")
+        traffic = ends.connection.traffic
+        self.assertEqual(traffic.messagesReceived, 3001)
 
     def test_noTimers(self) -> None:
         """

@@ -7,7 +7,7 @@ Between a transport and the protocol core: reading, writing, time and the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.producers import Pulling
 from txwebsocket.sockets import (
+    FLOOD_PART,
     FLOOD_READ,
     MOST_READ,
     USUAL_READ,
@@ -73,6 +74,7 @@ class Link(Delivery):
         self.keeper: Keeper | None = None
         self.hasOpened = False
         self._isReading = True
+        self._isFlooded = False
         self._isEnding = False
         self._watches: Sequence[Watch] = ()
         self._closeCall: IDelayedCall | None = None
@@ -126,12 +128,28 @@ class Link(Delivery):
         The transport has read something.
         """
         self._lastHeard = self.clock.seconds()
+        if self._isFlooded:
+            self.deliverNow(self._readInParts(data))
+            return
         items = self.wire.read(data)
         if len(data) >= FLOOD_READ:
-            # Of what comes in pieces, little is held.
-            most = MOST_READ if self.incoming is None else USUAL_READ
-            readFor(self.transport, len(data), len(items), most)
+            self._chooseRead(len(data), len(items))
         self.deliverNow(items)
+
+    def _readInParts(self, data: bytes) -> Iterator[Any]:
+        # Of a flood's frames few exist at a time: CPython looks through all objects
+        # there are the more often the more of them are made at once.
+        number = 0
+        for start in range(0, len(data), FLOOD_PART):
+            items = self.wire.read(data[start : start + FLOOD_PART])
+            number += len(items)
+            yield from items
+        self._chooseRead(len(data), number)
+
+    def _chooseRead(self, size: int, items: int) -> None:
+        # Of what comes in pieces, little is held.
+        most = MOST_READ if self.incoming is None else USUAL_READ
+        self._isFlooded = readFor(self.transport, size, items, most)
 
     def connectionLost(self, reason: Failure) -> None:
         """

@@ -33,6 +33,11 @@ The same from who floods us with tiny messages or pings: a few thousand of them 
 long that others notice, who have their turn between two reads.
 """
 
+FLOOD_PART = 2 * 1024
+"""
+Bytes of a flood that are made into messages at a time.
+"""
+
 MOST_READ = 256 * 1024
 """
 The same from who sends large frames; others have their turn, too.
@@ -110,7 +115,7 @@ def sendBy(outlet: socket.socket, pieces: Sequence[Octets]) -> int:
         return 0
 
 
-def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> None:
+def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> bool:
     """
     Have a transport read more at a time if what it read last, all that it asked for,
     was large frames; and less in a flood of tiny ones, of which each takes memory and
@@ -119,16 +124,19 @@ def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> Non
     :param size: how much it has read last.
     :param items: how many messages and frames there were in it.
     :param most: how much may be read at a time.
+    :return: whether it is such a flood.
     """
     while transport is not None and not isinstance(transport, tcp.Connection):
         # TLS is a transport upon another.
         transport = getattr(transport, "transport", None)
+    isFlood = items * _TINY > size
     if transport is None:
-        return
-    if items * _TINY > size:
+        return isFlood
+    if isFlood:
         transport.bufferSize = FLOOD_READ
     elif size >= min(transport.bufferSize, USUAL_READ):
         transport.bufferSize = most if items <= _FEW_ITEMS else USUAL_READ
+    return isFlood
 
 
 def peerCertificate(transport: Any) -> Any:
