@@ -35,6 +35,7 @@ from txwebsocket.sockets import (
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
+from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport
@@ -133,23 +134,24 @@ class Link(Delivery):
             return
         items = self.wire.read(data)
         if len(data) >= FLOOD_READ:
-            self._chooseRead(len(data), len(items))
+            self._chooseRead(len(data), len(items), items)
         self.deliverNow(items)
 
     def _readInParts(self, data: bytes) -> Iterator[Any]:
-        # Of a flood's frames few exist at a time: CPython looks through all objects
-        # there are the more often the more of them are made at once.
-        number = 0
+        number, items = 0, []
         for start in range(0, len(data), FLOOD_PART):
             items = self.wire.read(data[start : start + FLOOD_PART])
             number += len(items)
             yield from items
-        self._chooseRead(len(data), number)
+        self._chooseRead(len(data), number, items)
 
-    def _chooseRead(self, size: int, items: int) -> None:
+    def _chooseRead(self, size: int, number: int, last: Sequence[Any]) -> None:
         # Of what comes in pieces, little is held.
         most = MOST_READ if self.incoming is None else USUAL_READ
-        self._isFlooded = readFor(self.transport, size, items, most)
+        isFlood = readFor(self.transport, size, number, most)
+        # The more frames exist at once, the more often CPython looks through all there
+        # is. Of text and bytes it takes no notice.
+        self._isFlooded = isFlood and Frame in map(type, last[::8])
 
     def connectionLost(self, reason: Failure) -> None:
         """

@@ -35,7 +35,8 @@ long that others notice, who have their turn between two reads.
 
 FLOOD_PART = 2 * 1024
 """
-Bytes of a flood that are made into messages at a time.
+Bytes of a flood of frames that are dealt with at a time, so that few of them exist at
+once.
 """
 
 MOST_READ = 256 * 1024
