@@ -809,6 +809,19 @@ class TransformTestsMixin:
             self.assertEqual(inflater(again), text)
             self.assertLess(len(again), len(first) / 10)
 
+    def test_neverLonger(self) -> None:
+        """
+        Messages that can't be compressed never cost more than others have saved.
+        """
+        transform = self.make()
+        self.assertIsNone(transform.encode(noise(64)))
+        saved = 0
+        for number in range(300):
+            message = noise(16 + number) if number % 30 else digits(100)
+            sent = transform.encode(message)
+            saved += 0 if sent is None else len(message) - len(sent)
+            self.assertGreaterEqual(saved, 0)
+
     def test_incompressibleWindow(self) -> None:
         """
         One that is as long as the window leaves nothing to refer to: it is sent as it

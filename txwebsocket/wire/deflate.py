@@ -279,6 +279,7 @@ class DeflateTransform:
         "_isPeerFresh",
         "_ownBits",
         "_peerBits",
+        "_saved",
         "_zlib",
     )
 
@@ -301,6 +302,7 @@ class DeflateTransform:
         self._isPeerFresh = isPeerFresh
         self._deflater: Any = None
         self._inflater: Any = None
+        self._saved = 0
 
     @property
     def releaseAfter(self) -> float | None:
@@ -318,20 +320,23 @@ class DeflateTransform:
         deflater = self._deflater or self._makeDeflater()
         data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
         small = _withoutTail(data)
-        if payload and len(small) >= len(payload) and not self._isKept(payload):
+        saved = len(payload) - len(small)
+        if payload and saved <= 0 and not self._isWorthIt(payload, -saved):
             # The peer won't see what this compressor has seen, so it has to go.
             self._deflater = None
             return None
+        self._saved += saved
         if not self._isOwnFresh:
             self._deflater = deflater
         return small
 
-    def _isKept(self, payload: bytes) -> bool:
+    def _isWorthIt(self, payload: bytes, growth: int) -> bool:
         """
-        Can what follows a message refer to what was before it? That is worth the
-        little by which it grows.
+        May a message grow by so many bytes? What follows it can refer to what was
+        before it then; but all together are never to become longer.
         """
-        return not self._isOwnFresh and len(payload) < 1 << self._ownBits
+        isFollowed = not self._isOwnFresh and len(payload) < 1 << self._ownBits
+        return isFollowed and growth < self._saved
 
     def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
         """
