@@ -7,6 +7,7 @@ Tests of peers that do not read, and of applications that do not: a part of thos
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -384,6 +385,13 @@ class FloodTests(SynchronousTestCase):
             ends.peer.send(pings)
         self.assertLessEqual(seen.count("start"), 2)
 
+    def mixed(self, ends: Ends, messages: Iterable[str]) -> bytes:
+        """
+        Messages as a peer sends them, with two pings behind each.
+        """
+        pings = ends.peer.frame(Opcode.PING, b"p") * 2
+        return b"".join(ends.peer.text(message) + pings for message in messages)
+
     def test_inOrder(self) -> None:
         """
         Each message of a flood arrives, in its order, also if the application has to
@@ -403,7 +411,7 @@ class FloodTests(SynchronousTestCase):
         ends = Ends(application)
         messages = [str(number) for number in range(1, 6000)]
         for start in range(0, 6000, 2000):
-            ends.peer.sendText(*messages[start : start + 2000])
+            ends.peer.send(self.mixed(ends, messages[start : start + 2000]))
         ends.peer.sendText("9" * 1000)
         for number in range(1, 4):
             self.assertEqual(application.messages[-1], str(1500 * number))
@@ -425,7 +433,8 @@ class FloodTests(SynchronousTestCase):
         application = Closing()
         ends = Ends(application)
         for start in range(0, 6000, 2000):
-            ends.peer.sendText(*map(str, range(start, start + 2000)))
+            numbers = range(start, start + 2000)
+            ends.peer.send(self.mixed(ends, map(str, numbers)))
         self.assertEqual(application.messages[-1], "3000")
         traffic = ends.connection.traffic
         self.assertEqual(traffic.messagesReceived, 3001)
