@@ -321,7 +321,10 @@ class DeflateTransform:
         data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
         small = _withoutTail(data)
         saved = len(payload) - len(small)
-        if payload and saved <= 0 and not self._isWorthIt(payload, -saved):
+        isFollowed = not self._isOwnFresh and len(payload) < 1 << self._ownBits
+        # One may grow if what follows can refer to what was before it then; but all
+        # together are never to become longer.
+        if payload and saved <= 0 and not (isFollowed and -saved < self._saved):
             # The peer won't see what this compressor has seen, so it has to go.
             self._deflater = None
             return None
@@ -329,14 +332,6 @@ class DeflateTransform:
         if not self._isOwnFresh:
             self._deflater = deflater
         return small
-
-    def _isWorthIt(self, payload: bytes, growth: int) -> bool:
-        """
-        May a message grow by so many bytes? What follows it can refer to what was
-        before it then; but all together are never to become longer.
-        """
-        isFollowed = not self._isOwnFresh and len(payload) < 1 << self._ownBits
-        return isFollowed and growth < self._saved
 
     def encodePieces(self) -> Callable[[bytes, bool], bytes] | None:
         """
