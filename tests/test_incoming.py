@@ -403,6 +403,26 @@ class ReadingTests(SynchronousTestCase):
         for piece in (b"three", b"", b""):
             self.assertEqual(self.successResultOf(self.message.read()), piece)
 
+    def test_whatGivesNothing(self) -> None:
+        """
+        Fragments that give no piece, more of them than may wait, hide neither what
+        follows them nor the end.
+        """
+        nothing = b"\x00\x00\x00\xff\xff"
+        data = agreed()[0].transform.encode(WORDS.encode()) or b""
+        for number in (MAX_PIECES + 1, 4 * MAX_PIECES):
+            ends = Ends(streamMessages=True, agreed=agreed())
+            frame = ends.peer.frame
+            ends.peer.send(
+                frame(Opcode.BINARY, nothing, fin=False, rsv=0x40)
+                + frame(Opcode.CONTINUATION, nothing, fin=False) * number
+                + frame(Opcode.CONTINUATION, data)
+            )
+            whole = ends.connection.receive()
+            ends.peer.turn()
+            self.assertEqual(self.successResultOf(whole), WORDS.encode())
+            self.assertTrue(ends.transport.isReading)
+
     def test_endWhileWaiting(self) -> None:
         """
         Who waits for a piece is told of the end.
@@ -933,6 +953,22 @@ class PullTests(SynchronousTestCase):
         waiting = self.connection.nextMessage()
         self.peer.vanish()
         self.failureResultOf(waiting, ConnectionClosed)
+
+    def test_lostBehindUnread(self) -> None:
+        """
+        Who waits for a message behind one that nobody reads is told of the end, too;
+        what has arrived can still be asked for.
+        """
+        for ask in ("nextMessage", "receive"):
+            ends = Ends(streamMessages=True)
+            first = ends.connection.nextMessage()
+            waiting = getattr(ends.connection, ask)()
+            ends.peer.sendText("a", "b")
+            ends.peer.vanish()
+            self.failureResultOf(waiting, ConnectionClosed)
+            message = self.successResultOf(first)
+            self.assertEqual(self.successResultOf(message.whole()), "a")
+            self.assertEqual(self.successResultOf(ends.connection.receive()), "b")
 
     def readAll(self) -> Deferred[list[Any]]:
         """

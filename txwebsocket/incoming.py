@@ -216,6 +216,14 @@ class IncomingMessage:
 
         :raises ConnectionClosed: if there will be none.
         """
+        piece = self._takeOne()
+        while piece is None and self._decoder.mayGoOn:
+            # What gave no piece made room, and more came into it, of which nobody is
+            # told while somebody takes.
+            piece = self._takeOne()
+        return piece
+
+    def _takeOne(self) -> str | bytes | None:
         piece = self._decoder.take()
         if isinstance(piece, Failed):
             self._isRead = True
@@ -361,14 +369,25 @@ class Incoming:
         return waiting
 
     def _serve(self) -> None:
-        while self._waiting and (self._given is None or self._given._isOver):
-            if self._ready:
+        while self._waiting:
+            given = self._given
+            if self._ready and (given is None or given._isOver):
                 self._given = self._ready.pop(0)
                 self._waiting.pop(0).callback(self._given)
-            elif self._makeError is not None:
+            elif self._makeError is not None and not self._isReadOn():
                 self._waiting.pop(0).errback(self._makeError())
             else:
                 return
+
+    def _isReadOn(self) -> bool:
+        """
+        Is the message that was given last read to its end by itself? What comes then
+        may be the next one, or a better reason.
+        """
+        given = self._given
+        if given is None or given._isOver or given._pump is None:
+            return False
+        return given._isLeft or bool(self._ready)
 
     def receive(self) -> Deferred[str | bytes]:
         """

@@ -130,6 +130,21 @@ class PieceDecoderTests(SynchronousTestCase):
         self.assertEqual(takeAll(decoder(Frame(BINARY))), [b""])
         self.assertEqual(takeAll(decoder(Frame(TEXT))), [""])
 
+    def test_raising(self) -> None:
+        """
+        An extension that raises ends the message with an error for everybody who asks,
+        and never as if it were complete.
+        """
+
+        class Broken(Reverse):
+            def decode(self, payload: bytes, limit: int) -> bytes:
+                raise ZeroDivisionError
+
+        made = decoder(Frame(TEXT, b"one", True, Reverse.rsv), Broken())
+        self.assertRaises(ZeroDivisionError, made.take)
+        for _ in range(2):
+            self.assertEqual(made.take(), Failed(1011, ""))
+
     def test_size(self) -> None:
         """
         What waits is counted, and whether all of it is there.

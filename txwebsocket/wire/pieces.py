@@ -7,7 +7,7 @@ Messages in pieces: received and sent without ever being there whole.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from txwebsocket.wire.codes import Opcode
+from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.extensions import MessageTooBig, Transform
 from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.messages import failureOf
@@ -62,6 +62,13 @@ class PieceDecoder:
         """
         return len(self._waiting)
 
+    @property
+    def mayGoOn(self) -> bool:
+        """
+        Whether there is anything that was not looked at, be it the end.
+        """
+        return self.isComplete or bool(self._waiting)
+
     def add(self, fragment: Frame) -> None:
         """
         Take the next fragment.
@@ -84,6 +91,10 @@ class PieceDecoder:
         except (MessageTooBig, ValueError) as error:
             self._failure = failureOf(error, self._limit)
             return self._failure
+        except BaseException:
+            # Another error ends the pieces as well, but not the message.
+            self._failure = Failed(CloseCode.INTERNAL_SERVER_ERROR, "")
+            raise
         return "" if self.isText else b""
 
     def _arriving(self) -> Iterator[bytes]:
