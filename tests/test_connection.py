@@ -801,6 +801,24 @@ class PullTests(SynchronousTestCase):
         failure = self.failureResultOf(self.connection.receive(), ConnectionClosed)
         self.assertEqual(failure.value.report.code, 4000)
 
+    def test_lostWithFullQueue(self) -> None:
+        """
+        TLS tells of the end at once with what came before it, though we don't read:
+        all of that can be received.
+        """
+        messages = [str(number) for number in range(40)]
+        ends = Ends()
+        peer = ends.peer
+        peer.arrive(b"".join(map(peer.text, messages)) + peer.close(4001))
+        self.assertFalse(ends.transport.isReading)
+        peer.vanish()
+        for message in messages:
+            self.assertEqual(self.successResultOf(ends.connection.receive()), message)
+        failure = self.failureResultOf(ends.connection.receive(), ConnectionClosed)
+        error: Any = failure.value
+        self.assertEqual(error.report.receivedCode, 4001)
+        self.assertEqual(error.report.messagesDiscarded, 0)
+
     def test_closingWithFullQueue(self) -> None:
         """
         A full queue does not hide the peer's close frame from who closes: what is

@@ -129,6 +129,9 @@ class Link(Delivery):
         The transport has read something.
         """
         self._lastHeard = self.clock.seconds()
+        if not self._isReading:
+            # It was read before, or somebody else has resumed the transport.
+            self.transport.pauseProducing()
         if self._isFlooded:
             self.deliverNow(self._readInParts(data))
             return
@@ -160,6 +163,8 @@ class Link(Delivery):
         if self.report is not None:
             return
         detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
+        if self.isPulled and not self.isDelivering:
+            self._takeLast()
         self.wire.lose(detail)
         self.report = report = self.wire.report()
         self.outbox.clear()
@@ -175,6 +180,17 @@ class Link(Delivery):
         closed, self._closed = self._closed, []
         for each in closed:
             each.callback(report)
+
+    def _takeLast(self) -> None:
+        """
+        TLS brings what the peer has sent together with its end, also while we don't
+        read. Who receives gets that first, as with TCP.
+        """
+        self.isDelivering = True
+        for item in self.wire.takeWaiting():
+            self._held = Hold.NONE
+            self.run(self._deliverItems, iter((item,)))
+        self.isDelivering = False
 
     def _sayGoodbye(self, report: CloseReport) -> None:
         logEnd(log, self.connection, report)

@@ -414,6 +414,20 @@ class Connection(Room):
             else:
                 self.outbox.put(pong)
 
+    def lose(self, detail: str = "") -> None:
+        """
+        The transport is gone. Of what was read and not asked for, the peer's close
+        frame counts still.
+        """
+        waiting, self.waiting = self.waiting, []
+        for item in waiting:
+            if self.state in _DEAF:
+                break
+            self._discarded += endsMessage(item)
+            if type(item) is Frame and item.opcode == Opcode.CLOSE:
+                self._takeFrame(item)
+        super().lose(detail)
+
     def _move(self, step: Step) -> None:
         super()._move(step)
         self._noteRoom()

@@ -253,7 +253,9 @@ class ConnectionConfig:
 
     writeTimeout: float = _seconds(30.0)
     """
-    How long a peer may read nothing of what waits for it before it is dropped.
+    How long a peer may read nothing of what waits for it before it is dropped; or too
+    little, since the system tells of room for more only when some has left: on Linux a
+    third of the socket's buffer.
     """
 
     maxLifetime: float | None = _secondsOrNone(None)

@@ -82,8 +82,9 @@ class CloseReport:
 
     messagesDiscarded: int = 0
     """
-    Messages that arrived whole and were not delivered, because we were closing, or that
-    came in pieces which the application did not read to the end.
+    Messages that arrived whole and were not delivered, because we were closing or the
+    connection was gone before the application wanted them, or that came in pieces which
+    it did not read to the end.
     """
 
     messagesDropped: int = 0
