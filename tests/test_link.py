@@ -424,6 +424,22 @@ class DeliveryTests(SynchronousTestCase):
         self.assertEqual(ends.peer.frames(), [pong(b"ask")])
         self.assertEqual(application.messages, ["after"])
 
+    def test_pongLaterOfMany(self) -> None:
+        """
+        That pong is sent as well where several messages are dealt with at a time.
+        """
+        decided: Deferred[None] = Deferred()
+
+        class Slow(Recorder):
+            def pingReceived(self, payload: bytes) -> Any:
+                return decided
+
+        ends = Ends(Slow(), concurrentMessages=2)
+        ends.peer.ping(b"ask")
+        self.assertEqual(ends.peer.frames(), [])
+        decided.callback(None)
+        self.assertEqual(ends.peer.frames(), [pong(b"ask")])
+
     def test_owedPong(self) -> None:
         """
         A peer that sends pings and does not read is owed one pong, for the newest.
@@ -782,6 +798,24 @@ class HookTests(SynchronousTestCase):
         self.assertEqual(ends.peer.frames(), [close(4001)])
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_raceBeforeClose(self) -> None:
+        """
+        What follows such a race is dealt with: the peer's close frame is not kept back.
+        """
+
+        class Heartbeat(Recorder):
+            def pongReceived(self, payload: bytes) -> None:
+                self.connection.ping(b"again")
+
+        application = Heartbeat()
+        ends = Ends(application)
+        ends.connection.close()
+        peer = ends.peer
+        peer.send(peer.frame(Opcode.PONG) * 3 + peer.close())
+        peer.end()
+        self.assertTrue(application.report.wasClean)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_somebodyElsesEnd(self) -> None:
         """
         A ConnectionClosed of another connection is a fault like any other.
@@ -858,6 +892,36 @@ class PauseTests(SynchronousTestCase):
         self.peer.turn()
         self.assertEqual(self.application.messages, ["a"])
         self.assertTrue(self.ends.transport.isReading)
+
+    def test_resumedByOthers(self) -> None:
+        """
+        If somebody else resumes the transport, as a wrapper that limits rates does, one
+        read is all that comes.
+        """
+        self.connection.pause()
+        self.ends.transport.resumeProducing()
+        self.peer.sendText("a")
+        self.assertFalse(self.ends.transport.isReading)
+        self.assertEqual(self.application.messages, [])
+        self.connection.resume()
+        self.assertEqual(self.application.messages, ["a"])
+        self.assertTrue(self.ends.transport.isReading)
+
+    def test_lostWithWhatWaits(self) -> None:
+        """
+        TLS tells of the end at once with what came before, though we don't read. The
+        messages among it are counted as discarded, and a close frame says why.
+        """
+        self.connection.pause()
+        self.peer.arrive(self.peer.text("a") + self.peer.text("b"))
+        self.peer.arrive(self.peer.close(4001, "bye"))
+        # What stands behind that counts for nothing.
+        self.peer.arrive(self.peer.text("c") + self.peer.close(4002))
+        self.peer.vanish()
+        self.assertEqual(self.application.messages, [])
+        report = self.application.report
+        self.assertEqual(report.messagesDiscarded, 2)
+        self.assertEqual((report.receivedCode, report.receivedReason), (4001, "bye"))
 
     def test_pauseWithin(self) -> None:
         """

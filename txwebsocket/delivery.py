@@ -161,10 +161,10 @@ class Delivery(ABC):
         self.isDelivering = True
         try:
             self._deliverItems(iter(items))
-            if self.wire.waiting:
-                self._deliverWaiting()
         except BaseException:  # noqa: BLE001 - an application may raise anything
             self.applicationFailed(Failure())
+        if self.wire.waiting:
+            self._deliverWaiting()
         self.isDelivering = False
         self.settle()
 
@@ -181,8 +181,9 @@ class Delivery(ABC):
         self.settle()
 
     def _deliverWaiting(self) -> None:
+        # What raised may be no reason to end, and then the rest follows.
         while self.wire.waiting and not self._held:
-            self._deliverItems(iter(self.wire.takeWaiting()))
+            self.run(self._deliverItems, iter(self.wire.takeWaiting()))
 
     def _deliverItems(self, items: Iterator[Any]) -> None:
         # With few calls in the usual case, since this is the way of every message.
@@ -229,6 +230,7 @@ class Delivery(ABC):
     def _answerPing(self, wanted: object, payload: bytes) -> None:
         if wanted is not False:
             self.wire.pong(payload, self.writer.isFull)
+            self.settle()
 
     def _waitFor(self, result: object, atOnce: int = 1) -> None:
         """
