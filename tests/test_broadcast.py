@@ -716,6 +716,28 @@ class FateTests(BroadcastTestCase):
         self.assertEqual(self.peers[1].frames(), [binary(message)])
         self.assertEqual(self.peers[2].frames(), [close(1002)])
 
+    def test_beginsMessage(self) -> None:
+        """
+        Who is paused to make room and begins a message in pieces gets nothing, and all
+        others do.
+        """
+        left: list[WebSocketConnection] = []
+
+        class Chat(WebSocketProtocol):
+            def textMessageReceived(chat, message: str) -> None:
+                producer: Any = Producer(chat.connection.startMessage)
+                chat.connection.attachProducer(producer)
+                chat.connection.send(bytes(200 * KIB))
+                left.extend(self.server.broadcast(message))
+
+        self.serve(Chat)
+        slow, connection = self.connect()
+        other, _ = self.connect()
+        slow.stall()
+        slow.sendText("hello")
+        self.assertEqual(left, [connection])
+        self.assertEqual(other.frames(), [text("hello")])
+
     def test_again(self) -> None:
         """
         What is broadcast meanwhile reaches all as well.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.pings import Pings
@@ -88,6 +89,24 @@ class PingsTests(SynchronousTestCase):
         self.assertNoResult(patient)
         self.pings.answer(b"b")
         self.successResultOf(patient)
+
+    def test_most(self) -> None:
+        """
+        What waits for a peer that answers no ping is bounded: of more than a thousand
+        the oldest is cancelled, and that is not logged if nobody waits for it.
+        """
+        first = self.pings.sent(b"first")
+        told: list[Failure] = []
+        first.addErrback(told.append)
+        for _ in range(1000):
+            self.pings.sent(b"more")
+        self.assertEqual([each.type for each in told], [CancelledError])
+        last = self.pings.sent(b"last")
+        self.pings.answer(b"first")
+        self.assertNoResult(last)
+        self.pings.answer(b"last")
+        self.successResultOf(last)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_end(self) -> None:
         """

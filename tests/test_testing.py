@@ -61,6 +61,27 @@ class MemorySiteTests(SynchronousTestCase):
         self.site.flush()
         self.assertEqual(self.successResultOf(answer), "hello")
 
+    def test_flushedWithin(self) -> None:
+        """
+        An application may have everything flushed while it is told of something: what
+        was sent arrives in its order, also if it is a flood.
+        """
+        got: list[bytes] = []
+
+        class Flushing(WebSocketProtocol):
+            def pingReceived(_, payload: bytes) -> None:
+                got.append(payload)
+                if len(got) == 10_000:
+                    site.flush()
+
+        site = MemorySite(Flushing)
+        connection = self.successResultOf(site.connect())
+        sent = [b"%d" % number for number in range(20_000)]
+        for payload in sent:
+            connection.ping(payload)
+        site.flush()
+        self.assertEqual(got, sent)
+
     def test_client(self) -> None:
         """
         What takes a client can be given one whose URLs all lead to the site.

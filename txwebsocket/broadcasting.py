@@ -12,7 +12,7 @@ from typing import Any
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.errors import BufferFull, ConnectionClosed
+from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
 from txwebsocket.wire.speedups import encodeFrame
 from txwebsocket.wire.states import State
 
@@ -89,7 +89,8 @@ def _sendTo(
         return False
     try:
         return wire.sendShared(opcode, payload, shared)
-    except (BufferFull, ConnectionClosed):
+    except (BufferFull, ConnectionClosed, InvalidState):
+        # Whoever was paused to make room may have begun a message.
         return False
     finally:
         link.settle()

@@ -272,7 +272,8 @@ class WebSocketConnection:
 
         :param payload: at most 125 bytes, which the pong repeats; random if empty.
         :return: a Deferred of the seconds it took. It fails with
-            :exc:`ConnectionClosed` if the connection ends before.
+            :exc:`ConnectionClosed` if the connection ends before, and of more than 1000
+            that wait the oldest with ``CancelledError``.
         :raises BufferFull: if too much is queued and ``whenBufferFull`` is not to
             close.
         :raises ValueError: if the payload is too long.

@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+_MOST = 1000
+
 
 class Pings:
     """
@@ -28,8 +30,13 @@ class Pings:
         """
         A ping was sent.
 
-        :return: a Deferred of the seconds until its pong.
+        :return: a Deferred of the seconds until its pong. Of more than 1000 that wait,
+            the oldest is cancelled.
         """
+        if len(self._sent) >= _MOST:
+            _, _, oldest = self._sent[0]
+            _leaveOut(oldest)
+            oldest.cancel()
         answered: Deferred[float] = Deferred(self._forget)
         self._sent = [*self._sent, (payload, self._clock.seconds(), answered)]
         return answered
@@ -58,15 +65,21 @@ class Pings:
         """
         sent, self._sent = self._sent, ()
         for _, _, waiting in sent:
-            callbacks: Any = waiting.callbacks
-            if not callbacks:
-                # Whoever pings without waiting doesn't want to read of it in the log.
-                waiting.addErrback(_ignore)
+            _leaveOut(waiting)
             if not waiting.called:
                 waiting.errback(makeError())
 
     def _forget(self, answered: Deferred[float]) -> None:
         self._sent = [each for each in self._sent if each[2] is not answered]
+
+
+def _leaveOut(waiting: Deferred[float]) -> None:
+    """
+    Whoever pings without waiting doesn't want to read of it in the log.
+    """
+    callbacks: Any = waiting.callbacks
+    if not callbacks:
+        waiting.addErrback(_ignore)
 
 
 def _ignore(_: object) -> None:

@@ -84,16 +84,11 @@ class MemoryTransport:
         self.sent = bytearray()
         self.unsent = bytearray()
         self.arrived = bytearray()
-        self.isStalled = False
-        self.isReading = True
-        self.isConnected = True
-        self.disconnecting = False
-        self.wasAborted = False
-        self.hasEndedWriting = False
+        self.isStalled = self.isEndingWriting = self.hasEndedWriting = False
+        self.isReading = self.isConnected = True
+        self.disconnecting = self.wasAborted = False
         self.noDelay: bool | None = None
-        self.isEndingWriting = False
-        self._hasPausedProducer = False
-        self._peerHasEnded = False
+        self._hasPausedProducer = self._peerHasEnded = self._isTelling = False
 
     # What the tests do
 
@@ -144,12 +139,17 @@ class MemoryTransport:
         )
 
     def _read(self) -> None:
-        if not (self.isConnected and self.isReading):
+        if not (self.isConnected and self.isReading) or self._isTelling:
             return
         if self.arrived:
             chunk = bytes(self.arrived[:_READ_SIZE])
             del self.arrived[:_READ_SIZE]
-            self.protocol.dataReceived(chunk)
+            # Who is told may have everything flushed, but no reactor reads meanwhile.
+            self._isTelling = True
+            try:
+                self.protocol.dataReceived(chunk)
+            finally:
+                self._isTelling = False
         elif self._peerHasEnded:
             self.lose(ConnectionDone())
 
