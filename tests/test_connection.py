@@ -819,6 +819,31 @@ class PullTests(SynchronousTestCase):
         self.assertEqual(error.report.receivedCode, 4001)
         self.assertEqual(error.report.messagesDiscarded, 0)
 
+    def test_lostWithBombs(self) -> None:
+        """
+        Of what is small on the wire and large otherwise, no more is taken then than may
+        wait anyway, and a message; the rest is counted as discarded.
+        """
+        agreed = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        ends = Ends(agreed=agreed, maxReceivedMessageSize=100 * KIB)
+        theirs = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        frames = [
+            ends.peer.frame(
+                Opcode.BINARY,
+                theirs[0].transform.encode(bytes(60 * KIB)) or b"",
+                rsv=64,
+            )
+            for _ in range(10)
+        ]
+        ends.connection.pause()
+        ends.peer.arrive(b"".join(frames))
+        ends.peer.vanish()
+        received, done = self.collect(ends.connection)
+        failure = self.failureResultOf(done, ConnectionClosed)
+        error: Any = failure.value
+        self.assertEqual(len(received), 2)
+        self.assertEqual(error.report.messagesDiscarded, 8)
+
     def test_closingWithFullQueue(self) -> None:
         """
         A full queue does not hide the peer's close frame from who closes: what is

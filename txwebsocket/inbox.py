@@ -52,7 +52,14 @@ class Inbox:
         """
         Should nothing more be read for now?
         """
-        return len(self._messages) >= MAX_MESSAGES or self._size >= self._maxBytes
+        return len(self._messages) >= MAX_MESSAGES or self.isLarge
+
+    @property
+    def isLarge(self) -> bool:
+        """
+        Is that because of their bytes?
+        """
+        return self._size >= self._maxBytes
 
     def put(self, message: str | bytes) -> None:
         """

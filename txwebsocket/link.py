@@ -184,10 +184,14 @@ class Link(Delivery):
     def _takeLast(self) -> None:
         """
         TLS brings what the peer has sent together with its end, also while we don't
-        read. Who receives gets that first, as with TCP.
+        read. Who receives gets that first, as with TCP; but a frame may become large.
         """
         self.isDelivering = True
-        for item in self.wire.takeWaiting():
+        items = self.wire.takeWaiting()
+        for number, item in enumerate(items):
+            if type(item) is Frame and self.incoming is None and self.inbox.isLarge:
+                self.wire.putBack(items[number:])
+                break
             self._held = Hold.NONE
             self.run(self._deliverItems, iter((item,)))
         self.isDelivering = False
