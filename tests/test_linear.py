@@ -308,7 +308,9 @@ class LinearTests(SynchronousTestCase):
 
     def test_measure(self) -> None:
         """
-        What is slow out of proportion would be found.
+        What is slow out of proportion would be found, though one measurement among
+        many may miss it, when something else runs just then.
         """
         bad = re.compile(r"(?:\w|-)+://")
-        self.assertGreater(slowdown(bad.search, partial(_repeat, "", "a", "")), 8)
+        tries = [slowdown(bad.search, partial(_repeat, "", "a", "")) for _ in range(5)]
+        self.assertGreater(max(tries), 8)
