@@ -16,6 +16,7 @@ from tests.test_migrating import readTables
 from txwebsocket import ClientConfig, ServerConfig
 from txwebsocket.inbox import MAX_MESSAGES
 from txwebsocket.incoming import MAX_PIECES, MAX_WAITING
+from txwebsocket.pings import MAX_UNANSWERED
 from txwebsocket.site import HEAD_TIMEOUT
 from txwebsocket.wire.control import MAX_CONTROL_PAYLOAD
 from txwebsocket.wire.grammar import MAX_ELEMENTS
@@ -53,6 +54,7 @@ FIXED = {
     "bytes of pieces that wait, with ``streamMessages``": (MAX_WAITING, "bytes"),
     "pieces that wait": (MAX_PIECES, ""),
     "a control frame's payload": (MAX_CONTROL_PAYLOAD, "bytes"),
+    "pings of ours without an answer": (MAX_UNANSWERED, ""),
     "bytes a transport holds unsent": (PORTION, "bytes"),
 }
 IN_WORDS = {

@@ -12,7 +12,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-_MOST = 1000
+MAX_UNANSWERED = 1000
+"""
+Pings that may wait for their pong; beyond that the oldest is cancelled.
+"""
 
 
 class Pings:
@@ -33,7 +36,7 @@ class Pings:
         :return: a Deferred of the seconds until its pong. Of more than 1000 that wait,
             the oldest is cancelled.
         """
-        if len(self._sent) >= _MOST:
+        if len(self._sent) >= MAX_UNANSWERED:
             _, _, oldest = self._sent[0]
             _leaveOut(oldest)
             oldest.cancel()

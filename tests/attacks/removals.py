@@ -216,8 +216,8 @@ REMOVALS = (
         "A8",
         "pings that no pong answers are bounded",
         "txwebsocket/pings.py",
-        "_MOST = 1000",
-        "_MOST = 2**60",
+        "MAX_UNANSWERED = 1000",
+        "MAX_UNANSWERED = 2**60",
         "tests.test_pings.PingsTests.test_most",
     ),
     Removal(
