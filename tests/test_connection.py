@@ -824,19 +824,15 @@ class PullTests(SynchronousTestCase):
         Of what is small on the wire and large otherwise, no more is taken then than may
         wait anyway, and a message; the rest is counted as discarded.
         """
-        agreed = acceptOffers([Deflate()], [Extension("permessage-deflate")])
-        ends = Ends(agreed=agreed, maxReceivedMessageSize=100 * KIB)
-        theirs = acceptOffers([Deflate()], [Extension("permessage-deflate")])
-        frames = [
-            ends.peer.frame(
-                Opcode.BINARY,
-                theirs[0].transform.encode(bytes(60 * KIB)) or b"",
-                rsv=64,
-            )
-            for _ in range(10)
-        ]
+        ours, theirs = (
+            acceptOffers([Deflate()], [Extension("permessage-deflate")])
+            for _ in range(2)
+        )
+        ends = Ends(agreed=ours, maxReceivedMessageSize=100 * KIB)
         ends.connection.pause()
-        ends.peer.arrive(b"".join(frames))
+        for _ in range(10):
+            data = theirs[0].transform.encode(bytes(60 * KIB)) or b""
+            ends.peer.arrive(ends.peer.frame(Opcode.BINARY, data, rsv=0x40))
         ends.peer.vanish()
         received, done = self.collect(ends.connection)
         failure = self.failureResultOf(done, ConnectionClosed)

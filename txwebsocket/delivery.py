@@ -230,7 +230,6 @@ class Delivery(ABC):
     def _answerPing(self, wanted: object, payload: bytes) -> None:
         if wanted is not False:
             self.wire.pong(payload, self.writer.isFull)
-            self.settle()
 
     def _waitFor(self, result: object, atOnce: int = 1) -> None:
         """
@@ -251,6 +250,8 @@ class Delivery(ABC):
     def _goOn(self, _: object) -> None:
         self._awaited -= 1
         self.release(Hold.HOOK)
+        # It may have allowed a pong.
+        self.settle()
 
     def messageDropped(self) -> None:
         """

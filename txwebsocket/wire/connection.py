@@ -425,7 +425,7 @@ class Connection(Room):
                 break
             self._discarded += endsMessage(item)
             if type(item) is Frame and item.opcode == Opcode.CLOSE:
-                self._takeFrame(item)
+                self._takeClose(item.payload)
         super().lose(detail)
 
     def _move(self, step: Step) -> None:
