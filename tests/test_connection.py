@@ -24,12 +24,12 @@ from txwebsocket import (
     WebSocketConnection,
     WebSocketFrame,
 )
+from txwebsocket.config import ServerConfig
 from txwebsocket.connection import asBytes, makeLink
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Frame
-from txwebsocket.wire.options import ServerConfig
 
 KIB = 1024
 

@@ -283,6 +283,7 @@ class ImportTests(SynchronousTestCase):
                 "txwebsocket",
                 "txwebsocket._version",
                 "txwebsocket.browserapi",
+                "txwebsocket.config",
                 "txwebsocket.events",
             ],
         )

@@ -12,10 +12,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.client import makeHandshake
+from txwebsocket.config import ClientConfig
 from txwebsocket.hop import REDIRECTS, Hop, makeKey
 from txwebsocket.url import parseURL
 from txwebsocket.wire.http import ResponseHead
-from txwebsocket.wire.options import ClientConfig
 
 URL = "ws://example.com/a/b?c=d"
 SECURE = "wss://example.com/a"

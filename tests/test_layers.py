@@ -44,12 +44,15 @@ ORDER = (
     "txwebsocket.wire.tunnel",
     "txwebsocket.wire.socks",
     "txwebsocket.wire.handshake",
-    "txwebsocket.wire.options",
+    "txwebsocket.wire.checks",
+    "txwebsocket.wire.config",
     "txwebsocket.wire.messages",
     "txwebsocket.wire.pieces",
     "txwebsocket.wire.ending",
     "txwebsocket.wire.room",
     "txwebsocket.wire.connection",
+    # What can be chosen.
+    "txwebsocket.config",
     # The interface of browsers, wherever it is.
     "txwebsocket._version",
     "txwebsocket.events",

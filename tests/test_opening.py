@@ -49,6 +49,7 @@ from txwebsocket import (
     WebSocketConnection,
 )
 from txwebsocket.client import makeHandshake, open_
+from txwebsocket.config import ClientConfig
 from txwebsocket.hop import Hop
 from txwebsocket.opening import Opening
 from txwebsocket.testing import MemoryTransport
@@ -56,7 +57,6 @@ from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.handshake import ClientHandshake
 from txwebsocket.wire.http import MAX_BODY_SIZE, MAX_HEAD_SIZE, MAX_HEADERS
-from txwebsocket.wire.options import ClientConfig
 
 REFUSAL = (
     b"HTTP/1.1 403 Forbidden\r\n"

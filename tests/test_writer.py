@@ -23,7 +23,7 @@ from zope.interface.verify import verifyObject
 
 from txwebsocket.sockets import outletOf
 from txwebsocket.testing import MemoryTransport
-from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.writer import PORTION, Writer
 

@@ -9,8 +9,10 @@ import sys
 from txwebsocket._version import __version__
 from txwebsocket._version import __version__ as version
 from txwebsocket.browserapi import InvalidAccess, InvalidSyntax
+from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
+from txwebsocket.wire.config import BufferPolicy
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.errors import (
@@ -29,7 +31,6 @@ from txwebsocket.wire.extensions import (
     Transform,
 )
 from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.options import BufferPolicy, ClientConfig, ServerConfig
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import SPEEDUPS

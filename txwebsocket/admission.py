@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from twisted.web.server import Request
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.errors import UpgradeRefused
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
-from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.origins import OriginPolicy
 
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket._version import __version__
+from txwebsocket.config import ClientConfig
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.headers import HeaderPairs, headerPairs, headerText
 from txwebsocket.hop import Hop, makeKey
@@ -24,7 +25,6 @@ from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.handshake import ClientHandshake, checkHeaders, checkProtocols
-from txwebsocket.wire.options import ClientConfig
 
 _USER_AGENT = f"txwebsocket/{__version__}"
 

@@ -28,10 +28,10 @@ from txwebsocket.link import Link
 from txwebsocket.outgoing import OutgoingMessage, Pieces, sendPieces
 from txwebsocket.sockets import peerCertificate
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.states import State
 

@@ -25,11 +25,11 @@ from txwebsocket.inbox import Inbox
 from txwebsocket.incoming import Incoming, IncomingMessage
 from txwebsocket.pings import Pings
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.frames import Frame
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.states import State
 from txwebsocket.writer import Writer

@@ -12,13 +12,13 @@ from typing import Any
 
 from twisted.internet.endpoints import serverFromString
 
+from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.streams import (
     WebSocketStreamClientEndpoint,
     WebSocketStreamServerEndpoint,
     clientFromURL,
 )
 from txwebsocket.url import parseURL
-from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 _CLIENT_OPTIONS = ("url", "protocol", "origin", "timeout")
 _CLIENT_FORMS = (

@@ -14,12 +14,12 @@ from twisted.internet.task import LoopingCall
 from twisted.web.iweb import IAgentEndpointFactory
 
 from txwebsocket.client import makeHandshake, open_
+from txwebsocket.config import ClientConfig
 from txwebsocket.hop import Hop
 from txwebsocket.interfaces import WebSocketClientFactory
 from txwebsocket.route import BindAddress, ProxyChoice, Route, asURI
 from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
-from txwebsocket.wire.options import ClientConfig
 
 
 @dataclass(frozen=True)

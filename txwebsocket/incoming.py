@@ -18,10 +18,10 @@ from txwebsocket.hooks import asDeferred
 from txwebsocket.inbox import MAX_MESSAGES
 from txwebsocket.pumping import Pump
 from txwebsocket.wire.codes import CloseCode, Opcode
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.pieces import PieceDecoder
 
 MAX_WAITING = 64 * 1024

@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket.alarms import alarmsOf
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.extensions import Transform
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import Traffic
 
 

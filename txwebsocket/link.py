@@ -33,11 +33,11 @@ from txwebsocket.sockets import (
     readFor,
 )
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.states import CLOSING, NOTHING_TO_DO, State
 from txwebsocket.writer import Writer

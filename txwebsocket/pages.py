@@ -15,8 +15,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 from twisted.web.static import File
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.resource import WebSocketResource
-from txwebsocket.wire.options import ServerConfig
 
 _PAGE = Path(__file__).with_name("page")
 

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.headers import HeaderPairs, headerPairs
@@ -31,7 +32,6 @@ from txwebsocket.wire.errors import InvalidState
 from txwebsocket.wire.extensions import Agreement, acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
-from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.states import State
 
 

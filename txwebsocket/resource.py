@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.mounting import Upgrading, asksForUpgrade
 from txwebsocket.refusal import refuse
 from txwebsocket.server import WebSocketServer
 from txwebsocket.wire.handshake import UPGRADE_HEADERS
-from txwebsocket.wire.options import ServerConfig
 
 
 class WebSocketResource(Upgrading):

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, makeDecider
 from txwebsocket.headers import HeaderPairs
@@ -24,7 +25,6 @@ from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.grammar import isToken
-from txwebsocket.wire.options import ServerConfig
 from txwebsocket.wire.routes import (
     ANY,
     PathPattern,

@@ -19,6 +19,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from txwebsocket.admission import Admission, describe
 from txwebsocket.broadcasting import sendToMany
+from txwebsocket.config import ServerConfig
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.hooks import asDeferred
@@ -34,7 +35,6 @@ from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, UpgradeRefused, shown
 from txwebsocket.wire.handshake import Offer
 from txwebsocket.wire.messages import BytesLike, asBytes
-from txwebsocket.wire.options import ServerConfig
 
 
 class WebSocketServer:

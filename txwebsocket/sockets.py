@@ -15,7 +15,7 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import ISSLTransport
 
 from txwebsocket.sharing import showTransports
-from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets
 
 # Pieces that a socket is given as they are. If there are more, they are small, and

@@ -24,6 +24,7 @@ from twisted.web.iweb import IRequest
 from zope.interface import implementer
 
 from txwebsocket.client import WebSocketClient, makeHandshake
+from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.headers import HeaderPairs, headerPairs
 from txwebsocket.route import BindAddress, ProxyChoice
@@ -33,7 +34,6 @@ from txwebsocket.tls import TLSChoice
 from txwebsocket.tunnel import Tunnel
 from txwebsocket.url import parseURL
 from txwebsocket.wire.codes import CloseCode
-from txwebsocket.wire.options import ClientConfig, ServerConfig
 from txwebsocket.wire.routes import ANY
 
 

@@ -27,13 +27,13 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from zope.interface import implementer
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.interfaces import WebSocketProtocol
 from txwebsocket.pages import RootResource
 from txwebsocket.requirements import BrokenTLS, checkTLS
 from txwebsocket.server import WebSocketServer
 from txwebsocket.site import WebSocketSite
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.options import ServerConfig
 
 _LOCAL_PORT = "tcp:{}:interface=127.0.0.1"
 DEFAULT_PORT = _LOCAL_PORT.format(8080)

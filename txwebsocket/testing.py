@@ -38,12 +38,12 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from txwebsocket.client import WebSocketClient
+from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.headers import HeaderPairs
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.server import WebSocketServer
 from txwebsocket.streams import WebSocketStreamClientEndpoint
-from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 _READ_SIZE = 65536
 _WINDOW = 2 * _READ_SIZE

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from txwebsocket.sockets import outletOf, sendBy
-from txwebsocket.wire.options import ConnectionConfig
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
 
 PORTION = 64 * 1024

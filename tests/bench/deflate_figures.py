@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from txwebsocket import Deflate, Extension, Transform
+from txwebsocket.config import ServerConfig
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection
-from txwebsocket.wire.options import ServerConfig
 
 _ENGINES = ("zlib", "zlib-ng") if find_spec("zlib_ng") else ("zlib",)
 _STATUS = Path("/proc/self/status")

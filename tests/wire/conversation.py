@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.wire.raw import MASK, rawFrame
+from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Frame, FrameReader
 from txwebsocket.wire.messages import Event
-from txwebsocket.wire.options import ClientConfig, ServerConfig
 
 CONFIGS = {Role.SERVER: ServerConfig, Role.CLIENT: ClientConfig}
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txwebsocket.config import ServerConfig
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
+from txwebsocket.wire.config import BufferPolicy
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Frame
-from txwebsocket.wire.options import BufferPolicy, ServerConfig
 from txwebsocket.wire.states import State
 
 LIMIT = 1000

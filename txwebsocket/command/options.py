@@ -22,12 +22,12 @@ from txwebsocket._version import __version__
 from txwebsocket.client import makeHandshake
 from txwebsocket.command.session import Plan
 from txwebsocket.command.trust import makePolicy
+from txwebsocket.config import ClientConfig
 from txwebsocket.environment import PROXY_FROM_ENVIRONMENT, ProxySource
 from txwebsocket.url import parseProxy, parseURL
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.options import ClientConfig
 
 PASSWORD = "TXWEBSOCKET_PASSWORD"
 """

@@ -11,6 +11,7 @@ from operator import or_
 from typing import Any
 
 from txwebsocket.wire.codes import Opcode, Role, causeOfFailure
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import (
     CloseReceived,
     PingReceived,
@@ -31,7 +32,6 @@ from txwebsocket.wire.messages import (
     frameParts,
     openMessage,
 )
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.pieces import PieceDecoder, PieceEncoder
 from txwebsocket.wire.report import Traffic

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from txwebsocket.wire.codes import CloseCode, Opcode
+from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.extensions import MessageTooBig, Transform, decodeMessage
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame
 from txwebsocket.wire.masking import noMask
-from txwebsocket.wire.options import ConnectionConfig
 from txwebsocket.wire.speedups import encodeFrame, encodeHead
 
 _CONTROL = 0x8

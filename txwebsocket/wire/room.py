@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from txwebsocket.wire.codes import CloseCause, CloseCode
+from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.ending import Ending
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
-from txwebsocket.wire.options import BufferPolicy, ConnectionConfig
 
 _CLOSE_CODES = {
     BufferPolicy.CLOSE: CloseCode.POLICY_VIOLATION,

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.options`.
+Tests of :mod:`txwebsocket.config` and :mod:`txwebsocket.wire.config`.
 """
 
 from dataclasses import FrozenInstanceError, fields, replace
@@ -10,13 +10,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wire.backwards import Backwards
+from txwebsocket.config import ClientConfig, ServerConfig
+from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.options import (
-    BufferPolicy,
-    ClientConfig,
-    ConnectionConfig,
-    ServerConfig,
-)
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 
 KINDS = (ConnectionConfig, ServerConfig, ClientConfig)

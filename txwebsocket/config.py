@@ -1,0 +1,170 @@
+# -*- test-case-name: tests.test_config -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+The options of servers and of clients. Durations are seconds.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from txwebsocket.wire.checks import (
+    countOption,
+    countOrNoneOption,
+    flagOption,
+    option,
+    sizeOption,
+)
+from txwebsocket.wire.config import ConnectionConfig
+from txwebsocket.wire.forwarded import TrustedProxies
+from txwebsocket.wire.grammar import isToken
+from txwebsocket.wire.handshake import VERSIONS
+from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginChooser, OriginPolicy
+
+ProtocolChooser: TypeAlias = Callable[[Sequence[str]], str | None]
+"""
+Given the subprotocols a client offers, returns one of them or None.
+"""
+
+_MIB = 2**20
+
+
+def _origins() -> Any:
+    return option(
+        (),
+        "a list of origins such as https://example.com or https://*.example.com, "
+        "or a callable",
+        _isOrigins,
+    )
+
+
+def _isOrigins(value: object) -> bool:
+    if callable(value) or value == INSECURE_ANY_ORIGIN:
+        return True
+    if not isinstance(value, tuple):
+        return False
+    try:
+        OriginPolicy(value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _protocols() -> Any:
+    return option((), "a list of subprotocol names, or a callable", _isProtocols)
+
+
+def _isProtocols(value: object) -> bool:
+    return callable(value) or (
+        isinstance(value, tuple)
+        and all(isinstance(item, str) and isToken(item) for item in value)
+    )
+
+
+def _networks() -> Any:
+    return option((), "a list of addresses or networks such as 10.0.0.0/8", _isNetworks)
+
+
+def _isNetworks(value: object) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    try:
+        TrustedProxies(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _version() -> Any:
+    return option(
+        VERSIONS[0],
+        f"one of {', '.join(map(str, VERSIONS))}",
+        lambda value: type(value) is int and value in VERSIONS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig(ConnectionConfig):
+    """
+    What can be chosen for a server.
+
+    :raises ValueError: when it is made, naming the option and what it accepts.
+    """
+
+    origins: Iterable[str] | OriginChooser = _origins()
+    """
+    Origins of web pages that may connect besides the server's own host and port: exact
+    ones, all hosts below one (``https://*.example.com``), or
+    :data:`INSECURE_ANY_ORIGIN`. A callable is given the ``Origin`` header and decides
+    alone. What is not a browser sends no origin and is not asked.
+    """
+
+    subprotocols: Sequence[str] | ProtocolChooser = _protocols()
+    """
+    Subprotocols for applications that don't choose one themselves, the preferred one
+    first; or a callable that is given those the client offers, in its order, and
+    returns one of them or None. If the client offers none of them, none is used.
+    """
+
+    autoAcceptConnections: bool = flagOption(False)
+    """
+    For a server without an application: accept every request, with the first
+    subprotocol the client offers, and leave the connection to who is told of it.
+    """
+
+    maxConnections: int | None = countOrNoneOption(None)
+    """
+    Connections and pending requests at a time; the next client is answered 503.
+    """
+
+    maxConnectionsPerAddress: int | None = countOrNoneOption(None)
+    """
+    The same for each client address.
+    """
+
+    maxPendingRequests: int | None = countOrNoneOption(1000)
+    """
+    Requests that wait for a decision at a time; the next client is answered 503.
+    """
+
+    trustedProxies: Iterable[str] = _networks()
+    """
+    Addresses or networks (``10.0.0.0/8``) of proxies whose ``X-Forwarded-For`` is
+    believed. From anybody else it is passed over, since everybody can write it.
+    """
+
+    parseCookies: bool = flagOption(True)
+    """
+    Give requests their ``cookies``. If false, there are none.
+    """
+
+    parseExtensions: bool = flagOption(True)
+    """
+    Give requests their ``requestedExtensions``. If false, there are none.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig(ConnectionConfig):
+    """
+    What can be chosen for a client.
+
+    :raises ValueError: when it is made, naming the option and what it accepts.
+    """
+
+    maxReceivedMessageSize: int = sizeOption(8 * _MIB)
+    """
+    Bytes in one message; more than a server takes, since we chose whom to talk to.
+    """
+
+    webSocketVersion: int = _version()
+    """
+    The protocol version to speak: 13, the standard, or 8, its last draft.
+    """
+
+    maxRedirects: int = countOption(0)
+    """
+    Redirects to follow, one after the other; 0 follows none, and a server that
+    redirects has refused. What is sent to another origin, and where none leads, is in
+    the manual.
+    """
