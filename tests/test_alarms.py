@@ -12,6 +12,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.raising import AT_ONCE, KINDS
 from txwebsocket.alarms import Alarms, alarmsOf
 
 
@@ -154,19 +155,15 @@ class AlarmTests(SynchronousTestCase):
 
     def test_error(self) -> None:
         """
-        What one does when it is woken keeps nobody else asleep.
+        What some do when they are woken keeps nobody else asleep, whatever they raise.
         """
-
-        def fail() -> None:
-            raise ZeroDivisionError
-
-        bad = Sleeper(self.clock, fail)
-        self.alarms.set(bad, 1)
+        for way in AT_ONCE:
+            self.alarms.set(Sleeper(self.clock, way), 1)
         good = self.sleep(1, 2)
         self.clock.advance(1)
         self.clock.advance(1)
         self.assertEqual(self.woken(good), [[1], [2]])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(*KINDS)), len(KINDS))
 
     def test_leavers(self) -> None:
         """

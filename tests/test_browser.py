@@ -17,6 +17,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import txwebsocket
+from tests.raising import KINDS, failingCoroutine, raising
 from tests.test_facade import IN_BROWSER, run
 from txwebsocket import (
     CloseEvent,
@@ -471,6 +472,26 @@ class ListenerTests(BrowserTestCase):
         native.open()
         self.assertEqual(self.reported, [error] * 2)
         self.assertEqual(events[1:], ["after"])
+
+    def test_kinds(self) -> None:
+        """
+        That holds for every kind of exception, be it raised at once or by a coroutine.
+        """
+        socket, native, events = self.make()
+        for make in (raising, failingCoroutine):
+            for kind in KINDS:
+                socket.addEventListener("open", make(kind))
+        socket.addEventListener("open", lambda event: events.append("after"))
+
+        async def main() -> None:
+            native.open()
+            self.assertEqual(events[-1], "after")
+            while socket._running:
+                await asyncio.sleep(0)
+
+        asyncio.run(main())
+        reported = [type(error) for error in self.reported]
+        self.assertEqual(reported, [*KINDS, *KINDS])
 
     def test_coroutine(self) -> None:
         """

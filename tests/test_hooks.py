@@ -5,15 +5,13 @@ Tests of how an application's methods are found.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Recorder
 from txwebsocket import WebSocketProtocol
-from txwebsocket.hooks import NO_HOOKS, Hooks, asDeferred, introduce
+from txwebsocket.hooks import NO_HOOKS, Hooks, introduce
 
 NAMES = (
     "bytesMessageReceived",
@@ -100,61 +98,3 @@ class IntroduceTests(SynchronousTestCase):
 
         hooks = introduce(Foreign(), object())
         self.assertEqual(hooks.pongReceived(b"a"), b"a")
-
-
-class AsDeferredTests(SynchronousTestCase):
-    def test_nothing(self) -> None:
-        """
-        There is nothing to wait for when a hook returns an ordinary value.
-        """
-        for value in (None, 0, "text", b"bytes", True, object(), [succeed(None)]):
-            self.assertIsNone(asDeferred(value))
-
-    def test_deferred(self) -> None:
-        """
-        A Deferred is waited for as it is.
-        """
-        result: Deferred[None] = Deferred()
-        self.assertIs(asDeferred(result), result)
-
-    def test_coroutine(self) -> None:
-        """
-        A coroutine is run, and its result waited for.
-        """
-        awaited: Deferred[int] = Deferred()
-
-        async def hook() -> int:
-            return await awaited + 1
-
-        waiting = asDeferred(hook())
-        assert waiting is not None
-        self.assertNoResult(waiting)
-        awaited.callback(1)
-        self.assertEqual(self.successResultOf(waiting), 2)
-
-    def test_inlineCallbacks(self) -> None:
-        """
-        A function with inlineCallbacks is as good as a coroutine.
-        """
-        awaited: Deferred[int] = Deferred()
-
-        @inlineCallbacks
-        def hook() -> Generator[Deferred[int], int, int]:
-            return (yield awaited)
-
-        waiting = asDeferred(hook())
-        assert waiting is not None
-        awaited.callback(1)
-        self.assertEqual(self.successResultOf(waiting), 1)
-
-    def test_raising(self) -> None:
-        """
-        What a coroutine raises is what the Deferred fails with.
-        """
-
-        async def hook() -> None:
-            raise ZeroDivisionError
-
-        waiting = asDeferred(hook())
-        assert waiting is not None
-        self.failureResultOf(waiting, ZeroDivisionError)

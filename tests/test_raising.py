@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Recorder
+from tests.raising import AT_ONCE, EVERY_WAY, KINDS, SECRET, Way, raising
 from tests.serving import OddError
 from txwebsocket import (
     Agreement,
     ClientConfig,
     CloseCause,
+    ConnectionClosed,
     ConnectionRejected,
     Extension,
     ServerConfig,
@@ -33,40 +35,8 @@ from txwebsocket import (
 from txwebsocket.testing import MemorySite
 
 KIB = 1024
-SECRET = "secret"
 
-
-def raises(*_: object) -> Any:
-    """
-    Fail as most do.
-    """
-    raise OddError(SECRET)
-
-
-def exits(*_: object) -> Any:
-    """
-    Fail as those do who think that the program is theirs.
-    """
-    raise SystemExit(SECRET)
-
-
-def failsLater(*_: object) -> Any:
-    """
-    Fail by a Deferred.
-    """
-    return fail(OddError(SECRET))
-
-
-async def failsAsCoroutine(*_: object) -> Any:
-    """
-    Fail by a coroutine.
-    """
-    raise OddError(SECRET)
-
-
-Way = Callable[..., Any]
-AT_ONCE: tuple[Way, ...] = (raises, exits)
-EVERY_WAY: tuple[Way, ...] = (*AT_ONCE, failsLater, failsAsCoroutine)
+ODDLY = raising(OddError)
 
 Provoke = Callable[[WebSocketConnection], object]
 
@@ -111,7 +81,7 @@ class RaisingTestCase(SynchronousTestCase):
         """
         logged = self.flushLoggedErrors()
         self.assertEqual(len(logged), 1, logged)
-        self.assertTrue(logged[0].check(OddError, SystemExit), logged)
+        self.assertTrue(logged[0].check(*KINDS), logged)
 
     def assertServes(self) -> None:
         """
@@ -225,7 +195,8 @@ class HooksTests(RaisingTestCase):
         On a server that was only about to accept: the answer is 500.
         """
         for way in AT_ONCE:
-            todo = [failing("negotiationStarted", way)]
+            culprit = failing("negotiationStarted", way)
+            todo = [culprit]
             self.serve(
                 lambda request, todo=todo: request.accept(
                     application=todo.pop() if todo else None
@@ -235,7 +206,48 @@ class HooksTests(RaisingTestCase):
             self.assertEqual(error.value.response.code, 500)  # type: ignore[union-attr]
             self.assertNotIn(SECRET.encode(), error.value.response.body)  # type: ignore[union-attr]
             self.assertLoggedOnce()
+            self.assertEqual(culprit.told, ["lost"])
+            self.assertIs(culprit.report.cause, CloseCause.APPLICATION_ERROR)
             self.assertServes()
+
+    def test_serverAtStartLeavesEnd(self) -> None:
+        """
+        There, who waits for the end of that connection is told, be it already or later.
+        """
+        ends: list[Deferred[Any]] = []
+
+        class Application(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                ends.append(transport.whenClosed())
+                raise OddError
+
+        culprit = Application()
+        todo: list[Recorder] = [culprit]
+        self.serve(
+            lambda request: request.accept(application=todo.pop() if todo else None)
+        )
+        self.failureResultOf(self.site.connect(), ConnectionRejected)
+        self.assertLoggedOnce()
+        connection = culprit.connection
+        ends += [connection.whenClosed(), connection.close()]
+        for end in ends:
+            report = self.successResultOf(end)
+            self.assertIs(report.cause, CloseCause.APPLICATION_ERROR)
+        self.failureResultOf(connection.receive(), ConnectionClosed)
+        self.assertServes()
+
+    def test_serverAtStartAgain(self) -> None:
+        """
+        A handler may catch the error, and accept with another application.
+        """
+
+        def handler(request: WebSocketRequest) -> None:
+            culprit = failing("negotiationStarted", raising(OddError))
+            self.assertRaises(OddError, request.accept, application=culprit)
+            self.record(request)
+
+        self.serve(handler)
+        self.assertServes()
 
     def test_clientAtStart(self) -> None:
         """
@@ -245,7 +257,7 @@ class HooksTests(RaisingTestCase):
             self.serve()
             culprit = failing("negotiationStarted", way)
             opening = self.site.connect(application=culprit)
-            self.failureResultOf(opening, OddError, SystemExit)
+            self.failureResultOf(opening, *KINDS)
             self.assertIs(culprit.report.cause, CloseCause.APPLICATION_ERROR)
             self.assertEqual(self.made, [])
             self.site.advance(20)
@@ -267,7 +279,7 @@ class HooksTests(RaisingTestCase):
             ends = [self.successResultOf(opening), *self.server.connections]
             closed = [end.whenClosed() for end in ends]
             self.site.wires[0].cut()
-            logged = self.flushLoggedErrors(OddError, SystemExit)
+            logged = self.flushLoggedErrors(*KINDS)
             self.assertEqual(len(logged), 2)
             for each in closed:
                 self.assertIs(self.successResultOf(each).cause, CloseCause.PEER_LOST)
@@ -307,7 +319,7 @@ class ProducerTests(RaisingTestCase):
         One that fails to pause or to resume costs its connection.
         """
         for method in ("pauseProducing", "resumeProducing"):
-            for way in AT_ONCE:
+            for way in EVERY_WAY:
                 self.serve()
                 other = Recorder()
                 opening = self.site.connect(application=other)
@@ -329,7 +341,7 @@ class ProducerTests(RaisingTestCase):
         """
         So does a pull producer that fails to produce.
         """
-        for way in AT_ONCE:
+        for way in EVERY_WAY:
             self.serve()
             other = Recorder()
             self.successResultOf(self.site.connect(application=other))
@@ -346,7 +358,7 @@ class ProducerTests(RaisingTestCase):
         """
         One that fails to stop keeps nobody from hearing of the end.
         """
-        for way in AT_ONCE:
+        for way in EVERY_WAY:
             self.serve()
             opening = self.site.connect()
             closed = self.successResultOf(opening).whenClosed()
@@ -426,7 +438,7 @@ class ConsumerTests(RaisingTestCase):
         self.site.advance(10)
         self.assertEqual(len(results), 1)
         self.assertEqual(application.told.count("lost"), 1)
-        for logged in self.flushLoggedErrors(OddError, SystemExit):
+        for logged in self.flushLoggedErrors(*KINDS):
             self.assertIs(logged.value, results[0])
         self.assertNobody()
 
@@ -591,7 +603,7 @@ class OddExtension:
     rsv = 0x20
     releaseAfter = 5.0
 
-    def __init__(self, method: str = "", way: Way = raises) -> None:
+    def __init__(self, method: str = "", way: Way = ODDLY) -> None:
         self._method = method
         self._way = way
 
@@ -675,7 +687,7 @@ class ExtensionTests(RaisingTestCase):
         """
         for way in AT_ONCE:
             opening = self.serveWith(OddExtension(), OddExtension("agree", way))
-            self.failureResultOf(opening, OddError, SystemExit)
+            self.failureResultOf(opening, *KINDS)
             self.assertServes()
 
     def test_decoding(self) -> None:

@@ -6,6 +6,7 @@ Waking very many sleepers with one timer.
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Protocol
@@ -13,6 +14,8 @@ from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+
+from txwebsocket.deferreds import runApplication
 
 # Alarms that were switched off stay in the heap until there are more of them than
 # others, and no fewer than this.
@@ -106,10 +109,11 @@ class Alarms:
             self._start(self._heap[0][0])
 
     def _wake(self, sleeper: Sleeper) -> None:
-        try:
-            sleeper.wake()
-        except Exception:  # noqa: BLE001 - one must not let all others sleep for ever
-            self._log.failure("{sleeper} failed when it was woken", sleeper=sleeper)
+        # One must not let all others sleep for ever.
+        failed = partial(
+            self._log.failure, "{sleeper} failed when it was woken", sleeper=sleeper
+        )
+        runApplication(failed, sleeper.wake)
 
 
 # By the clock's id, which no other has while its alarms keep it.

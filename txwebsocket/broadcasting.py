@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from twisted.python.failure import Failure
+
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import Opcode
@@ -91,6 +93,9 @@ def _sendTo(
         return wire.sendShared(opcode, payload, shared)
     except (BufferFull, ConnectionClosed, InvalidState):
         # Whoever was paused to make room may have begun a message.
+        return False
+    except BaseException:  # noqa: BLE001 - an extension may raise anything
+        link.applicationFailed(Failure())
         return False
     finally:
         link.settle()

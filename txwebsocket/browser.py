@@ -119,7 +119,7 @@ class BrowserWebSocket(WebSocketAPI):
     def _tell(self, listener: Callback, event: Event) -> None:
         try:
             running = listener(event)
-        except Exception:  # noqa: BLE001 - a listener may raise anything
+        except BaseException:  # noqa: BLE001 - a listener may raise anything
             sys.excepthook(*sys.exc_info())
         else:
             if isawaitable(running):
@@ -129,7 +129,7 @@ class BrowserWebSocket(WebSocketAPI):
         async def follow() -> None:
             try:
                 await running
-            except Exception:  # noqa: BLE001 - a listener may raise anything
+            except BaseException:  # noqa: BLE001 - a listener may raise anything
                 sys.excepthook(*sys.exc_info())
 
         # The loop itself does not keep it.

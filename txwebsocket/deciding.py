@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 Decider: TypeAlias = Callable[[Any], object]
 """
-Accepts or rejects the request it is given, at once or later. It may return a Deferred
-or a coroutine that does so.
+Accepts or rejects the request it is given, at once or later. It may return a Deferred,
+a coroutine or an asyncio future that does so.
 """
 
 

@@ -17,10 +17,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txwebsocket.deferreds import asDeferred, runApplication
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import NO_HOOKS, asDeferred, introduce
+from txwebsocket.hooks import NO_HOOKS, introduce
 from txwebsocket.inbox import Inbox
 from txwebsocket.incoming import Incoming, IncomingMessage
 from txwebsocket.pings import Pings
@@ -173,10 +174,7 @@ class Delivery(ABC):
         Call something of the application's; all it sends meanwhile leaves in one write.
         """
         self.isDelivering = True
-        try:
-            deliver()
-        except BaseException:  # noqa: BLE001 - an application may raise anything
-            self.applicationFailed(Failure())
+        self.run(deliver)
         self.isDelivering = False
         self.settle()
 
@@ -269,21 +267,13 @@ class Delivery(ABC):
     def _tellDropped(self, _: object) -> None:
         dropped, self._droppedLately = self._droppedLately, 0
         if self.wire.state is State.OPEN:
-            self.run(lambda: self._watch(self._hooks.messagesDropped(dropped)))
-
-    def _watch(self, result: object) -> None:
-        deferred = asDeferred(result)
-        if deferred is not None:
-            deferred.addErrback(self.applicationFailed)
+            self.run(self._hooks.messagesDropped, dropped)
 
     def run(self, hook: Callable[..., object], *args: object) -> None:
         """
-        Call something of the application's that may raise.
+        Call application code, which may raise now or later.
         """
-        try:
-            hook(*args)
-        except BaseException:  # noqa: BLE001 - an application may raise anything
-            self.applicationFailed(Failure())
+        runApplication(self.applicationFailed, hook, *args)
 
     def applicationFailed(self, failure: Failure) -> None:
         """

@@ -7,10 +7,7 @@ The methods of an application, looked up once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CoroutineType
 from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from txwebsocket.interfaces import WebSocketProtocol
 
@@ -89,16 +86,3 @@ def introduce(application: object, connection: object) -> Hooks:
     if isinstance(application, WebSocketProtocol):
         application.connection = connection
     return Hooks(application)
-
-
-def asDeferred(result: object) -> Deferred[Any] | None:
-    """
-    What to wait for before a call that returned ``result`` is over, if anything.
-    """
-    if result is None:
-        return None
-    if isinstance(result, Deferred):
-        return result
-    if isinstance(result, CoroutineType):
-        return Deferred.fromCoroutine(result)
-    return None

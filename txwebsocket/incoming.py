@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.python.failure import Failure
 
+from txwebsocket.deferreds import asDeferred
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import asDeferred
 from txwebsocket.inbox import MAX_MESSAGES
 from txwebsocket.pumping import Pump
 from txwebsocket.wire.codes import CloseCode, Opcode

@@ -64,11 +64,11 @@ class WebSocketProtocol:
     """
     A base class for applications in callback style: override what you need.
 
-    Methods that receive something may return a Deferred or be coroutines. The next
-    message then waits for the result, and so does the peer: its data is not read
-    meanwhile; ``concurrentMessages`` lets more of them be dealt with at a time. If a
-    method raises, that is logged, and the connection is closed with
-    1011; no other connection is touched.
+    Methods that receive something may be coroutine functions, or return a Deferred or
+    an asyncio future. The next message then waits for the result, and so does the peer:
+    its data is not read meanwhile; ``concurrentMessages`` lets more of them be dealt
+    with at a time. If a method raises anything, be it an ``Exception`` or not, that is
+    logged, and the connection is closed with 1011; no other connection is touched.
 
     An application need not inherit from this; methods it lacks are not called.
 

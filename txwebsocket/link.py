@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from txwebsocket.delivery import Delivery, log
 from txwebsocket.errors import closedError, logEnd
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import NO_HOOKS, Hooks
+from txwebsocket.hooks import NO_HOOKS
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.producers import Pulling
@@ -201,12 +201,9 @@ class Link(Delivery):
         hooks, self._hooks = self._hooks, NO_HOOKS
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
         self._stopProducer()
-        self.run(self._tellLost, hooks, Failure(closedError(report)))
+        self.run(hooks.connectionLost, Failure(closedError(report)))
         if self.keeper is not None:
             self.keeper.ended(self)
-
-    def _tellLost(self, hooks: Hooks, reason: Failure) -> None:
-        self._watch(hooks.connectionLost(reason))
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """

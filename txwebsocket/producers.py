@@ -17,6 +17,8 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txwebsocket.deferreds import runApplication
+
 
 @implementer(IPushProducer)
 class Pulling:
@@ -66,8 +68,8 @@ class Pulling:
     def _pull(self) -> None:
         # Planned before, since whoever is asked may have us pause.
         self._call = self._clock.callLater(0, self._pull)
-        try:
-            self._producer.resumeProducing()
-        except BaseException:  # noqa: BLE001 - an application may raise anything
-            self.pauseProducing()
-            self._onError(Failure())
+        runApplication(self._failed, self._producer.resumeProducing)
+
+    def _failed(self, failure: Failure) -> None:
+        self.pauseProducing()
+        self._onError(failure)

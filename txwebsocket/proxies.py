@@ -190,7 +190,7 @@ class _Tunnel(Protocol):
             self._inner = inner
             self._factory.doStart()
             inner.makeConnection(transport)
-        except Exception:  # noqa: BLE001 - factories and protocols may raise anything
+        except BaseException:  # noqa: BLE001 - factories and protocols may raise anything
             self._end(Failure())
             return
         if self._isOver:

@@ -6,26 +6,33 @@ One connection after the other.
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from txwebsocket.connection import WebSocketConnection
+from txwebsocket.deferreds import CANCELLED, asDeferred
 from txwebsocket.errors import closedError
-from txwebsocket.hooks import asDeferred
+from txwebsocket.listeners import Listeners
 from txwebsocket.retrying import ReconnectConfig, isFatal
+from txwebsocket.running import Running
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, WebSocketError, shown
 from txwebsocket.wire.report import CloseReport
 
 Connect: TypeAlias = Callable[
-    [], Deferred[WebSocketConnection] | Coroutine[Any, Any, WebSocketConnection]
+    [],
+    Deferred[WebSocketConnection]
+    | Coroutine[Any, Any, WebSocketConnection]
+    | Future[WebSocketConnection],
 ]
 """
 Makes one attempt to connect.
@@ -38,19 +45,7 @@ be none.
 """
 
 # What happens on networks, and so needs no traceback.
-_EXPECTED = (WebSocketError, ConnectError, OSError, CancelledError)
-
-
-def notify(log: Logger, listener: Callable[..., object] | None, *what: object) -> None:
-    """
-    Tell a listener, whose own errors are logged and change nothing.
-    """
-    if listener is None:
-        return
-    try:
-        listener(*what)
-    except BaseException:  # noqa: BLE001 - a listener may raise anything
-        log.failure("An error in a listener for connections")
+_EXPECTED = (WebSocketError, ConnectError, OSError, *CANCELLED)
 
 
 class Reconnector:
@@ -94,6 +89,8 @@ class Reconnector:
         self._forget()
 
     def _forget(self) -> None:
+        self._running = Running()
+        self.listeners = Listeners("a client", self._running)
         self._isFresh = True
         self._isTold = False
         # Failed attempts and ended connections since a connection lasted.
@@ -120,17 +117,25 @@ class Reconnector:
     def stop(self, code: int) -> Deferred[Any]:
         """
         Give up the attempt in progress, whose Deferred fails with ``CancelledError``,
-        close the connection, and forget what went wrong so far.
+        close the connection, and forget what went wrong so far. Listeners that have not
+        ended after that are cancelled.
 
         :return: a Deferred that fires when the connection has ended.
         """
+        running = self._running
+        self.listeners.isStopping = True
         self._forget()
         pursuit, self._pursuit = self._pursuit, None
         if pursuit is not None:
             pursuit.opened.cancel()
-        if self.connection is None:
-            return succeed(None)
-        return self.connection.close(code)
+        ended: Deferred[Any] = succeed(None)
+        if self.connection is not None:
+            ended = self.connection.close(code)
+        return ended.addCallback(self._endListeners, running)
+
+    def _endListeners(self, _: object, running: Running) -> Deferred[Any] | None:
+        # Not now: it may be a listener that has stopped us.
+        return deferLater(self.clock, 0, running.giveUp) if running else None
 
     def _lastEnd(self, lasted: float) -> ConnectionClosed:
         """
@@ -150,7 +155,7 @@ class Reconnector:
         The next attempt begins.
         """
         self.attempts += 1
-        notify(self._log, self._onAttempt, self.attempts)
+        self.listeners.notify(self._onAttempt, self.attempts)
 
     def succeeded(self, connection: WebSocketConnection) -> None:
         """
@@ -181,13 +186,13 @@ class Reconnector:
         if delay is not None:
             delay = max(0.0, delay - passed)
         self._tell(failure, delay)
-        notify(self._log, self._onFailure, error, delay)
+        self.listeners.notify(self._onFailure, error, delay)
         return delay
 
     def _delayAfter(self, error: Exception) -> float | None:
         try:
             return self._config.delayAfter(error, self._inRow)
-        except Exception:  # noqa: BLE001 - a user's callable may raise anything
+        except BaseException:  # noqa: BLE001 - a user's callable may raise anything
             self._log.failure("An error in a callable of a ReconnectConfig")
             return None if isFatal(error) else self._config.maxDelay
 
@@ -198,7 +203,8 @@ class Reconnector:
         error: Any = failure.value
         isNew, self._isTold = not self._isTold, True
         isOurs = isinstance(error, WebSocketError)
-        text = str(error) if isOurs else f"{type(error).__name__}: {error}"
+        text = failure.getErrorMessage()
+        text = text if isOurs else f"{type(error).__name__}: {text}"
         if delay is None:
             self._log.error("Gives up connecting: {error}", error=shown(text))
             return
@@ -310,7 +316,10 @@ class WebSocketConnections:
         :class:`WebSocketConnection` in pull style, or is a coroutine function. If it
         fails, the attempt has failed.
     :param config: when to try again; the defaults if None.
-    :param onAttempt: called before each attempt with its number, from 1.
+    :param onAttempt: called before each attempt with its number, from 1. This and the
+        other listener may be coroutine functions, or return Deferreds or asyncio
+        futures. Their errors are logged, and :meth:`aclose` cancels those that have not
+        ended.
     :param onFailure: called when an attempt has failed or a connection has ended, with
         the error, and the seconds until the next attempt or None if there will be none.
     :raises TypeError: if ``connect`` can't be called.
@@ -353,13 +362,13 @@ class WebSocketConnections:
             await connection.close()
         if self._isOver:
             raise StopAsyncIteration
-        try:
-            return await self._reconnector.open()
-        except Exception:
-            if self._isOver:
-                raise StopAsyncIteration from None
-            self._isOver = True
-            raise
+        return await self._reconnector.open().addErrback(self._gaveUp)
+
+    def _gaveUp(self, failure: Failure) -> Failure:
+        if self._isOver:
+            raise StopAsyncIteration
+        self._isOver = True
+        return failure
 
     async def aclose(self) -> None:
         """

@@ -176,8 +176,7 @@ class WebSocketRequest:
         self._decide(link)
         connection: WebSocketConnection = link.connection
         if self._withdrawnFor is not None:
-            link.abort(self._withdrawnFor)
-            link.connectionLost(Failure(ConnectionAborted()))
+            _endUnopened(link, self._withdrawnFor, Failure(ConnectionAborted()))
         elif self._lost is not None:
             link.connectionLost(self._lost)
         elif link.wire.state is not State.CONNECTING:
@@ -196,7 +195,11 @@ class WebSocketRequest:
         link.connection.request = self
         link.connection.protocol = protocol
         if application is not None:
-            link.attachApplication(application)
+            try:
+                link.attachApplication(application)
+            except BaseException:
+                _endUnopened(link, CloseCause.APPLICATION_ERROR, Failure())
+                raise
         # Choosing and introducing are the application's, which may decide otherwise.
         if self._isDecided:
             link.connectionLost(Failure(ConnectionAborted()))
@@ -216,7 +219,7 @@ class WebSocketRequest:
         transport: Any = self.httpRequest.transport
         try:
             early = takeOver(self.httpRequest, link, response)
-        except Exception:
+        except BaseException:
             # A transport that fails now is none; its connection must not stay behind.
             link.connectionLost(Failure())
             transport.abortConnection()
@@ -304,6 +307,14 @@ def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> 
     """
     request._withdraw(cause)
     refuse(request.httpRequest, 503, explanation)
+
+
+def _endUnopened(link: Link, cause: CloseCause, failure: Failure) -> None:
+    """
+    End a connection that has no transport yet.
+    """
+    link.abort(cause)
+    link.connectionLost(failure)
 
 
 def _text(octets: bytes) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,9 +22,10 @@ from txwebsocket.broadcasting import sendToMany
 from txwebsocket.config import ServerConfig
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
-from txwebsocket.hooks import asDeferred
+from txwebsocket.deferreds import CANCELLED, callApplication
 from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
+from txwebsocket.listeners import Listeners, isRace
 from txwebsocket.mounting import Mounts
 from txwebsocket.refusal import refuse
 from txwebsocket.request import WebSocketRequest, withdraw
@@ -32,7 +33,7 @@ from txwebsocket.requirements import warnOfBrokenTLS
 from txwebsocket.running import Running
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
-from txwebsocket.wire.errors import ConnectionClosed, UpgradeRefused, shown
+from txwebsocket.wire.errors import UpgradeRefused, shown
 from txwebsocket.wire.handshake import Offer
 from txwebsocket.wire.messages import BytesLike, asBytes
 
@@ -45,14 +46,14 @@ class WebSocketServer:
         ``buildProtocol(request)``, given the twisted.web request, makes an application
         for each connection, or refuses with None. A class is called without arguments
         for each connection. Another callable is a handler: it is given each
-        :class:`WebSocketRequest`, to accept or reject it; it may be a coroutine or
-        return a Deferred. With None, every request is answered 404, or accepted if the
-        option ``autoAcceptConnections`` is on.
+        :class:`WebSocketRequest`, to accept or reject it; it may be a coroutine
+        function, or return a Deferred or an asyncio future. With None, every request is
+        answered 404, or accepted if the option ``autoAcceptConnections`` is on.
     :param config: what can be chosen; the defaults if None.
     :param clock: keeps the time; if None, the reactor of the ``Site``.
     :param onConnect: called with each connection when it is open. This and the other
-        listeners may be coroutines or return Deferreds; what they raise is logged, and
-        :meth:`shutDown` waits for them.
+        listeners may be coroutine functions, or return Deferreds or asyncio futures.
+        Their errors are logged, and :meth:`shutDown` waits for them.
     :param onClose: called with each connection that ``onConnect`` was called with, when
         it has ended; its ``closeReport`` says how.
     :param onUpgradeError: called with each :exc:`UpgradeRefused`: somebody got no
@@ -90,6 +91,7 @@ class WebSocketServer:
         self._keeper = Keeper(self._decided, self._left, self._opened, self._ended)
         # What has not ended: handlers, and listeners that take their time.
         self._running = Running()
+        self._listeners = Listeners("the server", self._running)
         # Requests whose handlers go on, and those that nobody waits for any more.
         self._handled: set[WebSocketRequest] = set()
         self._abandoned: set[WebSocketRequest] = set()
@@ -282,7 +284,7 @@ class WebSocketServer:
         :raises ValueError: if the code or the reason can't be sent.
         """
         checkClose(code, reason)
-        self._isShutDown = True
+        self._isShutDown = self._listeners.isStopping = True
         self._mounts.removeAll()
         gone = self.closeAllConnections(code, reason)
         if self._clock is not None and (self._links or self._running):
@@ -333,7 +335,7 @@ class WebSocketServer:
         refuse(
             refused.httpRequest, refused.status, refused.explanation, refused.headers
         )
-        self._notify(self._onUpgradeError, refused)
+        self._listeners.notify(self._onUpgradeError, refused)
 
     # Deciding
 
@@ -341,11 +343,7 @@ class WebSocketServer:
         self._pending[request] = None
         self._counted.add(request)
         self._perAddress[request.remoteAddress] += 1
-        try:
-            waiting = asDeferred(self._decide(request))
-        except BaseException:  # noqa: BLE001 - an application may raise anything
-            self._raised(request, Failure())
-            return
+        waiting = callApplication(self._decide, request)
         if request in self._pending and self._clock is not None:
             self._pending[request] = self._clock.callLater(
                 self.config.openTimeout, self._tooLate, request
@@ -375,11 +373,11 @@ class WebSocketServer:
         link = request.link
         if request in self._pending:
             self._undecided(request, failure)
-        elif self._isShutDown and failure.check(CancelledError):
+        elif self._isShutDown and failure.check(*CANCELLED):
             return
         elif link is not None and link.isPulled:
             link.applicationFailed(failure)
-        elif link is None or not _isRace(failure, link.connection):
+        elif link is None or not isRace(failure, link.connection):
             self._logFailure(request, failure)
 
     def _undecided(self, request: WebSocketRequest, failure: Failure) -> None:
@@ -419,14 +417,14 @@ class WebSocketServer:
         self._uncount(request)
 
     def _opened(self, link: Link) -> None:
-        self._notify(self._onConnect, link.connection)
+        self._listeners.notify(self._onConnect, link.connection)
 
     def _ended(self, link: Link) -> None:
         connection = link.connection
         del self._links[connection]
         self._uncount(connection.request)
         if link.hasOpened:
-            self._notify(self._onClose, connection)
+            self._listeners.notify(self._onClose, connection)
 
     def _abandon(self, request: WebSocketRequest) -> None:
         if request in self._handled:
@@ -444,31 +442,6 @@ class WebSocketServer:
             self._perAddress[address] -= 1
             if not self._perAddress[address]:
                 del self._perAddress[address]
-
-    def _notify(self, listener: Callable[[Any], object] | None, what: object) -> None:
-        if listener is None:
-            return
-        try:
-            waiting = asDeferred(listener(what))
-        except BaseException:  # noqa: BLE001 - a listener may raise anything
-            self._listenerFailed(Failure(), what)
-            return
-        if waiting is not None:
-            waiting.addErrback(self._listenerFailed, what)
-            self._running.add(waiting)
-
-    def _listenerFailed(self, failure: Failure, what: object) -> None:
-        isGivenUp = self._isShutDown and failure.check(CancelledError)
-        if not isGivenUp and not _isRace(failure, what):
-            self._log.failure("An error in a listener of the server", failure)
-
-
-def _isRace(failure: Failure, what: object) -> bool:
-    """
-    Was somebody who is there for a connection left by the end of just this one?
-    """
-    hasEnded = isinstance(what, WebSocketConnection) and not what.connected
-    return hasEnded and failure.check(ConnectionClosed) is not None
 
 
 def _cancelIfActive(call: IDelayedCall) -> None:

@@ -15,17 +15,19 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txwebsocket.connection import WebSocketConnection
-from txwebsocket.hooks import asDeferred
-from txwebsocket.reconnecting import Connect, FailureListener, Reconnector, notify
+from txwebsocket.deferreds import CANCELLED, callApplication
+from txwebsocket.reconnecting import Connect, FailureListener, Reconnector
 from txwebsocket.retrying import ReconnectConfig
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 
 Handler: TypeAlias = Callable[[WebSocketConnection], object]
 """
-Converses over the connection it is given. It may return a Deferred or a coroutine.
+Converses over the connection it is given. It may return a Deferred, a coroutine or an
+asyncio future.
 """
 
 
@@ -43,10 +45,14 @@ class WebSocketClientService(Service):
         attempt has failed. What changes from one attempt to the next is made in it: the
         URL, a token, the application.
     :param handler: called with each connection when it is open, for pull style. If it
-        is a coroutine function or returns a Deferred, the connection is closed at its
-        end: with 1000, or 1011 if it has raised. The next attempt waits for that.
+        is a coroutine function, or returns a Deferred or an asyncio future, the
+        connection is closed at its end: with 1000, or 1011 if it has raised. The next
+        attempt waits for that.
     :param config: when to try again; the defaults if None.
-    :param onAttempt: called before each attempt with its number, from 1.
+    :param onAttempt: called before each attempt with its number, from 1. This and the
+        other listeners may be coroutine functions, or return Deferreds or asyncio
+        futures. Their errors are logged, and :meth:`stopService` cancels those that
+        have not ended.
     :param onConnect: called with each connection when it is open.
     :param onFailure: called when an attempt has failed or a connection has ended, with
         the error, and the seconds until the next attempt or None if there will be none.
@@ -149,7 +155,8 @@ class WebSocketClientService(Service):
         Stop trying, and close the connection with 1001.
 
         :return: a Deferred that fires when the connection has ended, within
-            ``closeTimeout``. A handler that has not ended then is cancelled.
+            ``closeTimeout``. Handlers and listeners that have not ended then are
+            cancelled.
         """
         super().stopService()
         stopped = self._reconnector.stop(CloseCode.GOING_AWAY)
@@ -172,31 +179,25 @@ class WebSocketClientService(Service):
         self._isBusy = True
         for each in self._takeWaiting():
             each.callback(connection)
-        notify(self._log, self._onConnect, connection)
-        Deferred.fromCoroutine(self._use(connection)).addBoth(self._over)
+        self._reconnector.listeners.notify(self._onConnect, connection)
+        handling = callApplication(self._handler, connection)
+        self._handling = connection.whenClosed() if handling is None else handling
+        self._handling.addErrback(self._handlerFailed, connection)
+        self._handling.addCallback(self._handled, connection)
 
-    async def _use(self, connection: WebSocketConnection) -> None:
-        code = CloseCode.NORMAL
-        try:
-            handling = asDeferred(self._handler(connection))
-            self._handling = connection.whenClosed() if handling is None else handling
-            await self._handling
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything
-            if not self._isHarmless(error, connection):
-                code = CloseCode.INTERNAL_SERVER_ERROR
-                self._log.failure(
-                    "An error in the handler of {connection}",
-                    connection=repr(connection),
-                )
-        await connection.close(code)
+    def _handlerFailed(self, failure: Failure, connection: WebSocketConnection) -> None:
+        # A handler may learn in this way that the connection, or service, has ended.
+        isHarmless = failure.check(ConnectionClosed, *CANCELLED)
+        if connection.connected or not isHarmless:
+            self._log.failure(
+                "An error in the handler of {connection}",
+                failure,
+                connection=repr(connection),
+            )
+            connection.close(CloseCode.INTERNAL_SERVER_ERROR)
 
-    def _isHarmless(self, error: Exception, connection: WebSocketConnection) -> bool:
-        """
-        Is this how a handler learns of the end of its connection, or of the service?
-        """
-        return not connection.connected and isinstance(
-            error, ConnectionClosed | CancelledError
-        )
+    def _handled(self, _: object, connection: WebSocketConnection) -> None:
+        connection.close(CloseCode.NORMAL).addCallback(self._over)
 
     def _over(self, _: object) -> None:
         self._isBusy = False
@@ -211,7 +212,7 @@ class WebSocketClientService(Service):
             self._failWaiting(error)
         elif not isinstance(error, ConnectionClosed):
             self._countDown(error)
-        notify(self._log, self._onFailure, error, delay)
+        self._reconnector.listeners.notify(self._onFailure, error, delay)
 
     def _failWaiting(self, error: Exception) -> None:
         self._error = error

@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered
 from txwebsocket.client import WebSocketClient
 from txwebsocket.connection import WebSocketConnection
+from txwebsocket.deferreds import runApplication
 from txwebsocket.events import Callback, CloseEvent, ErrorEvent, Event, MessageEvent
 from txwebsocket.headers import HeaderPairs
-from txwebsocket.hooks import asDeferred
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
@@ -197,7 +197,7 @@ class W3CWebSocket(WebSocketAPI):
 
     def _runTasks(self) -> None:
         while self._tasks:
-            self._tasks[0]()
+            runApplication(self._listenerFailed, self._tasks[0])
             self._tasks.popleft()
 
     def _tellOpen(self, connection: WebSocketConnection) -> None:
@@ -220,13 +220,7 @@ class W3CWebSocket(WebSocketAPI):
         self.dispatchEvent(event)
 
     def _tell(self, listener: Callback, event: Event) -> None:
-        try:
-            running = asDeferred(listener(event))
-        except Exception:  # noqa: BLE001 - a listener may raise anything
-            self._listenerFailed(Failure())
-        else:
-            if running is not None:
-                running.addErrback(self._listenerFailed)
+        runApplication(self._listenerFailed, listener, event)
 
     def _listenerFailed(self, failure: Failure) -> None:
         self._log.failure(

@@ -972,4 +972,28 @@ REMOVALS = (
         "self.fail(CloseCode.INTERNAL_SERVER_ERROR, str(failure.value), CloseCause",
         "tests.test_link.HookTests.test_raising",
     ),
+    Removal(
+        "D9",
+        "no kind of exception that application code raises goes further",
+        "txwebsocket/deferreds.py",
+        "    except BaseException:  # noqa: BLE001 - an application may",
+        "    except Exception:  # noqa: BLE001 - an application may",
+        "tests.test_deferreds.CallTests.test_raises",
+    ),
+    Removal(
+        "D9",
+        "and no task of a browser's WebSocket keeps the next from running",
+        "txwebsocket/w3c.py",
+        "            runApplication(self._listenerFailed, self._tasks[0])\n",
+        "            self._tasks[0]()\n",
+        "tests.test_raising_clients.BrowserTests.test_dispatching",
+    ),
+    Removal(
+        "B2",
+        "a connection ends whose application raises when it is told of it",
+        "txwebsocket/request.py",
+        "                _endUnopened(link, CloseCause.APPLICATION_ERROR, Failure())\n",
+        "",
+        "tests.test_raising.HooksTests.test_serverAtStart",
+    ),
 )
