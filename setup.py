@@ -79,6 +79,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "twisted[tls]>=24.7.0",
+        "cryptography",
         "pyopenssl",
         "service-identity",
     ],

@@ -297,10 +297,13 @@ def upgrade(
 class Identity(NamedTuple):
     """
     How a server proves who it is.
+
+    :ivar chain: the certificates that it shows with its own.
     """
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    chain: tuple[x509.Certificate, ...] = ()
 
     def context(self) -> SSL.Context:
         """
@@ -309,6 +312,8 @@ class Identity(NamedTuple):
         context = SSL.Context(SSL.TLS_METHOD)
         context.use_certificate(X509.from_cryptography(self.certificate))
         context.use_privatekey(PKey.from_cryptography_key(self.key))
+        for certificate in self.chain:
+            context.add_extra_chain_cert(X509.from_cryptography(certificate))
         return context
 
 
@@ -318,8 +323,29 @@ def certify(
     """
     Make a certificate for these names or addresses, signed by an issuer or by itself.
     """
+    extensions: list[x509.ExtensionType] = [x509.BasicConstraints(not names, None)]
+    if names:
+        extensions.append(x509.SubjectAlternativeName(map(_generalName, names)))
+    name = ", ".join(names) or "an authority"
+    return sign(name, *extensions, issuer=issuer, ends=-10 if isExpired else 10)
+
+
+def sign(
+    name: str,
+    *extensions: x509.ExtensionType,
+    issuer: Identity | None = None,
+    begins: int = -20,
+    ends: int = 10,
+) -> Identity:
+    """
+    Make a certificate with these extensions, signed by an issuer or by itself.
+
+    :param name: the common name of its subject.
+    :param begins: the day on which it begins to be valid, counted from today.
+    :param ends: the day on which it ends.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _commonName(", ".join(names) or "an authority")
+    subject = _commonName(name)
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -327,13 +353,12 @@ def certify(
         .issuer_name(subject if issuer is None else issuer.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=20))
-        .not_valid_after(now + timedelta(days=-10 if isExpired else 10))
-        .add_extension(x509.BasicConstraints(not names, None), True)
+        .not_valid_before(now + timedelta(days=begins))
+        .not_valid_after(now + timedelta(days=ends))
     )
-    if names:
-        alternatives = x509.SubjectAlternativeName(map(_generalName, names))
-        builder = builder.add_extension(alternatives, False)
+    for extension in extensions:
+        isCritical = isinstance(extension, x509.BasicConstraints | x509.NameConstraints)
+        builder = builder.add_extension(extension, isCritical)
     certificate = builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
     return Identity(certificate, key)
 

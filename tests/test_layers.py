@@ -100,6 +100,7 @@ ORDER = (
     # The client.
     "txwebsocket.url",
     "txwebsocket.environment",
+    "txwebsocket.certificatecheck",
     "txwebsocket.tls",
     "txwebsocket.proxies",
     "txwebsocket.names",
@@ -143,6 +144,7 @@ ORDER = (
 # What comes from elsewhere: what setup.py requires, and what comes with that.
 FOREIGN = {
     "OpenSSL",
+    "cryptography",
     "hyperlink",
     "incremental",
     "twisted",

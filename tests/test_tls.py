@@ -5,11 +5,17 @@ Tests of :mod:`txwebsocket.tls`.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, clientFromString
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IStreamClientEndpoint,
@@ -24,20 +30,39 @@ from twisted.internet.ssl import (
     optionsForClientTLS,
     trustRootFromCertificates,
 )
+from twisted.web.client import (
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    HostnameCachingHTTPSPolicy,
+)
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
-from tests.remote import ClientTestCase, Identity, Outcome, TLSServer, certify
+from tests.remote import (
+    ClientReactor,
+    ClientTestCase,
+    Identity,
+    Outcome,
+    TLSServer,
+    certify,
+    sign,
+)
 from txwebsocket import (
+    CertificateRejected,
     InsecureTLSPolicy,
     OpeningFailed,
     OpeningStep,
     TLSPolicy,
+    W3CWebSocket,
     WebSocketClient,
+    WebSocketClientEndpoint,
+    WebSocketProtocol,
 )
+from txwebsocket.command.trust import makePolicy
 from txwebsocket.tls import TLSEndpoint, choosePolicy
 
 TLS_URL = "wss://example.com/"
+SUBJECT_ALTERNATIVE_NAME = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 
 
 def certificateOf(identity: Identity) -> Certificate:
@@ -245,13 +270,17 @@ class ChoiceTests(TLSTestCase):
 
     def test_kept(self) -> None:
         """
-        What TLS needs for a host is made once for a client.
+        A policy loads the authorities once, whichever hosts it is asked about.
         """
         for policy in (None, TLSPolicy()):
             chosen = choosePolicy(policy)
-            first = chosen.creatorForNetloc(b"example.com", 443)
-            self.assertIs(chosen.creatorForNetloc(b"example.com", 443), first)
-            self.assertIsNot(chosen.creatorForNetloc(b"example.org", 443), first)
+            contexts = [
+                chosen.creatorForNetloc(host, 443)
+                .clientConnectionForTLS(Protocol())
+                .get_context()
+                for host in (b"example.com", b"example.org")
+            ]
+            self.assertIs(*contexts)
 
     def test_own(self) -> None:
         """
@@ -278,6 +307,167 @@ class ChoiceTests(TLSTestCase):
                 TypeError, WebSocketClient, self.reactor, tlsPolicy=choice
             )
             self.assertIn("TLSPolicy", str(error))
+
+
+def named(*alternatives: x509.GeneralName) -> x509.ExtensionType:
+    return x509.SubjectAlternativeName(alternatives)
+
+
+class NameTests(TLSTestCase):
+    """
+    Tests of who checks a server's name: every way to connect does.
+    """
+
+    # None of these is for example.com or proxy.example, whatever else they are.
+    WRONG = (
+        (),
+        (named(x509.DNSName("*")),),
+        (named(x509.DNSName("*.com"), x509.DNSName("*.example")),),
+        (named(x509.DNSName("192.0.2.7")),),
+        (
+            named(
+                x509.UniformResourceIdentifier("urn:uuid:f81d4fae"),
+                x509.DNSName("example.org"),
+            ),
+        ),
+        (
+            named(
+                x509.UniformResourceIdentifier("https://example.com/"),
+                x509.DNSName("example.org"),
+            ),
+        ),
+        (x509.UnrecognizedExtension(SUBJECT_ALTERNATIVE_NAME, b"0\x05\x87\x03abc"),),
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = certificateOf(self.authority)
+        self.file = self.mktemp()
+        Path(self.file).write_bytes(self.root.dumpPEM())
+        # The platform trusts our authority.
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = self.file
+        self.addCleanup(self.restore, before)
+
+    def restore(self, before: str | None) -> None:
+        """
+        Let the platform trust what it did before.
+        """
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before
+
+    def client(self, policy: Any = None, **options: Any) -> None:
+        """
+        Connect a client.
+        """
+        client = WebSocketClient(self.reactor, tlsPolicy=policy, **options)
+        self.outcome = Outcome(client.connect(TLS_URL))
+
+    def ways(self) -> dict[str, Callable[[], object]]:
+        """
+        All that connects to a server over TLS, and trusts our authority.
+        """
+        reactor, root = self.reactor, self.root
+        browserLike = BrowserLikePolicyForHTTPS(root)
+        proxy = "https://proxy.example"
+        users: Any = Factory.forProtocol(Protocol)
+        endpoint = WebSocketClientEndpoint.new(reactor, TLS_URL)
+        factory: Any = Factory.forProtocol(WebSocketProtocol)
+        return {
+            "the default": self.client,
+            "TLSPolicy": lambda: self.client(TLSPolicy(root)),
+            "the command line": lambda: self.client(
+                makePolicy(self.file, None, None, insecure=False)
+            ),
+            "a proxy by default": lambda: self.client(proxy=proxy),
+            "a proxy and TLSPolicy": lambda: self.client(TLSPolicy(root), proxy=proxy),
+            "a proxy and Twisted's": lambda: self.client(browserLike, proxy=proxy),
+            "an endpoint string": lambda: clientFromString(
+                reactor, "wss:example.com/"
+            ).connect(users),
+            "W3CWebSocket": lambda: W3CWebSocket(
+                TLS_URL, client=WebSocketClient(reactor)
+            ),
+            "WebSocketClientEndpoint": lambda: Deferred.fromCoroutine(
+                endpoint.connect(factory)
+            ).addErrback(lambda _: None),
+            "Twisted's policy": lambda: self.client(browserLike),
+            "its cache": lambda: self.client(HostnameCachingHTTPSPolicy(browserLike)),
+            "optionsForClientTLS": lambda: self.client(
+                optionsForClientTLS("example.com", root)
+            ),
+            "twisted.web's Agent": lambda: (
+                Agent(reactor, TLSPolicy(root))
+                .request(b"GET", TLS_URL.replace("wss", "https").encode("ascii"))
+                .addErrback(lambda _: None)
+            ),
+        }
+
+    def test_wrong(self) -> None:
+        """
+        No certificate is accepted that is not for the host, whatever the reason is, and
+        the server is not sent a byte.
+        """
+        for extensions in self.WRONG:
+            identity = sign("example.com", *extensions, issuer=self.authority)
+            for name, connect in self.ways().items():
+                connect()
+                tls = TLSServer(self.reactor.accept(), identity.context())
+                self.assertEqual(tls.plain, b"", (name, extensions))
+                self.assertFalse(tls.server.transport.isConnected, (name, extensions))
+                self.flushLoggedErrors()
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_right(self) -> None:
+        """
+        A certificate that is for the host is accepted everywhere.
+        """
+        identity = certify("proxy.example", "example.com", issuer=self.authority)
+        for name, connect in self.ways().items():
+            connect()
+            tls = TLSServer(self.reactor.accept(), identity.context())
+            self.assertRegex(tls.plain, b"^(GET|CONNECT) ", name)
+
+    def test_address(self) -> None:
+        """
+        Twisted's policies check the address in a URL as strictly.
+        """
+        for policy in (BrowserLikePolicyForHTTPS(self.root), TLSPolicy(self.root)):
+            for identity in (
+                sign("192.0.2.7", issuer=self.authority),
+                certify("192.0.2.8", issuer=self.authority),
+            ):
+                self.assertDistrusts(policy, identity, "wss://192.0.2.7/")
+                self.flushLoggedErrors()
+            right = certify("192.0.2.7", issuer=self.authority)
+            self.assertTrusts(policy, right, "wss://192.0.2.7/")
+            self.reactor = ClientReactor()
+
+    def test_words(self) -> None:
+        """
+        The error says what is wrong with the certificate of the server, or of the
+        proxy.
+        """
+        identity = sign("example.com", issuer=self.authority)
+        self.client()
+        TLSServer(self.reactor.accept(), identity.context())
+        error = self.failed(self.outcome, OpeningFailed)
+        words = "the certificate for example.com is rejected: it has no subjectAltName"
+        self.assertEqual(str(error), f"{TLS_URL}: starting TLS: {words}")
+        self.assertIsInstance(error.cause, CertificateRejected)
+        self.assertEqual(error.cause.host, "example.com")
+        self.assertEqual(error.cause.reason, "it has no subjectAltName")
+        self.client(proxy="https://proxy.example")
+        TLSServer(self.reactor.accept(), identity.context())
+        error = self.failed(self.outcome, OpeningFailed).cause
+        self.assertEqual(
+            str(error),
+            "https://proxy.example:443: the certificate for proxy.example is rejected: "
+            "it has no subjectAltName",
+        )
+        self.assertIsInstance(error.cause, CertificateRejected)
 
 
 class TLSEndpointTests(TLSTestCase):

@@ -44,6 +44,7 @@ if sys.platform != "emscripten":
     from txwebsocket.endpoint import WebSocketClientEndpoint
     from txwebsocket.environment import PROXY_FROM_ENVIRONMENT
     from txwebsocket.errors import (
+        CertificateRejected,
         ConnectionRejected,
         OpeningFailed,
         OpeningStep,
@@ -85,6 +86,7 @@ __all__ = [
     "Agreement",
     "BufferFull",
     "BufferPolicy",
+    "CertificateRejected",
     "ClientConfig",
     "CloseCause",
     "CloseCode",

@@ -38,7 +38,7 @@ class WebSocketClient:
     :param tlsPolicy: how ``wss:`` servers prove who they are: a :class:`TLSPolicy` or
         another ``IPolicyForHTTPS``, or what ``optionsForClientTLS`` returns. Unless it
         is given, their certificate must be valid, trusted by the platform, and for the
-        URL's host.
+        URL's host; if not, the cause of the error is :exc:`CertificateRejected`.
     :param proxy: what to go through: the URL of a proxy, ``PROXY_FROM_ENVIRONMENT``, an
         ``IAgentEndpointFactory``, or one endpoint for all URLs. TLS is spoken over it.
     :param bindAddress: the local address to connect from, or a pair of that and a port.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
@@ -113,6 +114,23 @@ class OpeningTimedOut(OpeningFailed):
 
 def _place(url: str) -> str:
     return url.partition("?")[0]
+
+
+class CertificateRejected(HandshakeError, SSL.Error):
+    """
+    The certificate of a server or proxy is not trusted, or not for its host.
+
+    It is the ``cause`` of :exc:`OpeningFailed`, or of :exc:`ProxyFailed`. Nothing has
+    been sent to the peer then.
+
+    :ivar host: the host that the certificate should be for.
+    :ivar reason: what is wrong with the certificate.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"the certificate for {host} is rejected: {reason}")
+        self.host = host
+        self.reason = reason
 
 
 class ProxyFailed(HandshakeError):

@@ -21,7 +21,7 @@ from zope.interface import implementer
 from txwebsocket.environment import PROXY_FROM_ENVIRONMENT, ProxySource, proxyFor
 from txwebsocket.names import LookingUpEndpoint, hostEndpoint, isAddress
 from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
-from txwebsocket.tls import TLSChoice, TLSEndpoint, choosePolicy
+from txwebsocket.tls import TLSChoice, TLSEndpoint, choosePolicy, creatorFor
 from txwebsocket.url import Proxy, Target, parseProxy, parseURL
 
 ProxyChoice: TypeAlias = (
@@ -156,7 +156,7 @@ class Route:
         port: int,
     ) -> IStreamClientEndpoint:
         try:
-            creator = policy.creatorForNetloc(host.encode("ascii"), port)
+            creator = creatorFor(policy, host, port)
         except UnicodeError as error:
             raise ValueError(f"no certificate could name {host!r}: {error}") from None
         return TLSEndpoint(self._reactor, creator, endpoint)

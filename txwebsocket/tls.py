@@ -7,9 +7,14 @@ TLS, as clients speak it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any, TypeAlias
+from weakref import ref
 
+import twisted
+from incremental import Version
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -23,11 +28,21 @@ from twisted.internet.ssl import (
     CertificateOptions,
     PrivateCertificate,
     optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
 )
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.web.client import HostnameCachingHTTPSPolicy
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
+
+from txwebsocket.certificatecheck import chainFault, checkHost
+from txwebsocket.errors import CertificateRejected
+
+_TWISTED: Version = twisted.version  # type: ignore[attr-defined]
+# The first whose own check of names accepts certificates that it can't read. Those
+# before it are checked by their own code, which does not tell the name beforehand.
+_CARELESS_TWISTED = Version("Twisted", 26, 4, 0)
 
 TLSChoice: TypeAlias = IPolicyForHTTPS | IOpenSSLClientConnectionCreator
 """
@@ -40,6 +55,9 @@ same way.
 class TLSPolicy:
     """
     A server's certificate must be valid, for the server's host, and trusted.
+
+    The host is checked by RFC 9525, whichever Twisted is installed. A connection to a
+    server with another certificate fails with :exc:`CertificateRejected`.
 
     :param trustRoot: whom to trust: a ``Certificate`` of an authority, what
         ``trustRootFromCertificates`` makes of several, or, if None, the platform's.
@@ -55,9 +73,13 @@ class TLSPolicy:
         clientCertificate: PrivateCertificate | None = None,
         extraCertificateOptions: Mapping[str, Any] | None = None,
     ) -> None:
-        self._trustRoot = trustRoot
-        self._clientCertificate = clientCertificate
-        self._extra = extraCertificateOptions or {}
+        self._trustRoot = platformTrust() if trustRoot is None else trustRoot
+        self._extra = _withCertificate(clientCertificate, extraCertificateOptions)
+
+    @cached_property
+    def _options(self) -> CertificateOptions:
+        # Loading the authorities takes long, and the first connection needs them.
+        return CertificateOptions(trustRoot=self._trustRoot, **self._extra)
 
     def creatorForNetloc(
         self, hostname: bytes, port: int
@@ -65,13 +87,8 @@ class TLSPolicy:
         """
         What TLS with a host starts with.
         """
-        return optionsForClientTLS(
-            hostname.decode("ascii"),
-            self._trustRoot,
-            self._clientCertificate,
-            # A copy, since Twisted adds the client's certificate to it.
-            extraCertificateOptions=dict(self._extra),
-        )
+        host = _withoutDot(hostname.decode("ascii"))
+        return _CheckingCreator(_PlainCreator(self._options, host), host)
 
 
 @implementer(IPolicyForHTTPS)
@@ -90,10 +107,7 @@ class InsecureTLSPolicy:
         clientCertificate: PrivateCertificate | None = None,
         extraCertificateOptions: Mapping[str, Any] | None = None,
     ) -> None:
-        options = dict(extraCertificateOptions or {})
-        if clientCertificate is not None:
-            options["privateKey"] = clientCertificate.privateKey.original
-            options["certificate"] = clientCertificate.original
+        options = _withCertificate(clientCertificate, extraCertificateOptions)
         self._options = CertificateOptions(**options)
 
     def creatorForNetloc(
@@ -102,25 +116,106 @@ class InsecureTLSPolicy:
         """
         What TLS with a host starts with.
         """
-        return _InsecureCreator(self._options, hostname)
+        return _PlainCreator(self._options, _withoutDot(hostname.decode("ascii")))
+
+
+def _withCertificate(
+    certificate: PrivateCertificate | None, extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """
+    Twisted's options for TLS, with our own certificate among them.
+    """
+    options = dict(extra or {})
+    if certificate is not None:
+        options["privateKey"] = certificate.privateKey.original
+        options["certificate"] = certificate.original
+    return options
+
+
+def _withoutDot(host: str) -> str:
+    """
+    RFC 6066, 3: the server's name has no final dot in TLS.
+    """
+    return host.removesuffix(".")
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _InsecureCreator:
+class _PlainCreator:
     """
-    Tell the server which name is wanted, and believe it.
+    Tell the server which name is wanted, and check no name.
     """
 
-    def __init__(self, options: CertificateOptions, hostname: bytes) -> None:
+    def __init__(self, options: CertificateOptions, host: str) -> None:
         self._options = options
-        self._hostname = hostname
+        self._host = host
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         connection = SSL.Connection(self._options.getContext(), None)
-        name = self._hostname.decode("ascii")
-        if not isIPAddress(name) and not isIPv6Address(name):
-            connection.set_tlsext_host_name(self._hostname)
+        if not isIPAddress(self._host) and not isIPv6Address(self._host):
+            connection.set_tlsext_host_name(self._host.encode("ascii"))
         return connection
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _CheckingCreator:
+    """
+    Accept only certificates that are trusted, and for the host.
+
+    :param creator: makes the connection, and tells the server which name is wanted.
+    :param host: the host, if the server is not told a name.
+    """
+
+    def __init__(self, creator: IOpenSSLClientConnectionCreator, host: str) -> None:
+        self._creator = creator
+        self._host = host
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        connection = self._creator.clientConnectionForTLS(tlsProtocol)
+        name = connection.get_servername()
+        host = self._host if name is None else name.decode("ascii")
+        check = _CertificateCheck(host, tlsProtocol)
+        connection.set_verify(SSL.VERIFY_PEER, check)
+        return connection
+
+
+class _CertificateCheck:
+    """
+    Tell OpenSSL whether to accept each certificate of a chain.
+
+    :param host: the host that the last one must be for.
+    """
+
+    def __init__(self, host: str, tlsProtocol: TLSMemoryBIOProtocol) -> None:
+        self._host = host
+        # The protocol owns the connection, and that owns us.
+        self._protocol = ref(tlsProtocol)
+
+    def __call__(
+        self,
+        connection: SSL.Connection,
+        certificate: X509,
+        code: int,
+        depth: int,
+        isTrusted: int,
+    ) -> bool:
+        try:
+            if not isTrusted:
+                fault = chainFault(certificate.to_cryptography(), code, depth)
+                raise CertificateRejected(self._host, fault)
+            if depth == 0:
+                checkHost(certificate.to_cryptography(), self._host)
+        except CertificateRejected as error:
+            return self._reject(error)
+        except BaseException as error:  # noqa: BLE001 - nothing raised is a proof
+            reason = f"it can't be read: {error}"
+            return self._reject(CertificateRejected(self._host, reason))
+        return True
+
+    def _reject(self, error: CertificateRejected) -> bool:
+        protocol = self._protocol()
+        if protocol is not None:
+            protocol.failVerification(Failure(error))
+        return False
 
 
 @implementer(IPolicyForHTTPS)
@@ -145,14 +240,10 @@ def choosePolicy(choice: TLSChoice | None) -> IPolicyForHTTPS:
     """
     The policy that somebody means who gives a policy, a connection creator, or None.
 
-    Policies of ours keep what they make for a host, since making it takes long.
-
     :raises TypeError: if it is something else, or would check no host's name.
     """
     if choice is None:
-        choice = TLSPolicy()
-    if isinstance(choice, TLSPolicy):
-        return HostnameCachingHTTPSPolicy(choice)
+        return TLSPolicy()
     if IPolicyForHTTPS.providedBy(choice):
         return choice
     if isinstance(choice, CertificateOptions):
@@ -166,6 +257,31 @@ def choosePolicy(choice: TLSChoice | None) -> IPolicyForHTTPS:
         "tlsPolicy must be a TLSPolicy or another IPolicyForHTTPS, or what "
         f"optionsForClientTLS returns, not {choice!r}"
     )
+
+
+def creatorFor(
+    policy: IPolicyForHTTPS, host: str, port: int
+) -> IOpenSSLClientConnectionCreator:
+    """
+    What TLS with a host starts with, by any policy.
+
+    Where the policy leaves the check of names to Twisted, ours is made in its place.
+
+    :raises UnicodeError: if the policy takes no such name.
+    """
+    name = _withoutDot(host)
+    creator = policy.creatorForNetloc(name.encode("ascii"), port)
+    if _TWISTED < _CARELESS_TWISTED or type(creator) is not _twistedsCreator():
+        return creator
+    return _CheckingCreator(creator, name)
+
+
+@cache
+def _twistedsCreator() -> type:
+    """
+    The class, private to Twisted, of what ``optionsForClientTLS`` returns.
+    """
+    return type(optionsForClientTLS("localhost", trustRootFromCertificates([])))
 
 
 @implementer(IStreamClientEndpoint)

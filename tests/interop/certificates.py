@@ -45,24 +45,28 @@ class Authority:
         )
         self.path = self._write(name, certificate)
 
-    def certify(self, *names: str) -> dict[str, str]:
+    def certify(self, *names: str, title: str | None = None) -> dict[str, str]:
         """
         Make a certificate for a server, and its key.
 
+        :param names: what it is for; without any it has no subjectAltName.
+        :param title: the common name and the files' names; the first name if None.
         :return: their paths, as a driver expects them.
         """
+        title = names[0] if title is None else title
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+        alternatives = map(_generalName, names)
         certificate = self._sign(
             subject,
             key,
             x509.BasicConstraints(ca=False, path_length=None),
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
-            x509.SubjectAlternativeName([_generalName(name) for name in names]),
+            *([x509.SubjectAlternativeName(alternatives)] if names else ()),
         )
         return {
-            "certificate": self._write(names[0], certificate),
-            "key": self._write(f"{names[0]}-key", key),
+            "certificate": self._write(title, certificate),
+            "key": self._write(f"{title}-key", key),
         }
 
     def _sign(
@@ -100,4 +104,6 @@ class Authority:
 def _generalName(name: str) -> x509.GeneralName:
     if name[0].isdigit():
         return x509.IPAddress(ip_address(name))
+    if name.startswith("urn:"):
+        return x509.UniformResourceIdentifier(name)
     return x509.DNSName(name)

@@ -37,6 +37,7 @@ from txwebsocket import (
     SPEEDUPS,
     BufferFull,
     BufferPolicy,
+    CertificateRejected,
     ClientConfig,
     CloseCause,
     CloseCode,
@@ -439,6 +440,8 @@ async def connectElsewhere(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
             show(error.cause.response and error.cause.response.headers)
         elif isinstance(error.cause, ProxyFailed):
             assert_type(error.cause.cause, BaseException | None)
+        elif isinstance(error.cause, CertificateRejected):
+            assert_type(error.cause.reason, str)
     proxy = HostnameEndpoint(reactor, "proxy.example", 3128)
     way = HTTPProxyEndpoint(
         reactor, proxy, "example.com", 80, username="a", password="b"

@@ -407,12 +407,18 @@ def downgrade(arena: Arena) -> Iterator[Finding]:
 def certificates(arena: Arena) -> Iterator[Finding]:
     other = Authority(arena.folder, "other")
     other.certify("localhost")
+    other.certify(title="nameless")
+    other.certify("*", title="everybody")
+    other.certify("urn:a", "elsewhere.test", title="elsewhere")
     wrong = []
     cases = (
         ("another authority's", "localhost", "localhost", _trust(arena)),
         ("another host's", "127.0.0.1", "localhost", _trust(arena)),
         ("for a name, and the URL has an address", "localhost", HOST, str(other.path)),
         ("nobody's that the platform trusts", "127.0.0.1", HOST, None),
+        ("without a name", "nameless", "localhost", str(other.path)),
+        ("for every name", "everybody", "localhost", str(other.path)),
+        ("a URN, and another host's", "elsewhere", "localhost", str(other.path)),
     )
     for name, certificate, host, authority in cases:
         with (
