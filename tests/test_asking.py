@@ -6,11 +6,13 @@ before its application. Limits are in ``test_admission``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
@@ -19,8 +21,12 @@ from tests.serving import Keeper, OddError, Serving
 from txwebsocket import (
     INSECURE_ANY_ORIGIN,
     ServerConfig,
+    WebSocketResource,
+    WebSocketRouter,
     WebSocketServer,
 )
+from txwebsocket.pages import RootResource
+from txwebsocket.site import WebSocketSite
 from txwebsocket.wire.errors import UpgradeRefused
 
 
@@ -77,6 +83,91 @@ class AdmissionTests(SynchronousTestCase):
             response = self.refused(*lines, **options)
             self.assertEqual(response.status, 400)
             self.assertIn(b"Host", response.body)
+
+    def test_badHost(self) -> None:
+        """
+        What is no host is answered 400 on every way in, and the application never sees
+        it.
+        """
+        for host in ("h/admin?room=9#", "[", "a b", "h,g"):
+            for way, served, own in self.waysIn():
+                response = served.request(f"Host: {host}", path=f"/{own}").response()
+                self.assertEqual(response.status, 400, (way, host))
+        self.assertEqual(self.keeper.requests, [])
+
+    def test_noPath(self) -> None:
+        """
+        A target that only lacks its slash does not lead to the path that it resembles,
+        on any way in.
+        """
+        for first in "x\\*":
+            for way, served, own in self.waysIn():
+                target = f"{first}{own}"
+                if target == "*":
+                    # That asks about the server as a whole (RFC 9112, 3.2.4).
+                    continue
+                response = served.request(path=target).response()
+                self.assertEqual(response.status, 400, (way, target))
+        self.assertEqual(self.keeper.requests, [])
+
+    def test_brokenURL(self) -> None:
+        """
+        A URL without a valid host, or with a fragment, leads nowhere, and leaves no
+        traceback.
+        """
+        for target in ("http://[/", "http://[/chat", "http:///chat", "/chat#x"):
+            for way, served, _ in self.waysIn():
+                response = served.request(path=target).response()
+                self.assertIn(response.status, (400, 404), (way, target))
+        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_absoluteURL(self) -> None:
+        """
+        A URL of the host that ``Host`` names is as good as its path (RFC 9112, 3.2.2),
+        on a mounted server and on our own site.
+        """
+        for way, served, own in self.waysIn():
+            if way in ("resource", "router"):
+                # A plain Site takes the URL for a path, for pages too.
+                continue
+            served.request(path=f"http://Example.com:80/{own}?a=b")
+            url = self.keeper.requests.pop().resourceURL
+            self.assertEqual((url.path, url.query), (f"/{own}", "a=b"), way)
+            other = served.request(path=f"http://evil.example/{own}").response()
+            self.assertEqual(other.status, 400, way)
+
+    def test_plainSite(self) -> None:
+        """
+        Where it is taken for a path, no route fits it, not even one for all paths.
+        """
+        router = WebSocketRouter()
+        router.mount("*", None, self.keeper)
+        response = Served(router).request(path="http://example.com/chat").response()
+        self.assertEqual(response.status, 404)
+
+    def waysIn(self) -> Iterator[tuple[str, Served, str]]:
+        """
+        All that can serve a WebSocket: a name, the site, and the path without a slash.
+        """
+        tree = Resource()
+        tree.putChild(b"chat", WebSocketResource(self.keeper))
+        yield "resource", Served(tree), "chat"
+        yield "strict", Served(tree, site=WebSocketSite(tree, reactor=Clock())), "chat"
+        mounted = Served(Resource())
+        WebSocketServer(self.keeper).mount(mounted.site)
+        yield "mounted", mounted, "chat"
+        router = WebSocketRouter()
+        router.mount("/chat", None, self.keeper)
+        yield "router", Served(router), "chat"
+        routed, server = Served(Resource()), WebSocketServer(None)
+        attached = WebSocketRouter()
+        attached.mount("/chat", None, self.keeper)
+        attached.attachServer(server)
+        server.mount(routed.site)
+        yield "attached router", routed, "chat"
+        root = RootResource(self.keeper, ServerConfig())
+        yield "twistd", Served(root, site=WebSocketSite(root, reactor=Clock())), ""
 
     def test_upgrade(self) -> None:
         """

@@ -139,7 +139,7 @@ def _request(name: str, text: str) -> None:
     headers = [line.split(b": ", 1) for line in lines]
     value = text.encode("latin-1")
     readRequest(
-        b"GET", b"HTTP/1.1", [(n, value if v == b"." else v) for n, v in headers]
+        b"GET", b"/", b"HTTP/1.1", [(n, value if v == b"." else v) for n, v in headers]
     )
 
 

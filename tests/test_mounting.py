@@ -394,6 +394,14 @@ class TreeTests(MountingTestCase):
         self.assertNobody(self.served, "/ws/talk")
         self.assertServedBy("the server", self.served, "/chat")
 
+    def test_absoluteURL(self) -> None:
+        """
+        A request that names a whole URL comes to the same as one with its path.
+        """
+        self.root.putChild(b"ws", WebSocketResource(named("the tree")))
+        self.assertServedBy("the tree", self.served, "http://example.com/ws")
+        self.assertServedBy("the server", self.served, "http://example.com/chat")
+
     def test_routersChildren(self) -> None:
         """
         So does a WebSocket that is put below a router; where a page is put, the server

@@ -99,6 +99,15 @@ class AskedTests(RequestTestCase):
         self.assertEqual(request.resourceURL.query, "a=%20b&c")
         self.assertEqual(request.resourceURL.netloc, "example.com")
 
+    def test_resourceURL(self) -> None:
+        """
+        No odd request moves the path: what the request line has is what there is.
+        """
+        for path in ("/", "/?", "/?//h/admin", "/?a=http://h/?b", "/?[", "/?%23"):
+            url = self.ask("Host: h:80", path=path).resourceURL
+            self.assertEqual((url.netloc, url.path), ("h:80", "/"), path)
+            self.assertEqual((url.query, url.fragment), (path[2:], ""))
+
     def test_doubleSlash(self) -> None:
         """
         A path that starts with two slashes is no host name.

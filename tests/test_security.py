@@ -58,6 +58,8 @@ FIXED = {
     "bytes a transport holds unsent": (PORTION, "bytes"),
 }
 IN_WORDS = {
+    "``Host``",
+    "the target in a request's line",
     "a header that goes on in the next line",
     "a request's body",
     "bytes that wait for ``receive()``",

@@ -48,7 +48,10 @@ class Admission:
                 426, "A WebSocket is asked for over HTTP/1.1, not over HTTP/2."
             )
         offer = readRequest(
-            httpRequest.method, httpRequest.clientproto, _headers(httpRequest)
+            httpRequest.method,
+            httpRequest.uri,
+            httpRequest.clientproto,
+            _headers(httpRequest),
         )
         if offer.origin is not None:
             self._checkOrigin(offer.origin, offer.host)

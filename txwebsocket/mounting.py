@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IReactorCore
 from twisted.web.resource import IResource, Resource, getChildForRequest
@@ -15,6 +16,7 @@ from twisted.web.server import Request, Site
 from twisted.web.vhost import NameVirtualHost
 
 from txwebsocket.wire.handshake import isUpgrade
+from txwebsocket.wire.targets import parseTarget
 
 
 def asksForUpgrade(request: Request) -> bool:
@@ -26,6 +28,21 @@ def asksForUpgrade(request: Request) -> bool:
         headers.getRawHeaders(b"upgrade", []),
         headers.getRawHeaders(b"sec-websocket-key", []),
     )
+
+
+def useOriginForm(request: Request) -> None:
+    """
+    Let a tree be searched for the path of an absolute URL (RFC 9112, 3.2.2), which
+    twisted.web takes as a whole for a path.
+    """
+    try:
+        target = parseTarget(request.uri.decode("latin-1"))
+    except ValueError:
+        return
+    if target.netloc:
+        request.path = target.path.encode("latin-1")
+        request.prepath = []
+        request.postpath = list(map(unquote_to_bytes, request.path[1:].split(b"/")))
 
 
 class Upgrading(Resource):
@@ -72,6 +89,9 @@ class MountPoint(Resource):
         after: list[bytes] = request.postpath or []
         after.insert(0, before.pop())
         request.prepath, request.postpath = before, after
+        if not before:
+            useOriginForm(request)
+            after = request.postpath
         if self._takes(request, after):
             request.postpath = []
             return _Upgrade(self.serve)

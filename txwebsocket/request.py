@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from incremental import Version
 from twisted.internet.defer import Deferred
@@ -33,6 +33,7 @@ from txwebsocket.wire.extensions import Agreement, acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
 from txwebsocket.wire.states import State
+from txwebsocket.wire.targets import parseTarget
 
 
 class WebSocketRequest:
@@ -42,9 +43,10 @@ class WebSocketRequest:
 
     :ivar httpRequest: the twisted.web request, with its session and authentication.
     :ivar key: the value of ``Sec-WebSocket-Key``.
-    :ivar host: the value of ``Host``.
+    :ivar host: the value of ``Host``: a name or an address, perhaps with a port.
     :ivar origin: where the page comes from that asks, or None if none does.
-    :ivar resource: path and query, as the request line has them.
+    :ivar resource: path and query, as the request line has them; an absolute URL, if it
+        has that.
     :ivar requestedProtocols: the offered subprotocols, in the client's order.
     :ivar requestedExtensions: the offered extensions, in the client's order.
     :ivar webSocketVersion: 13 or 8.
@@ -110,10 +112,11 @@ class WebSocketRequest:
     @property
     def resourceURL(self) -> SplitResult:
         """
-        The resource in its parts: ``path``, ``query`` and the rest.
+        The resource in its parts: ``path`` and ``query``, from the request line alone,
+        and the ``netloc`` that was asked for.
         """
-        isRooted = self.resource.startswith("/")
-        return urlsplit(f"//{self.host}{self.resource}" if isRooted else self.resource)
+        target = parseTarget(self.resource)
+        return target if target.netloc else target._replace(netloc=self.host)
 
     websocketVersion = ReplacedProperty(
         "webSocketVersion", Version("txwebsocket", 0, 1, 0)

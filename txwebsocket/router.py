@@ -247,10 +247,14 @@ class WebSocketRouter(WebSocketResource):
 
     def _routeBelow(self, request: WebSocketRequest) -> object:
         segments = self._below.pop(request.httpRequest, [b""])
+        if not request.httpRequest.path.startswith(b"/"):
+            # A plain Site has taken an absolute URL for a path, as for its pages.
+            return self._route(request, None)
         return self._route(request, decodeSegments(segments))
 
     def _routeAll(self, request: WebSocketRequest) -> object:
-        return self._route(request, splitPath(request.httpRequest.path))
+        path = request.resourceURL.path.encode("latin-1")
+        return self._route(request, splitPath(path))
 
     def _route(self, request: WebSocketRequest, segments: list[str] | None) -> object:
         if segments is not None:

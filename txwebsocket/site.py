@@ -11,8 +11,9 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
+from txwebsocket.mounting import useOriginForm
 from txwebsocket.sharing import showChannel
 
 HEAD_TIMEOUT = 10.0
@@ -103,6 +104,13 @@ class WebSocketSite(Site):
     ) -> None:
         super().__init__(resource, timeout=HEAD_TIMEOUT, reactor=reactor)
         self.protocol = _StrictChannel  # type: ignore[assignment, method-assign]
+
+    def getResourceFor(self, request: Request) -> Any:
+        """
+        The resource for a request, also for one with an absolute URL.
+        """
+        useOriginForm(request)
+        return super().getResourceFor(request)
 
     def acceptableProtocols(self) -> list[bytes]:
         """

@@ -50,10 +50,13 @@ def readOffer(data: bytes) -> None:
     The lines of a request, with any bytes in them: it is an offer, or refused with a
     status that HTTP has for that.
     """
-    method, version, *lines = [*data.split(b"\n"), b"", b""]
+    start, version, *lines = [*data.split(b"\n"), b"", b""]
+    method, _, target = start.partition(b" ")
     headers = [tuple(line.partition(b":")[::2]) for line in lines if line]
     try:
-        offer = readRequest(method or b"GET", version or b"HTTP/1.1", headers)
+        offer = readRequest(
+            method or b"GET", target or b"/", version or b"HTTP/1.1", headers
+        )
     except UpgradeRefused as error:
         check(error.status in (400, 403, 405, 426), error.status)
         check(error.explanation.isprintable(), error)

@@ -99,7 +99,7 @@ class HandshakeProperties(SynchronousTestCase):
         )
         _, *lines = client.request().split(b"\r\n")[:-2]
         offer = readRequest(
-            b"GET", b"HTTP/1.1", [tuple(line.split(b": ", 1)) for line in lines]
+            b"GET", b"/", b"HTTP/1.1", [tuple(line.split(b": ", 1)) for line in lines]
         )
         self.assertEqual((offer.protocols, offer.version), (offered, version))
         chosen = data.draw(st.sampled_from(offered)) if offered else None
@@ -120,7 +120,7 @@ class HandshakeProperties(SynchronousTestCase):
             replaced = {name for name, _ in more}
             headers = [header for header in headers if header[0] not in replaced]
         try:
-            offer = readRequest(b"GET", b"HTTP/1.1", headers + more)
+            offer = readRequest(b"GET", b"/", b"HTTP/1.1", headers + more)
         except UpgradeRefused as error:
             self.assertIn(error.status, (400, 403, 426))
         else:

@@ -52,7 +52,7 @@ def read(headers: Headers) -> Offer:
     """
     What a request with these headers offers.
     """
-    return readRequest(b"GET", b"HTTP/1.1", headers)
+    return readRequest(b"GET", b"/", b"HTTP/1.1", headers)
 
 
 class AcceptForTests(SynchronousTestCase):
@@ -332,7 +332,9 @@ class RefusedRequestTests(SynchronousTestCase):
         """
         How this request is refused.
         """
-        error = self.assertRaises(UpgradeRefused, readRequest, method, version, headers)
+        error = self.assertRaises(
+            UpgradeRefused, readRequest, method, b"/", version, headers
+        )
         self.assertTrue(error.explanation.endswith(".") or ":" in error.explanation)
         return error
 
@@ -392,6 +394,63 @@ class RefusedRequestTests(SynchronousTestCase):
         """
         for values in ([], [b""], [b"a", b"a"], [b"a", b"b"]):
             self.assertBad(withHeader(b"Host", *values), "Host")
+
+    def test_badHost(self) -> None:
+        """
+        Host is a name or an address, perhaps with a port, or the request is answered
+        400 (RFC 9112, 3.2).
+        """
+        for host in (
+            b"h/admin?room=9#",
+            b"[",
+            b"[::1",
+            b"[1.2.3.4]",
+            b"[fe80::1%eth0]",
+            b"::1",
+            b"a b",
+            b"h,g",
+            b"h:80:80",
+            b"h:x",
+            b"h:99999",
+            b"user@h",
+            b"h%2Fa",
+            b"h\\a",
+            b"h..g",
+            b".",
+            b"h\xe9",
+        ):
+            self.assertBad(withHeader(b"Host", host), "Host")
+
+    def test_goodHosts(self) -> None:
+        """
+        Names and addresses of all kinds are taken as they came.
+        """
+        for host in ("h", "H_x-1.example.", "h:8080", "h:", "1.2.3.4:1", "[::1]:80"):
+            headers = withHeader(b"Host", host.encode())
+            self.assertEqual(read(headers).host, host)
+
+    def test_target(self) -> None:
+        """
+        What is asked for is a path, or a URL of the host that ``Host`` names.
+        """
+        for target in (b"xchat", b"*chat", b"\\chat", b"*", b"", b"/chat#x", b"/\x7f"):
+            self.assertTarget(target)
+        for target in (b"http://[/", b"http:///", b"ftp://h/", b"http://a@h/", b"h:80"):
+            self.assertTarget(target)
+        for target in (b"http://other/", b"http://server.example.com:81/"):
+            self.assertTarget(target)
+        for target in (b"/", b"//h/", b"/a?b:c|{}", b"HTTP://Server.Example.com:80?a"):
+            readRequest(b"GET", target, b"HTTP/1.1", REQUEST)
+
+    def assertTarget(self, target: bytes) -> None:
+        """
+        This target is answered 400, in words that name it.
+        """
+        error = self.assertRaises(
+            UpgradeRefused, readRequest, b"GET", target, b"HTTP/1.1", REQUEST
+        )
+        self.assertEqual(error.status, 400, target)
+        self.assertIn("request target", error.explanation)
 
     def test_emptyHost(self) -> None:
         """

@@ -157,6 +157,7 @@ class IsSameHostTests(SynchronousTestCase):
         self.assertSame("http://example.com", "example.com:80")
         self.assertSame("http://localhost:8080", "localhost:8080")
         self.assertSame("http://[::1]:8080", "[::1]:8080")
+        self.assertSame("https://example.com", "example.com:")
 
     def test_behindProxy(self) -> None:
         """
@@ -191,7 +192,6 @@ class IsSameHostTests(SynchronousTestCase):
         for host in (
             "",
             "exa mple.com",
-            "example.com:",
             "user@example.com",
             "a/b",
             "::1",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 
-from txwebsocket.wire.errors import BadResponse, UpgradeRefused
+from txwebsocket.wire.errors import BadResponse, UpgradeRefused, shown
 from txwebsocket.wire.extensions import Agreement, ExtensionFactory, agreeOnAnswers
 from txwebsocket.wire.grammar import (
     Extension,
@@ -25,7 +25,9 @@ from txwebsocket.wire.grammar import (
     parseProtocols,
     parseTokens,
 )
+from txwebsocket.wire.hosts import parseAuthority
 from txwebsocket.wire.http import ResponseHead
+from txwebsocket.wire.targets import isOfHost, parseTarget
 
 VERSIONS = (13, 8)
 """
@@ -156,16 +158,20 @@ def _names(values: Sequence[bytes], wanted: str) -> bool:
 
 
 def readRequest(
-    method: bytes, httpVersion: bytes, headers: Iterable[tuple[bytes, bytes]]
+    method: bytes,
+    target: bytes,
+    httpVersion: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
 ) -> Offer:
     """
     Read and check a client's handshake (RFC 6455, 4.2.1).
 
+    :param target: as in the request line, ``/chat?room=1``.
     :param httpVersion: as in the request line, ``HTTP/1.1``.
     :param headers: names in any case, values as they came, a line each.
     :raises UpgradeRefused: saying how to answer.
     """
-    return _RequestReader(headers).read(method, httpVersion)
+    return _RequestReader(headers).read(method, target, httpVersion)
 
 
 class _RequestReader:
@@ -174,7 +180,7 @@ class _RequestReader:
         for name, value in headers:
             self._values.setdefault(name.decode("latin-1").lower(), []).append(value)
 
-    def read(self, method: bytes, httpVersion: bytes) -> Offer:
+    def read(self, method: bytes, target: bytes, httpVersion: bytes) -> Offer:
         if method != b"GET":
             raise UpgradeRefused(
                 405, "A WebSocket is asked for with GET.", [("Allow", "GET")]
@@ -187,7 +193,7 @@ class _RequestReader:
         return Offer(
             version=version,
             key=self._key(),
-            host=self._one("Host"),
+            host=self._host(target),
             origin=self._origin(_ORIGIN_HEADERS[version]),
             protocols=self._protocols(),
             extensions=self._extensions(),
@@ -210,6 +216,25 @@ class _RequestReader:
                 raise UpgradeRefused(
                     400, f"The header {name!r} has a control character in it."
                 )
+
+    def _host(self, target: bytes) -> str:
+        host = self._one("Host")
+        if parseAuthority(host) is None:
+            # RFC 9112, 3.2.
+            raise UpgradeRefused(
+                400,
+                "The header Host must be a name or an address, with or without a port, "
+                f"not {shown(repr(host))}.",
+            )
+        try:
+            url = parseTarget(target.decode("latin-1"))
+        except ValueError as error:
+            raise UpgradeRefused(400, f"Request line: {error}.") from None
+        if not isOfHost(url, host):
+            raise UpgradeRefused(
+                400, "The request target and the header Host must name the same host."
+            )
+        return host
 
     def _checkUpgrade(self) -> None:
         if not _names(self._get("Upgrade"), "websocket"):

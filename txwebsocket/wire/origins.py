@@ -12,13 +12,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+from txwebsocket.wire.hosts import asVerdict, parseAuthority
+from txwebsocket.wire.targets import DEFAULT_PORTS
+
 _SCHEME = r"([a-z][a-z0-9+.-]*)://"
-_NAME = r"[a-z0-9._-]+"
-_PORT = r"(?::([0-9]{1,5}))?"
-_AUTHORITY = re.compile(rf"(\[[0-9a-f:.]+\]|{_NAME}){_PORT}")
-_ORIGIN = re.compile(_SCHEME + _AUTHORITY.pattern)
-_PATTERN = re.compile(rf"{_SCHEME}\*\.({_NAME}){_PORT}")
+_ORIGIN = re.compile(rf"{_SCHEME}(.*[^:])")
+_PATTERN = re.compile(rf"{_SCHEME}\*\.[^\[].*")
 
 
 class Origin(NamedTuple):
@@ -49,12 +48,11 @@ def parseOrigin(text: str) -> Origin | None:
     Read an ``Origin`` header; None if it is ``null`` or not an origin at all.
     """
     found = _ORIGIN.fullmatch(text.lower())
-    if found is None:
+    place = found and parseAuthority(found[2])
+    if found is None or place is None:
         return None
-    scheme, host, port = found.groups()
-    if port is None:
-        return Origin(scheme, host, _DEFAULT_PORTS.get(scheme, 0))
-    return Origin(scheme, host, int(port)) if 0 < int(port) < 65536 else None
+    default = DEFAULT_PORTS.get(found[1], 0)
+    return Origin(found[1], place.host, place.port or default)
 
 
 def isSameHost(origin: Origin, host: str) -> bool:
@@ -65,11 +63,11 @@ def isSameHost(origin: Origin, host: str) -> bool:
     a Host without a port means the default one of the origin's scheme. A browser's
     extension, or what else has no port, is on no host, whatever it is called.
     """
-    found = _AUTHORITY.fullmatch(host.lower())
-    if found is None or not origin.port:
+    asked = parseAuthority(host)
+    if asked is None or not origin.port:
         return False
-    port = int(found[2]) if found[2] else _DEFAULT_PORTS.get(origin.scheme, 0)
-    return (origin.host, origin.port) == (found[1], port)
+    port = asked.port or DEFAULT_PORTS.get(origin.scheme, 0)
+    return (origin.host, origin.port) == (asked.host, port)
 
 
 class OriginPolicy:
@@ -114,11 +112,7 @@ class OriginPolicy:
         :raises TypeError: if the callable would answer later.
         """
         if self._chooser is not None:
-            answer: object = self._chooser(text)
-            if hasattr(answer, "__await__"):
-                # It would count as a yes.
-                raise TypeError(f"origins must answer at once, not with {answer!r}")
-            return bool(answer)
+            return asVerdict("origins", self._chooser(text))
         if self._takesAny:
             return True
         origin = parseOrigin(text)
