@@ -146,27 +146,59 @@ class AdmissionTests(SynchronousTestCase):
         response = Served(router).request(path="http://example.com/chat").response()
         self.assertEqual(response.status, 404)
 
-    def waysIn(self) -> Iterator[tuple[str, Served, str]]:
+    def test_allowedHosts(self) -> None:
+        """
+        A request for a host that is not in ``allowedHosts`` is answered 421 on every
+        way in, even if its origin equals it. The answer names the host and the option.
+        """
+        config = ServerConfig(allowedHosts=["localhost", "*.example.com", "::1"])
+        for host in (
+            "evil.example",
+            "localhost.evil.example",
+            "192.0.2.1",
+            "example.com",
+        ):
+            for way, served, own in self.waysIn(config):
+                lines = f"Host: {host}:8080", f"Origin: http://{host}:8080"
+                response = served.request(*lines, path=f"/{own}").response()
+                self.assertEqual(response.status, 421, (way, host))
+                self.assertIn(host.encode(), response.body)
+                self.assertIn(b"'allowedHosts'", response.body)
+        self.assertEqual(self.keeper.requests, [])
+
+    def test_otherHosts(self) -> None:
+        """
+        All others get in, and by default any host does.
+        """
+        config = ServerConfig(allowedHosts=["localhost", "*.example.com", "::1"])
+        for host in ("LocalHost:8080", "a.example.com", "[::1]:8080"):
+            for way, served, own in (*self.waysIn(config), *self.waysIn()):
+                served.request(f"Host: {host}", path=f"/{own}")
+                self.assertEqual(self.keeper.requests.pop().host, host, way)
+
+    def waysIn(
+        self, config: ServerConfig | None = None
+    ) -> Iterator[tuple[str, Served, str]]:
         """
         All that can serve a WebSocket: a name, the site, and the path without a slash.
         """
         tree = Resource()
-        tree.putChild(b"chat", WebSocketResource(self.keeper))
+        tree.putChild(b"chat", WebSocketResource(self.keeper, config))
         yield "resource", Served(tree), "chat"
         yield "strict", Served(tree, site=WebSocketSite(tree, reactor=Clock())), "chat"
         mounted = Served(Resource())
-        WebSocketServer(self.keeper).mount(mounted.site)
+        WebSocketServer(self.keeper, config).mount(mounted.site)
         yield "mounted", mounted, "chat"
-        router = WebSocketRouter()
+        router = WebSocketRouter(config)
         router.mount("/chat", None, self.keeper)
         yield "router", Served(router), "chat"
-        routed, server = Served(Resource()), WebSocketServer(None)
+        routed, server = Served(Resource()), WebSocketServer(None, config)
         attached = WebSocketRouter()
         attached.mount("/chat", None, self.keeper)
         attached.attachServer(server)
         server.mount(routed.site)
         yield "attached router", routed, "chat"
-        root = RootResource(self.keeper, ServerConfig())
+        root = RootResource(self.keeper, config or ServerConfig())
         yield "twistd", Served(root, site=WebSocketSite(root, reactor=Clock())), ""
 
     def test_upgrade(self) -> None:

@@ -297,7 +297,7 @@ class ServerConfigTests(OptionsTestCase):
         """
         own = {option.name for option in fields(ServerConfig)}
         own -= {option.name for option in fields(ConnectionConfig)}
-        lists = {"origins", "subprotocols", "trustedProxies"}
+        lists = {"allowedHosts", "origins", "subprotocols", "trustedProxies"}
         self.assertEqual(own, {*lists, *SERVER_FLAGS, *COUNTS})
 
     def test_counts(self) -> None:
@@ -321,6 +321,7 @@ class ServerConfigTests(OptionsTestCase):
         The defaults are those the manual promises.
         """
         config = ServerConfig()
+        self.assertIsNone(config.allowedHosts)
         self.assertEqual(tuple(config.origins), ())
         self.assertEqual(tuple(config.subprotocols), ())
         self.assertEqual(tuple(config.trustedProxies), ())
@@ -371,6 +372,28 @@ class ServerConfigTests(OptionsTestCase):
         config = ServerConfig(origins=iter(["https://example.com"]))
         policy = OriginPolicy(config.origins)
         self.assertTrue(policy.permits("https://example.com", "h"))
+
+    def test_hosts(self) -> None:
+        """
+        Hosts are names, patterns, addresses and networks, any; or a callable decides.
+        """
+        self.assertAccepts(
+            ServerConfig,
+            "allowedHosts",
+            None,
+            (),
+            ["localhost", "*.example.com", "127.0.0.1", "::1", "[::1]", "0.0.0.0/0"],
+            {"h"},
+            ["*"],
+            bool,
+        )
+
+    def test_otherHosts(self) -> None:
+        """
+        Whatever else is refused, and one string is no list.
+        """
+        wrong = (["h:80"], ["http://h"], ["h", ""], [None], [b"h"], "h", b"h", True, 1)
+        self.assertRefuses(ServerConfig, "allowedHosts", *wrong)
 
     def test_subprotocols(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from tests.remote import certify
 from txwebsocket import INSECURE_ANY_ORIGIN, ServerConfig, tap
 from txwebsocket.tap import DEFAULT_PORT, Echo, Options, makeService
 from txwebsocket.testing import MemoryTransport
+
+LOOPBACK = IPv4Address("TCP", "127.0.0.1", 8080)
 
 
 def parse(*arguments: str) -> Options:
@@ -69,7 +72,10 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["ports"], ["tcp:8080:interface=127.0.0.1"])
         self.assertEqual(DEFAULT_PORT, "tcp:8080:interface=127.0.0.1")
         self.assertIs(options["application"], Echo)
-        self.assertEqual(options["config"], ServerConfig(origins=[]))
+        hosts = options["listeners"].permits
+        self.assertEqual(
+            options["config"], ServerConfig(origins=[], allowedHosts=hosts)
+        )
         self.assertIsNone(options["static"])
 
     def test_port(self) -> None:
@@ -122,6 +128,21 @@ class OptionsTests(SynchronousTestCase):
             "*.example",
         ):
             self.assertWrong("--origin", f"--origin={bad}")
+
+    def test_allowedHost(self) -> None:
+        """
+        ``--allowed-host`` names the hosts to answer for, several.
+        """
+        options = parse("--allowed-host=a.example", "--allowed-host", "*.b.example")
+        self.assertEqual(options["config"].allowedHosts, ("a.example", "*.b.example"))
+        self.assertEqual(parse("--allowed-host=*")["config"].allowedHosts, ("*",))
+
+    def test_badAllowedHost(self) -> None:
+        """
+        What is no host is refused.
+        """
+        for bad in ("", "a.example:80", "http://a.example", "a b", "10.0.0.0/33"):
+            self.assertWrong("--allowed-host", f"--allowed-host={bad}")
 
     def test_maxSize(self) -> None:
         """
@@ -389,17 +410,21 @@ class ServiceTests(SynchronousTestCase):
     Tests of what runs then.
     """
 
-    def serve(self, *arguments: str) -> MultiService:
+    def serve(
+        self, *arguments: str, addresses: Sequence[Any] = (LOOPBACK, LOOPBACK)
+    ) -> MultiService:
         """
         Make the service, with memory in place of sockets and a clock of its own.
+
+        :param addresses: where the ports are said to listen.
         """
         service = makeService(parse(*arguments))
         self.clock = Clock()
         self.endpoints = []
-        for port in service.services[1:]:
+        for port, address in zip(service.services[1:], addresses, strict=False):
             port.factory.reactor = self.clock
-            port.endpoint = MemoryEndpoint(IPv4Address("TCP", "127.0.0.1", 8080))
-            self.endpoints.append(port.endpoint)
+            endpoint = vars(port.endpoint)["_endpoint"] = MemoryEndpoint(address)
+            self.endpoints.append(endpoint)
         service.privilegedStartService()
         service.startService()
         return service
@@ -418,9 +443,63 @@ class ServiceTests(SynchronousTestCase):
         A client is given a WebSocket.
         """
         peer = self.connect(number)
-        peer.send(handshake())
+        peer.send(handshake("Host: localhost"))
         self.assertEqual(peer.response().status, 101)
         return peer
+
+    def status(self, host: str) -> int:
+        """
+        What a page of this host is answered that asks it for a WebSocket.
+        """
+        peer = self.connect()
+        peer.send(handshake(f"Host: {host}", f"Origin: http://{host}"))
+        return peer.response().status
+
+    def test_rebinding(self) -> None:
+        """
+        Where only this machine can connect, no page of the web can, whatever address
+        its name leads to. ``localhost`` and addresses will do.
+        """
+        local = (LOOPBACK, IPv6Address("TCP", "::1", 8080), UNIXAddress("ws.sock"))
+        ports = ["--port=1", "--port=2", "--port=unix:ws.sock"]
+        self.serve(*ports, addresses=local)
+        for host in ("evil.example", "evil.example:8080", "localhost.evil.example"):
+            self.assertEqual(self.status(host), 421)
+        for host in ("localhost:8080", "127.0.0.1", "[::1]:8080", "192.0.2.1"):
+            self.assertEqual(self.status(host), 101)
+
+    def test_rebindingPage(self) -> None:
+        """
+        Nor can such a page read the files that are served.
+        """
+        self.serve()
+        for path in ("/", "/page.js", "/nothing"):
+            peer = self.connect()
+            peer.send(f"GET {path} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
+            self.assertEqual(peer.response().status, 421)
+
+    def test_open(self) -> None:
+        """
+        Where others can connect, the names that lead here are not known: all will do,
+        unless some are named.
+        """
+        place = IPv4Address("TCP", "0.0.0.0", 8081)
+        ports = ["--port=8080", "--port=tcp:8081"]
+        self.serve(*ports, addresses=(LOOPBACK, place))
+        self.assertEqual(self.status("www.example.com"), 101)
+        self.serve("--port=unix:ws.sock", addresses=(UNIXAddress("ws.sock"),))
+        self.assertEqual(self.status("www.example.com"), 101)
+        self.serve(*ports, "--allowed-host=a.example", addresses=(LOOPBACK, place))
+        self.assertEqual(self.status("www.example.com"), 421)
+        self.assertEqual(self.status("a.example"), 101)
+
+    def test_named(self) -> None:
+        """
+        With ``--allowed-host`` just these will do, on this machine too.
+        """
+        self.serve("--allowed-host=a.example")
+        self.assertEqual(self.status("a.example"), 101)
+        self.assertEqual(self.status("localhost"), 421)
 
     def test_echo(self) -> None:
         """
@@ -438,7 +517,7 @@ class ServiceTests(SynchronousTestCase):
         """
         self.serve()
         peer = self.connect()
-        peer.send(b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        peer.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         response = peer.response()
         size = (Path(tap.__file__).with_name("page") / "index.html").stat().st_size
         self.assertEqual(response.status, 200)
@@ -462,7 +541,7 @@ class ServiceTests(SynchronousTestCase):
         (directory / "index.html").write_text("<h1>mine</h1>")
         self.serve(f"--static={directory}")
         peer = self.connect()
-        peer.send(b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        peer.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(peer.response().header("Content-Length"), ["13"])
 
     def test_limits(self) -> None:
@@ -493,7 +572,9 @@ class ServiceTests(SynchronousTestCase):
         """
         self.serve("--compress")
         peer = self.connect()
-        peer.send(handshake("Sec-WebSocket-Extensions: permessage-deflate"))
+        peer.send(
+            handshake("Host: localhost", "Sec-WebSocket-Extensions: permessage-deflate")
+        )
         [extensions] = peer.response().header("Sec-WebSocket-Extensions")
         self.assertTrue(extensions.startswith("permessage-deflate"))
         peer.sendText("x" * 1000)

@@ -12,9 +12,10 @@ from twisted.web.server import Request
 
 from txwebsocket.config import ServerConfig
 from txwebsocket.upgrade import canTakeOver
-from txwebsocket.wire.errors import UpgradeRefused
+from txwebsocket.wire.errors import UpgradeRefused, shown
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
+from txwebsocket.wire.hosts import HostPolicy
 from txwebsocket.wire.origins import OriginPolicy
 
 
@@ -22,10 +23,12 @@ class Admission:
     """
     Read a twisted.web request that asks for a WebSocket.
 
-    :param config: says which origins are let in, and which proxies are trusted.
+    :param config: says which hosts are answered for, which origins are let in, and
+        which proxies are trusted.
     """
 
     def __init__(self, config: ServerConfig) -> None:
+        self._hosts = HostPolicy(config.allowedHosts)
         self._origins = OriginPolicy(config.origins)
         self._proxies = TrustedProxies(config.trustedProxies)
 
@@ -53,9 +56,19 @@ class Admission:
             httpRequest.clientproto,
             _headers(httpRequest),
         )
+        self._checkHost(offer.host)
         if offer.origin is not None:
             self._checkOrigin(offer.origin, offer.host)
         return offer
+
+    def _checkHost(self, host: str) -> None:
+        if not self._hosts.permits(host):
+            raise UpgradeRefused(
+                421,
+                f"This server does not answer for the host {shown(repr(host))}. If it "
+                "should, name the host in the server's option 'allowedHosts', or with "
+                "--allowed-host.",
+            )
 
     def _checkOrigin(self, origin: str, host: str) -> None:
         if not self._origins.permits(origin, host):

@@ -19,6 +19,7 @@ from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.handshake import VERSIONS
+from txwebsocket.wire.hosts import HostChooser, HostPolicy
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginChooser, OriginPolicy
 
 ProtocolChooser: TypeAlias = Callable[[Sequence[str]], str | None]
@@ -27,6 +28,19 @@ Given the subprotocols a client offers, returns one of them or None.
 """
 
 _MIB = 2**20
+
+
+def _isListFor(policy: Callable[[Any], object], value: object) -> bool:
+    """
+    Check for a list that this policy can be made of.
+    """
+    if not isinstance(value, tuple):
+        return False
+    try:
+        policy(value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _origins() -> Any:
@@ -39,15 +53,21 @@ def _origins() -> Any:
 
 
 def _isOrigins(value: object) -> bool:
-    if callable(value) or value == INSECURE_ANY_ORIGIN:
-        return True
-    if not isinstance(value, tuple):
-        return False
-    try:
-        OriginPolicy(value)
-    except (ValueError, AttributeError, TypeError):
-        return False
-    return True
+    isAny = value == INSECURE_ANY_ORIGIN
+    return callable(value) or isAny or _isListFor(OriginPolicy, value)
+
+
+def _hosts() -> Any:
+    return option(
+        None,
+        "a list of hosts such as example.com, *.example.com, 192.0.2.1 or "
+        "192.0.2.0/24, a callable, or None for any host",
+        _isHosts,
+    )
+
+
+def _isHosts(value: object) -> bool:
+    return value is None or callable(value) or _isListFor(HostPolicy, value)
 
 
 def _protocols() -> Any:
@@ -66,13 +86,7 @@ def _networks() -> Any:
 
 
 def _isNetworks(value: object) -> bool:
-    if not isinstance(value, tuple):
-        return False
-    try:
-        TrustedProxies(value)
-    except ValueError:
-        return False
-    return True
+    return _isListFor(TrustedProxies, value)
 
 
 def _version() -> Any:
@@ -97,6 +111,17 @@ class ServerConfig(ConnectionConfig):
     ones, all hosts below one (``https://*.example.com``), or
     :data:`INSECURE_ANY_ORIGIN`. A callable is given the ``Origin`` header and decides
     alone. What is not a browser sends no origin and is not asked.
+    """
+
+    allowedHosts: Iterable[str] | HostChooser | None = _hosts()
+    """
+    Hosts that the server answers for, as ``Host`` names them, on any port: exact names,
+    all names below one (``*.example.com``), addresses, networks (``0.0.0.0/0``). None
+    means any. A callable is given the host in lower case, without port and brackets,
+    and decides alone. Requests for other hosts are answered 421. Name the hosts if the
+    server trusts all clients that can reach it, on ``localhost`` for example: a site
+    can point its own name to the server's address (DNS rebinding), and the ``Origin``
+    of its pages equals ``Host`` then.
     """
 
     subprotocols: Sequence[str] | ProtocolChooser = _protocols()

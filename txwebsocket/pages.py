@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.pages import notFound
+from twisted.web.pages import errorPage, notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 from twisted.web.static import File
 
 from txwebsocket.config import ServerConfig
+from txwebsocket.mounting import asksForUpgrade
 from txwebsocket.resource import WebSocketResource
+from txwebsocket.wire.hosts import HostPolicy
 
 _PAGE = Path(__file__).with_name("page")
 
@@ -111,9 +113,22 @@ class RootResource(WebSocketResource):
         *,
         clock: IReactorTime | None = None,
     ) -> None:
+        self._hosts = HostPolicy(config.allowedHosts)
         kind, path = (_PageFiles, _PAGE) if directory is None else (Files, directory)
         self._files = kind(str(path), defaultType="application/octet-stream")
         super().__init__(application, config, page=_Index(self._files), clock=clock)
+
+    def getChildWithDefault(self, path: bytes, request: Request) -> Any:
+        """
+        The WebSocket or a file. Pages are for the same hosts as the WebSocket is.
+        """
+        if not asksForUpgrade(request) and not self._isForUs(request):
+            return errorPage(421, "Misdirected Request", "Not a host of this server.")
+        return super().getChildWithDefault(path, request)
+
+    def _isForUs(self, request: Request) -> bool:
+        hosts = request.requestHeaders.getRawHeaders(b"host", [b""])
+        return all(self._hosts.permits(host.decode("latin-1")) for host in hosts)
 
     def getChild(self, path: bytes, request: Request) -> Any:
         """

@@ -33,7 +33,9 @@ from txwebsocket.pages import RootResource
 from txwebsocket.requirements import BrokenTLS, checkTLS
 from txwebsocket.server import WebSocketServer
 from txwebsocket.site import WebSocketSite
+from txwebsocket.wire.addresses import parseAddress
 from txwebsocket.wire.deflate import Deflate
+from txwebsocket.wire.hosts import HostPolicy
 
 _LOCAL_PORT = "tcp:{}:interface=127.0.0.1"
 DEFAULT_PORT = _LOCAL_PORT.format(8080)
@@ -68,6 +70,36 @@ class Echo(WebSocketProtocol):
         Send it back as bytes.
         """
         self.connection.send(data)
+
+
+class Listeners:
+    """
+    The addresses that are listened on, and the hosts to answer for if none are named.
+
+    Where only this machine can connect, its user's browser can, with any page that it
+    has loaded (see :mod:`txwebsocket.wire.hosts`). So the hosts are ``localhost`` and
+    all addresses then: no attacker has them as the name of a site. Elsewhere the names
+    that lead to the server are not known, and all are answered for.
+    """
+
+    def __init__(self) -> None:
+        self._isLoopback: list[bool] = []
+
+    def add(self, address: Any) -> None:
+        """
+        Take note of one. No browser reaches a UNIX socket, so that it does not count.
+        """
+        if not isinstance(address, UNIXAddress):
+            place = parseAddress(str(getattr(address, "host", "")))
+            self._isLoopback.append(place is not None and place.is_loopback)
+
+    def permits(self, host: str) -> bool:
+        """
+        Is this host answered for?
+        """
+        isLocal = bool(self._isLoopback) and all(self._isLoopback)
+        isHarmless = host.rstrip(".") == "localhost" or parseAddress(host) is not None
+        return not isLocal or isHarmless
 
 
 class Options(UsageOptions):
@@ -118,6 +150,8 @@ class Options(UsageOptions):
         super().__init__()
         self["ports"] = []
         self["origins"] = []
+        self["hosts"] = []
+        self["listeners"] = Listeners()
 
     def opt_port(self, description: str) -> None:
         """
@@ -140,6 +174,18 @@ class Options(UsageOptions):
         the web connect in its visitor's name.
         """
         self["origins"].append(origin)
+
+    def opt_allowed_host(self, host: str) -> None:
+        """
+        Answer only requests that name this host: example.com, *.example.com, an address
+        or a network. Can be given several times; '*' is any host. [default: localhost
+        and all addresses if only this machine can connect, else any]
+        """
+        try:
+            HostPolicy([host])
+        except ValueError as error:
+            raise UsageError(f"--allowed-host: {error}") from None
+        self["hosts"].append(host)
 
     def opt_pidfile(self, path: str) -> None:
         """
@@ -176,7 +222,10 @@ class Options(UsageOptions):
             raise UsageError(f"--port: {description!r}: {error}") from error
 
     def _config(self) -> ServerConfig:
-        options: dict[str, Any] = {"origins": self["origins"]}
+        options: dict[str, Any] = {
+            "origins": self["origins"],
+            "allowedHosts": self["hosts"] or self["listeners"].permits,
+        }
         if self["compress"]:
             options["extensions"] = [Deflate()]
         size = self["max-size"]
@@ -232,7 +281,9 @@ def makeService(options: Options) -> MultiService:
     _ConnectionsService(root.server).setServiceParent(services)
     for description in options["ports"]:
         port = strports.service(description, WebSocketSite(root))
-        port.endpoint = _AnnouncedEndpoint(port.endpoint, _isTLS(description))
+        port.endpoint = _AnnouncedEndpoint(
+            port.endpoint, _isTLS(description), options["listeners"]
+        )
         port.setServiceParent(services)
     return services
 
@@ -253,13 +304,17 @@ class _ConnectionsService(Service):
 @implementer(IStreamServerEndpoint)
 class _AnnouncedEndpoint:
     """
-    Say where an endpoint listens, once it does, in a line that scripts can read.
+    Say where an endpoint listens, once it does, in a line that scripts can read, and to
+    the :class:`Listeners`.
     """
 
     _log = Logger()
 
-    def __init__(self, endpoint: IStreamServerEndpoint, isSecure: bool) -> None:
+    def __init__(
+        self, endpoint: IStreamServerEndpoint, isSecure: bool, listeners: Listeners
+    ) -> None:
         self._endpoint = endpoint
+        self._listeners = listeners
         self._scheme = "wss" if isSecure else "ws"
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
@@ -267,6 +322,7 @@ class _AnnouncedEndpoint:
         return listening.addCallbacks(self._announce, self._explain)
 
     def _announce(self, port: IListeningPort) -> IListeningPort:
+        self._listeners.add(port.getHost())
         self._log.info("Listening on {url}", url=_urlOf(self._scheme, port.getHost()))
         return port
 
