@@ -74,6 +74,12 @@ class CutWire:
         moved = self.listener.turn() or moved
         return self.speaker.turn() or moved
 
+    def standing(self) -> tuple[object, ...]:
+        """
+        What changes when anything happens at either end.
+        """
+        return (*self.speaker.standing(), *self.listener.standing())
+
     def _speak(self) -> bool:
         left = self._place - self.carried
         if self._fault is not None and left == 0 and not self.listener.arrived:

@@ -122,6 +122,8 @@ ORDER = (
     "txwebsocket.streams",
     "txwebsocket.descriptions",
     # Both, in memory, for tests of applications.
+    "txwebsocket.testing.transports",
+    "txwebsocket.testing.site",
     "txwebsocket.testing",
     # The only public door.
     "txwebsocket",

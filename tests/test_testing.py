@@ -163,6 +163,54 @@ class MemorySiteTests(SynchronousTestCase):
 
         self.assertEqual(len(self.site.server.connections), 0)
 
+    def test_dropped(self) -> None:
+        """
+        A flush lets a client learn that the server has dropped its connection, and a
+        server that its client has, whatever other clients there are.
+        """
+        for isServer in (True, False):
+            for which in range(3):
+                for skip in (True, False):
+                    self.checkDrop(isServer, which, skip)
+
+    def checkDrop(self, isServer: bool, which: int, skip: bool) -> None:
+        """
+        Drop one of three connections, at one of its ends.
+        """
+        served: list[WebSocketConnection] = []
+        site = MemorySite(lambda request: served.append(request.accept()))
+        clients = [self.successResultOf(site.connect()) for _ in range(3)]
+        (served if isServer else clients)[which].drop(skipCloseFrame=skip)
+        site.flush()
+        for ends in (served, clients):
+            isLeft = [end.closeReport is None for end in ends]
+            self.assertEqual(isLeft, [number != which for number in range(3)])
+
+    def test_droppedLater(self) -> None:
+        """
+        That holds for what a timer does, such as one for the next turn.
+        """
+        for isServer in (True, False):
+            served: list[WebSocketConnection] = []
+            site = MemorySite(lambda request, to=served: to.append(request.accept()))
+            clients = [self.successResultOf(site.connect()) for _ in range(3)]
+            for end in served if isServer else clients:
+                site.clock.callLater(0, end.drop, skipCloseFrame=True)
+            site.flush()
+            for end in (*served, *clients):
+                self.assertIsNotNone(end.closeReport)
+
+    def test_nobody(self) -> None:
+        """
+        Without a client, a flush lets happen what is to be in this turn.
+        """
+        site = MemorySite(lambda request: request.accept())
+        told: list[str] = []
+        site.clock.callLater(0, told.append, "now")
+        site.clock.callLater(1, told.append, "later")
+        site.flush()
+        self.assertEqual(told, ["now"])
+
     def test_time(self) -> None:
         """
         Hours pass in no time, with all that belongs to them.
