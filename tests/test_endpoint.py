@@ -14,10 +14,20 @@ import twisted.internet.reactor
 from OpenSSL.crypto import X509
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
 from twisted.internet.ssl import Certificate
-from twisted.web.client import URI, BrowserLikePolicyForHTTPS, readBody
-from twisted.web.iweb import IAgentEndpointFactory
+from twisted.internet.testing import AccumulatingProtocol
+from twisted.web.client import (
+    URI,
+    BrowserLikePolicyForHTTPS,
+    ResponseDone,
+    ResponseFailed,
+    readBody,
+)
+from twisted.web.error import SchemeNotSupported
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgentEndpointFactory
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -41,6 +51,8 @@ from txwebsocket import (
     WebSocketProtocol,
 )
 from txwebsocket.testing import MemoryTransport
+from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.http import MAX_BODY_SIZE
 
 
 class Applications:
@@ -104,6 +116,26 @@ class TunnelEndpoint:
         result: Deferred[Any] = Deferred()
         result.callback(protocol)
         return result
+
+
+@implementer(IAgentEndpointFactory)
+class HostnameEndpoints:
+    """
+    The way to pages, and to nothing else.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """
+        The way to this URI's host.
+        """
+        if uri.scheme not in (b"http", b"https"):
+            raise SchemeNotSupported(uri.scheme)
+        host = uri.host.decode("ascii")
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(self.reactor, host, uri.port)
+        return endpoint
 
 
 class EndpointTestCase(ClientTestCase):
@@ -305,7 +337,7 @@ class ConnectTests(EndpointTestCase):
         """
         A URL that is none raises ValueError, and nothing is made or connected.
         """
-        outcome = self.begin("https://example.com/")
+        outcome = self.begin("ftp://example.com/")
         self.failed(outcome, ValueError)
         self.assertEqual(self.applications.built, [])
         self.assertEqual(self.reactor.attempts, [])
@@ -334,6 +366,276 @@ class ConnectTests(EndpointTestCase):
         self.assertEqual(request.header("Authorization"), ["Basic YWRhOmh1bnRlcjI="])
         endpoint = WebSocketClientEndpoint.new(self.reactor, url)
         self.assertNotIn("hunter2", repr(endpoint))
+
+
+class Page(AccumulatingProtocol):
+    """
+    Takes the body of a refusal.
+    """
+
+    @property
+    def reason(self) -> Any:
+        """
+        Why there is no more.
+        """
+        return self.closedReason
+
+
+class RefusedTests(EndpointTestCase):
+    """
+    Tests of refusals, which are told at their head.
+    """
+
+    def refuse(self, *lines: str, body: bytes = b"") -> tuple[Any, Server]:
+        """
+        Connect, be refused, and take the response.
+        """
+        outcome = self.begin()
+        server = self.reactor.accept()
+        server.request()
+        head = ["HTTP/1.1 403 Forbidden", *lines, "", ""]
+        server.send("\r\n".join(head).encode() + body)
+        error = self.failed(outcome, ConnectionRejected)
+        self.assertEqual(error.response.code, 403)
+        return error.response, server
+
+    def deliver(self, response: Any) -> Page:
+        """
+        Take its body.
+        """
+        page = Page()
+        response.deliverBody(page)
+        return page
+
+    def assertFailed(self, page: Page, kind: type[Exception]) -> None:
+        """
+        The body ended too early, for this reason.
+        """
+        error = page.reason.value
+        self.assertIsInstance(error, ResponseFailed)
+        self.assertIsInstance(error.reasons[0].value, kind)
+
+    def test_atHead(self) -> None:
+        """
+        The head is enough: connecting fails, and the body is read as it arrives, from
+        its beginning.
+        """
+        response, server = self.refuse("Content-Length: 6", body=b"ab")
+        self.assertEqual((response.length, response.body), (6, b"ab"))
+        page = self.deliver(response)
+        self.assertEqual(page.data, b"ab")
+        server.send(b"cd")
+        self.assertEqual((page.data, page.closed), (b"abcd", 0))
+        server.send(b"efXY")
+        self.assertEqual((page.data, response.body), (b"abcdef", b"abcdef"))
+        self.assertTrue(page.reason.check(ResponseDone))
+        self.assertGone(server)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_application(self) -> None:
+        """
+        The application is told of the end at once, before any of the body.
+        """
+        recorder = Recorder()
+
+        class Factory:
+            def buildProtocol(self, url: str) -> Recorder:
+                return recorder
+
+        endpoint = WebSocketClientEndpoint.new(self.reactor, URL)
+        outcome = self.start(endpoint.connect(Factory()))
+        server = self.reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 503 Busy\r\n\r\n")
+        self.assertEqual(recorder.told, ["started", "lost"])
+        self.failed(outcome, ConnectionRejected)
+
+    def test_readBody(self) -> None:
+        """
+        ``readBody`` waits for a body that is still arriving, however it is framed and
+        cut, and gives one that has arrived at once.
+        """
+        for framing, coded in (
+            ("Content-Length: 4", b"gone"),
+            ("Transfer-Encoding: chunked", b"3\r\ngon\r\n1\r\ne\r\n0\r\n\r\n"),
+        ):
+            for at in range(len(coded) - 2):
+                response, server = self.refuse(framing, body=coded[:at])
+                reading = readBody(response)
+                self.assertNoResult(reading)
+                server.send(coded[at:])
+                self.assertEqual(self.successResultOf(reading), b"gone")
+                self.assertEqual(self.successResultOf(readBody(response)), b"gone")
+
+    def test_noBody(self) -> None:
+        """
+        Where there is no body, that is known at once.
+        """
+        response, server = self.refuse("Content-Length: 0")
+        self.assertEqual(self.successResultOf(readBody(response)), b"")
+        self.assertGone(server)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_withoutLength(self) -> None:
+        """
+        A body that ends with the connection may have been longer, as twisted.web says
+        of every such response.
+        """
+        response, server = self.refuse(body=b"some")
+        self.assertIs(response.length, UNKNOWN_LENGTH)
+        page = self.deliver(response)
+        server.end()
+        self.assertEqual(page.data, b"some")
+        self.assertTrue(page.reason.check(PotentialDataLoss))
+
+    def test_lost(self) -> None:
+        """
+        A body that the connection's end cuts short is told to be incomplete.
+        """
+        response, server = self.refuse("Content-Length: 4", body=b"g")
+        page = self.deliver(response)
+        server.end()
+        self.assertEqual(page.data, b"g")
+        self.assertFailed(page, ConnectionDone)
+        self.assertFailed(self.deliver(response), ConnectionDone)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_bounded(self) -> None:
+        """
+        Of a body without end 64 KiB are read, and who reads it is told that there is
+        more.
+        """
+        for framing, start in (
+            ("X-Without: a length", b""),
+            ("Content-Length: 1000000", b""),
+            ("Transfer-Encoding: chunked", b"fffff\r\n"),
+        ):
+            response, server = self.refuse(framing, body=start)
+            page = self.deliver(response)
+            server.send(b"x" * MAX_BODY_SIZE + b"y")
+            self.assertEqual(len(page.data), MAX_BODY_SIZE)
+            self.assertNotIn(b"y", page.data)
+            self.assertTrue(page.reason.check(PotentialDataLoss), framing)
+            self.assertGone(server)
+
+    def test_exactly(self) -> None:
+        """
+        A body of exactly as much is complete.
+        """
+        response, server = self.refuse(f"Content-Length: {MAX_BODY_SIZE}")
+        page = self.deliver(response)
+        server.send(b"x" * MAX_BODY_SIZE)
+        self.assertEqual(len(page.data), MAX_BODY_SIZE)
+        self.assertTrue(page.reason.check(ResponseDone))
+
+    def test_trickling(self) -> None:
+        """
+        ``openTimeout`` bounds the body as well: one that trickles in is cut then.
+        """
+        response, server = self.refuse("Content-Length: 100")
+        page = self.deliver(response)
+        for _ in range(9):
+            server.wait(1)
+            server.send(b"x")
+        self.assertEqual(page.closed, 0)
+        server.wait(1)
+        self.assertEqual(page.data, b"x" * 9)
+        self.assertFailed(page, TimeoutError)
+        self.assertGone(server)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_unread(self) -> None:
+        """
+        It is the same if nobody reads the body: the socket is not left open.
+        """
+        _, server = self.refuse("Content-Length: 100", body=b"x")
+        server.wait(9.5)
+        self.assertFalse(server.transport.wasAborted)
+        server.wait(0.5)
+        self.assertGone(server)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_malformed(self) -> None:
+        """
+        A body that is malformed fails alone: status and headers are told all the same.
+        """
+        for framing, start, more in (
+            ("Content-Length: five", b"ab", b""),
+            ("Transfer-Encoding: chunked", b"2\r\nab\r\n", b"zz\r\n"),
+        ):
+            response, server = self.refuse(framing, body=start)
+            server.send(more)
+            self.assertFailed(self.deliver(response), BadResponse)
+            self.assertGone(server)
+            self.assertTrue(self.reactor.isIdle)
+
+    def test_paused(self) -> None:
+        """
+        Who reads the body can pause it, and go on.
+        """
+        response, server = self.refuse("Content-Length: 4", body=b"a")
+        page = self.deliver(response)
+        transport: Any = page.transport
+        self.assertTrue(verifyObject(IPushProducer, transport))
+        transport.pauseProducing()
+        server.send(b"b")
+        self.assertEqual(page.data, b"a")
+        transport.resumeProducing()
+        server.send(b"")
+        self.assertEqual(page.data, b"ab")
+
+    def test_stopped(self) -> None:
+        """
+        A protocol that wants no more of the body can cut the connection, and so does
+        cancelling ``readBody``.
+        """
+        for name in ("stopProducing", "loseConnection", "abortConnection"):
+            response, server = self.refuse("Content-Length: 4", body=b"a")
+            page = self.deliver(response)
+            getattr(page.transport, name)()
+            server.turn()
+            self.assertFailed(page, ConnectionAborted)
+            self.assertGone(server)
+        response, server = self.refuse("Content-Length: 4")
+        reading = readBody(response)
+        reading.cancel()
+        self.failureResultOf(reading, ResponseFailed)
+        self.assertGone(server)
+        self.assertEqual(self.flushWarnings(), [])
+
+    def test_TLS(self) -> None:
+        """
+        It is the same over TLS.
+        """
+        authority = certify()
+        root = Certificate(X509.from_cryptography(authority.certificate))
+        policy = BrowserLikePolicyForHTTPS(root)
+        outcome = self.begin("wss://example.com/", tlsPolicy=policy)
+        identity = certify("example.com", issuer=authority)
+        tls = TLSServer(self.reactor.accept(), identity.context())
+        tls.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nga")
+        error = self.failed(outcome, ConnectionRejected)
+        reading = readBody(error.response)
+        self.assertNoResult(reading)
+        tls.send(b"te")
+        self.assertEqual(self.successResultOf(reading), b"gate")
+        self.assertGone(tls.server)
+
+    def test_redirect(self) -> None:
+        """
+        A redirect that is followed is no refusal, and the refusal after it knows it.
+        """
+        outcome = self.begin(config=ClientConfig(maxRedirects=1))
+        server = self.reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n")
+        server = self.reactor.accept()
+        server.request()
+        server.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1\r\n\r\n")
+        error = self.failed(outcome, ConnectionRejected)
+        self.assertEqual(error.response.previousResponse.code, 302)
+        server.send(b"x")
+        self.assertEqual(self.successResultOf(readBody(error.response)), b"x")
 
 
 class NewTests(EndpointTestCase):
@@ -407,6 +709,32 @@ class NewTests(EndpointTestCase):
         TLSServer(self.reactor.accept(), identity.context()).upgrade()
         self.application(outcome)
         self.assertEqual(self.reactor.attempts[0].port, 443)
+
+    def test_pageURLs(self) -> None:
+        """
+        As with ``twisted.web.websocket``, ``http:`` and ``https:`` URLs lead to a
+        WebSocket, too; the application's factory is given the URL as it is.
+        """
+        for url, port, netloc in (
+            ("http://example.com/chat?a=b", 80, "example.com"),
+            ("HTTP://example.com:443/chat?a=b", 443, "example.com:443"),
+            ("https://example.com/chat?a=b", 443, "example.com"),
+            ("https://example.com:80/chat?a=b", 80, "example.com:80"),
+        ):
+            outcome = self.begin(url)
+            server = self.reactor.accept()
+            self.assertEqual(self.reactor.attempts[-1].port, port)
+            self.assertEqual(self.applications.built[-1], url)
+            if url.startswith("https"):
+                TLSServer(server, certify("example.com").context())
+                error = self.failed(outcome, OpeningFailed)
+                self.assertIs(error.step, OpeningStep.TLS)
+            else:
+                request = server.request()
+                self.assertEqual(request.line, "GET /chat?a=b HTTP/1.1")
+                self.assertEqual(request.header("Host"), [netloc])
+                server.send(upgrade(request))
+                self.application(outcome)
 
     def test_TLSByDefault(self) -> None:
         """
@@ -499,6 +827,35 @@ class TunnelTests(EndpointTestCase):
             ):
                 self.assertEqual(getattr(uri, name), getattr(expected, name), url)
             self.assertNotIn(b"pw", uri.toBytes())
+
+    def test_pageURIs(self) -> None:
+        """
+        Where the URL is ``http:`` or ``https:``, it is asked for such a one, too, since
+        those of twisted.web know no other; also where a redirect leads.
+        """
+        for url in ("http://example.com:81/x", "https://example.com/x"):
+            tunnel = Tunnel(self.reactor)
+            config = ClientConfig(maxRedirects=1)
+            endpoint = WebSocketClientEndpoint(tunnel, url, self.reactor, config)
+            self.start(endpoint.connect(self.applications))
+            server = Server(tunnel.transport.protocol, tunnel.transport)
+            server.request()
+            server.send(
+                b"HTTP/1.1 302 Found\r\nLocation: https://other.example/y\r\n\r\n"
+            )
+            first, second = tunnel.asked
+            self.assertEqual(first.toBytes(), url.encode())
+            self.assertEqual(second.toBytes(), b"https://other.example/y")
+
+    def test_agentEndpoints(self) -> None:
+        """
+        So an endpoint factory that was written for twisted.web's ``Agent`` will do.
+        """
+        factory = HostnameEndpoints(self.reactor)
+        for url, port in (("http://example.com/", 80), ("https://example.com/", 443)):
+            endpoint = WebSocketClientEndpoint(factory, url, self.reactor)
+            self.start(endpoint.connect(self.applications))
+            self.assertEqual(self.reactor.attempts[-1].port, port)
 
     def test_installedReactor(self) -> None:
         """

@@ -11,13 +11,17 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IRequest
 
 import txwebsocket
 from tests.memory import Ends, Peer, Served, binary, close, ping, text
 from tests.remote import ClientReactor, upgrade
 from txwebsocket import (
+    WebSocketClientEndpoint,
+    WebSocketClientFactory,
     WebSocketConnection,
     WebSocketProtocol,
+    WebSocketServerFactory,
     WebSocketTransport,
 )
 from txwebsocket.testing import MemoryTransport
@@ -228,6 +232,31 @@ class ContractTests(SynchronousTestCase):
             "WebSocketTransport",
         ):
             self.assertIn(name, txwebsocket.__all__)
+
+    def test_generic(self) -> None:
+        """
+        The factories can be inherited from with the class of their applications, as
+        those of ``twisted.web.websocket``.
+        """
+
+        class Servers(WebSocketServerFactory[WebSocketProtocol]):
+            def buildProtocol(self, request: IRequest) -> WebSocketProtocol:
+                made.append(WebSocketProtocol())
+                return made[-1]
+
+        class Clients(WebSocketClientFactory[WebSocketProtocol]):
+            def buildProtocol(self, url: str) -> WebSocketProtocol:
+                made.append(WebSocketProtocol())
+                return made[-1]
+
+        made: list[WebSocketProtocol] = []
+        reactor = ClientReactor()
+        endpoint = WebSocketClientEndpoint.new(reactor, "ws://example.com/")
+        connecting = Deferred.fromCoroutine(endpoint.connect(Clients()))
+        reactor.accept().upgrade()
+        Served(Servers()).upgrade()
+        self.assertIs(self.successResultOf(connecting), made[0])
+        self.assertTrue(made[1].connection.connected)
 
     def test_base(self) -> None:
         """

@@ -110,6 +110,7 @@ ORDER = (
     "txwebsocket.route",
     "txwebsocket.hop",
     "txwebsocket.jar",
+    "txwebsocket.rejection",
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",

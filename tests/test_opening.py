@@ -51,7 +51,7 @@ from txwebsocket import (
 from txwebsocket.client import makeHandshake, open_
 from txwebsocket.config import ClientConfig
 from txwebsocket.hop import Hop
-from txwebsocket.opening import Opening
+from txwebsocket.opening import Journey, Opening
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.errors import BadResponse
@@ -1397,9 +1397,8 @@ class EndpointTests(OpeningTestCase):
         target = parseURL(url)
         config = ClientConfig()
         hop = Hop(target, makeHandshake(target, config))
-        return Outcome(
-            open_(self.reactor, config, hop, lambda _: endpoint, application)
-        )
+        journey = Journey(endpointFor=lambda _: endpoint)
+        return Outcome(open_(self.reactor, config, hop, journey, application))
 
     def test_immediate(self) -> None:
         """

@@ -8,7 +8,7 @@ from base64 import b64decode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.url import Target, parseProxy, parseURL
+from txwebsocket.url import Target, asWebSocketURL, parseProxy, parseURL
 
 # Everything that may stand in a request's target without being encoded (RFC 3986, 3.3).
 ORIGIN_FORM = re.compile(r"/[!#-;=?-Z\[\]_a-z|~]*")
@@ -83,6 +83,22 @@ class SchemeTests(URLTestCase):
             "wss://:443/",
         ):
             self.assertRefused(url, "")
+
+    def test_pages(self) -> None:
+        """
+        The URL of a page can be written as that of a WebSocket; others stay.
+        """
+        for page, expected in (
+            ("http://h/http://x", "ws://h/http://x"),
+            ("HTTPS://h:1/?https://", "wss://h:1/?https://"),
+            ("ws://h/", "ws://h/"),
+            ("httpx://h/", "httpx://h/"),
+            ("http:/h", "http:/h"),
+            ("//http://h", "//http://h"),
+            ("", ""),
+        ):
+            written = asWebSocketURL(page)
+            self.assertEqual(written.lower(), expected.lower())
 
     def test_schemeIsTold(self) -> None:
         """

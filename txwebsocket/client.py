@@ -19,7 +19,7 @@ from txwebsocket.config import ClientConfig
 from txwebsocket.connection import WebSocketConnection, makeLink
 from txwebsocket.headers import HeaderPairs, headerPairs, headerText
 from txwebsocket.hop import Hop, makeKey
-from txwebsocket.opening import EndpointFor, Journey, Opening
+from txwebsocket.opening import Journey, Opening
 from txwebsocket.route import BindAddress, ProxyChoice, Route
 from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
@@ -63,7 +63,7 @@ class WebSocketClient:
         self.cookieJar = cookieJar
         self._reactor = reactor
         route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
-        self._endpointFor: EndpointFor = route.endpointFor
+        self._endpointFor = route.endpointFor
         self._openings: set[Deferred[WebSocketConnection]] = set()
 
     @property
@@ -104,14 +104,13 @@ class WebSocketClient:
         """
         target = parseURL(url)
         handshake = makeHandshake(target, self.config, protocols, origin, headers)
-        opened = open_(
-            self._reactor,
-            self.config,
-            Hop(target, handshake),
-            self._endpointFor,
-            application,
-            self.cookieJar,
+        journey = Journey(
+            endpointFor=self._endpointFor,
+            jar=self.cookieJar,
+            maxRedirects=self.config.maxRedirects,
         )
+        hop = Hop(target, handshake)
+        opened = open_(self._reactor, self.config, hop, journey, application)
         self._openings.add(opened)
         return opened.addBoth(self._over, opened)
 
@@ -133,20 +132,16 @@ def open_(
     clock: IReactorTime,
     config: ClientConfig,
     hop: Hop,
-    endpointFor: EndpointFor,
+    journey: Journey,
     application: object | None,
-    jar: CookieJar | None = None,
 ) -> Deferred[WebSocketConnection]:
     """
     Open one connection.
 
     :param hop: the first request.
-    :param endpointFor: finds the way to its host, and to those that redirects lead to.
+    :param journey: finds the way to its host, and to those that redirects lead to.
     :raises ValueError: if there is no way.
     """
-    journey = Journey(
-        endpointFor=endpointFor, jar=jar, maxRedirects=config.maxRedirects
-    )
     link = makeLink(Role.CLIENT, config, clock)
     return Opening(clock, hop, journey, link, application).start()
 

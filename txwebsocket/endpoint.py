@@ -7,7 +7,7 @@ The client in the form of ``twisted.web.websocket``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
@@ -17,9 +17,12 @@ from txwebsocket.client import makeHandshake, open_
 from txwebsocket.config import ClientConfig
 from txwebsocket.hop import Hop
 from txwebsocket.interfaces import WebSocketClientFactory
+from txwebsocket.opening import Journey
 from txwebsocket.route import BindAddress, ProxyChoice, Route, asURI
 from txwebsocket.tls import TLSChoice
-from txwebsocket.url import Target, parseURL
+from txwebsocket.url import Target, asWebSocketURL, isPageURL, parseURL
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class WebSocketClientEndpoint:
 
     :ivar endpointFactory: makes the endpoint for a URL's host, so that the way there
         can be any: a proxy, Tor, a test in memory.
-    :ivar url: the URL to connect to.
+    :ivar url: the URL to connect to; see :meth:`new`.
     :ivar reactor: keeps the time; if None, the reactor that is installed.
     :ivar config: what can be chosen.
     """
@@ -54,7 +57,8 @@ class WebSocketClientEndpoint:
         Make an endpoint for a URL.
 
         :param reactor: makes the connection and keeps the time.
-        :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
+        :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL; ``http:`` is taken for
+            ``ws:``, and ``https:`` for ``wss:``.
         :param tlsPolicy: how a ``wss:`` server proves who it is; by default as for a
             browser, see :class:`WebSocketClient`.
         :param connectTimeout: seconds that TCP may take, within ``openTimeout``.
@@ -65,25 +69,33 @@ class WebSocketClientEndpoint:
         factory = Route(reactor, tlsPolicy, proxy, connectTimeout, bindAddress)
         return cls(factory, url, reactor, ClientConfig() if config is None else config)
 
-    async def connect(self, protocolFactory: WebSocketClientFactory) -> Any:
+    async def connect(self, protocolFactory: WebSocketClientFactory[P]) -> P:
         """
         Open a connection for an application.
 
         :param protocolFactory: its ``buildProtocol(url)`` makes the application.
         :return: the application, when the connection is open.
-        :raises ConnectionRejected: if the server answers with an ordinary response.
+        :raises ConnectionRejected: if the server answers with an ordinary response, as
+            soon as its head is there. ``openTimeout`` bounds the time for the body,
+            too, and 64 KiB its size.
         :raises OpeningFailed: if the opening fails otherwise, or takes too long.
         """
-        target = parseURL(self.url)
+        target = parseURL(asWebSocketURL(self.url))
         hop = Hop(target, makeHandshake(target, self.config))
         application = protocolFactory.buildProtocol(self.url)
         # A LoopingCall's clock is the installed reactor unless it is given another.
         clock = self.reactor or LoopingCall(makeHandshake).clock
-        await open_(clock, self.config, hop, self._endpointFor, application)
+        journey = Journey(
+            endpointFor=self._endpointFor,
+            maxRedirects=self.config.maxRedirects,
+            isRejectionStreamed=True,
+        )
+        await open_(clock, self.config, hop, journey, application)
         return application
 
     def _endpointFor(self, target: Target) -> IStreamClientEndpoint:
-        endpoint: IStreamClientEndpoint = self.endpointFactory.endpointForURI(
-            asURI(target)
-        )
+        # Those of twisted.web's Agent know these schemes only.
+        page = b"https" if target.isSecure else b"http"
+        uri = asURI(target, page if isPageURL(self.url) else None)
+        endpoint: IStreamClientEndpoint = self.endpointFactory.endpointForURI(uri)
         return endpoint

@@ -160,7 +160,6 @@ class RefusalResponse:
     :ivar code: the status.
     :ivar phrase: the reason phrase.
     :ivar headers: the response's headers.
-    :ivar body: the first 64 KiB of its body, all there already.
     """
 
     request = None
@@ -173,8 +172,16 @@ class RefusalResponse:
         self.headers = Headers()
         for name, value in head.headers:
             self.headers.addRawHeader(name, value)
-        self.body = body
-        self.length = len(body)
+        self._body = body
+        self.length: int | object = len(body)
+
+    @property
+    def body(self) -> bytes:
+        """
+        The first 64 KiB of its body. A :class:`WebSocketClient` has waited for them; to
+        a :class:`WebSocketClientEndpoint` they may still be arriving.
+        """
+        return self._body
 
     def deliverBody(self, protocol: IProtocol) -> None:
         """
@@ -197,6 +204,8 @@ class ConnectionRejected(HandshakeError):
 
     :ivar response: that response, with ``code``, ``headers`` and ``body``; its
         ``previousResponse`` is the one that redirected there, if one did.
+        :class:`WebSocketClient` raises this when the body is there, and
+        :class:`WebSocketClientEndpoint` at its head: ``readBody`` waits for the body.
     :ivar url: what was asked for, without user and password.
     """
 

@@ -10,7 +10,7 @@ written for it moves here by changing an import. What is more than that is optio
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -157,12 +157,19 @@ class WebSocketProtocol:
         """
 
 
-class WebSocketServerFactory(Protocol):
+P_co = TypeVar("P_co", covariant=True)
+"""
+The class of a factory's applications.
+"""
+
+
+class WebSocketServerFactory(Protocol[P_co]):
     """
-    Makes the application for each connection to a server.
+    Makes the application for each connection to a server, as
+    ``WebSocketServerFactory[Chat]`` one of the class ``Chat``.
     """
 
-    def buildProtocol(self, request: IRequest) -> object | None:
+    def buildProtocol(self, request: IRequest) -> P_co | None:
         """
         Make the application for one connection.
 
@@ -172,12 +179,13 @@ class WebSocketServerFactory(Protocol):
         """
 
 
-class WebSocketClientFactory(Protocol):
+class WebSocketClientFactory(Protocol[P_co]):
     """
-    Makes the application for each connection of a client.
+    Makes the application for each connection of a client, as
+    ``WebSocketClientFactory[Chat]`` one of the class ``Chat``.
     """
 
-    def buildProtocol(self, url: str) -> object:
+    def buildProtocol(self, url: str) -> P_co:
         """
         Make the application for one connection.
 

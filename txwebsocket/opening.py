@@ -37,6 +37,7 @@ from txwebsocket.errors import (
 from txwebsocket.hop import REDIRECTS, Hop
 from txwebsocket.jar import cookieHeader, storeCookies
 from txwebsocket.link import Link
+from txwebsocket.rejection import StreamedResponse
 from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
 from txwebsocket.wire.codes import CloseCause
@@ -71,6 +72,11 @@ class Journey:
     maxRedirects: int = 0
     """
     Redirects to follow.
+    """
+
+    isRejectionStreamed: bool = False
+    """
+    Whether a rejection is told at its head, while its body is still arriving.
     """
 
 
@@ -238,9 +244,26 @@ class Opening:
         """
         The server answered with an ordinary response.
         """
-        response = self._response(head, body)
-        url = self._hop.target.url
-        error = ConnectionRejected(response, url, self._detail)
+        self.rejectedWith(self._response(head, body))
+
+    def streamed(self, head: ResponseHead) -> StreamedResponse | None:
+        """
+        Make the receiver of a rejection's body, if the opening does not wait for it.
+        """
+        if not self._journey.isRejectionStreamed:
+            return None
+        timer: Any = self._timer
+        left = timer.getTime() - self._clock.seconds()
+        transport = self.link.transport
+        response = StreamedResponse(head, transport, self._clock, left, self._tooLate())
+        response.previousResponse = self._redirect
+        return response
+
+    def rejectedWith(self, response: RefusalResponse) -> None:
+        """
+        The server answers with an ordinary response, whose body may still be arriving.
+        """
+        error = ConnectionRejected(response, self._hop.target.url, self._detail)
         self._end(Failure(error), CloseCause.REJECTED)
 
     def _response(self, head: ResponseHead, body: bytes) -> RefusalResponse:
@@ -296,10 +319,11 @@ class Opening:
             # What it fails with tells how far it was.
             self._isLate = True
             self._connecting.cancel()
-        seconds = self.link.config.openTimeout
-        cause = TimeoutError(f"openTimeout is {seconds} seconds")
-        error = OpeningTimedOut(self._hop.target.url, self._step, cause)
+        error = OpeningTimedOut(self._hop.target.url, self._step, self._tooLate())
         self._end(Failure(error), CloseCause.OPEN_TIMEOUT)
+
+    def _tooLate(self) -> TimeoutError:
+        return TimeoutError(f"openTimeout is {self.link.config.openTimeout} seconds")
 
     def _cancelled(self, opened: Deferred[WebSocketConnection]) -> None:
         if self._isOver:
@@ -442,11 +466,28 @@ class _OpeningProtocol(Protocol):
             if head.status == _SWITCHING_PROTOCOLS:
                 self._stepAside(head, data)
                 return
+            response = self._opening.streamed(head)
+            if response is not None:
+                self._handOver(response, data)
+                return
             self._head = head
             self._body = BodyReader(head)
         self._body.feed(data)
         if self._body.isComplete:
             self.rejectedSoFar()
+
+    def _handOver(self, response: StreamedResponse, rest: bytes) -> None:
+        opening = self._opening
+        # The transport is the response's from now on, and is not cut with the opening.
+        vars(self).update(
+            abandon=_ignore,
+            handshakeCompleted=_ignore,
+            dataReceived=response.dataReceived,
+            connectionLost=response.connectionLost,
+        )
+        self._forget()
+        response.dataReceived(rest)
+        opening.rejectedWith(response)
 
     def _stepAside(self, head: ResponseHead, rest: bytes) -> None:
         link = self._opening.link

@@ -22,7 +22,7 @@ from txwebsocket.environment import PROXY_FROM_ENVIRONMENT, ProxySource, proxyFo
 from txwebsocket.names import LookingUpEndpoint, hostEndpoint, isAddress
 from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
 from txwebsocket.tls import TLSChoice, TLSEndpoint, choosePolicy, creatorFor
-from txwebsocket.url import Proxy, Target, parseProxy, parseURL
+from txwebsocket.url import Proxy, Target, asWebSocketURL, parseProxy, parseURL
 
 ProxyChoice: TypeAlias = (
     str | ProxySource | IAgentEndpointFactory | IStreamClientEndpoint
@@ -72,7 +72,8 @@ class Route:
         """
         The way to a URL's host, as twisted.web asks for it.
         """
-        return self.endpointFor(parseURL(uri.toBytes().decode("ascii")))
+        url = asWebSocketURL(uri.toBytes().decode("ascii"))
+        return self.endpointFor(parseURL(url))
 
     def endpointFor(self, target: Target) -> IStreamClientEndpoint:
         """

@@ -16,6 +16,7 @@ from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_HTTP = re.compile(r"http(s?)(?=://)", re.IGNORECASE)
 _UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What is no control character, and no space, in any of which URLs could hide.
@@ -113,6 +114,20 @@ def parseURL(text: str) -> Target:
         resource=resource,
         authorization=_basic(url.userinfo) if url.userinfo else None,
     )
+
+
+def asWebSocketURL(text: str) -> str:
+    """
+    Write an ``http:`` URL as ``ws:`` and an ``https:`` URL as ``wss:``.
+    """
+    return _HTTP.sub(r"ws\1", text, count=1) if isPageURL(text) else text
+
+
+def isPageURL(text: str) -> bool:
+    """
+    Is this an ``http:`` or ``https:`` URL?
+    """
+    return _HTTP.match(text) is not None
 
 
 def parseProxy(text: str) -> Proxy:

@@ -341,6 +341,14 @@ REMOVALS = (
         "tests.test_opening.RejectedTests.test_trickling",
     ),
     Removal(
+        "B1",
+        "the body of a rejection has a deadline where it is a stream",
+        "txwebsocket/rejection.py",
+        "clock.callLater(seconds, self._fail,",
+        "clock.callLater(2**30, self._fail,",
+        "tests.test_endpoint.RefusedTests.test_unread",
+    ),
+    Removal(
         "B2",
         "a closing handshake has a deadline",
         "txwebsocket/link.py",

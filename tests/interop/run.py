@@ -32,6 +32,7 @@ from sections.staying import tryStaying
 from sections.trust import tryTrust
 from sections.tunnel import tryTunnel
 from sections.twistd import tryTwistd
+from sections.twisted_tests import tryTwistedTests
 from sections.w3c import tryW3C
 from setting import CHROMIUM, HERE, Setting
 
@@ -62,6 +63,7 @@ _SECTIONS = {
             "program microsocks",
         ),
     ),
+    "twisted-tests": (tryTwistedTests, ("python wsproto",)),
     "pieces": (tryPieces, ("python websockets", "node ws")),
     "tunnel": (tryTunnel, ("python websockets", "node ws")),
     "deflate": (

@@ -25,6 +25,6 @@ twice() {
 
 python3 -m venv --clear venv
 twice venv/bin/pip install --quiet --disable-pip-version-check \
-  "$top[zlib-ng]" 'twisted[http2]' 'autobahn[twisted]>=24.4' 'websockets>=15'
+  "$top[zlib-ng]" 'twisted[http2,websocket]' 'autobahn[twisted]>=24.4' 'websockets>=15'
 twice npm install --prefix . --silent --no-audit --no-fund --ignore-scripts \
   'ws@>=8' 'websocket@>=1.0.35' 'playwright-core@>=1.50' 'pyodide@>=0.28'

@@ -186,8 +186,18 @@ class ClientFactory:
         return Minimal()
 
 
-serverFactory: WebSocketServerFactory = ServerFactory()
-clientFactory: WebSocketClientFactory = ClientFactory()
+class GenericFactory(WebSocketServerFactory[Echo]):
+    """
+    Inherits from what it is, as in twisted.web's own tests.
+    """
+
+    def buildProtocol(self, request: IRequest) -> Echo:
+        return Echo()
+
+
+serverFactory: WebSocketServerFactory[Echo] = ServerFactory()
+genericFactory: WebSocketServerFactory[WebSocketProtocol] = GenericFactory()
+clientFactory: WebSocketClientFactory[Minimal] = ClientFactory()
 
 # Decide first, then talk
 

@@ -445,6 +445,45 @@ class BodyReaderTests(BodyTestCase):
         header = (b"Content-Length", b"9" * 10000)
         self.assertReads(b"abc", b"abc", header, isComplete=False)
 
+    def test_length(self) -> None:
+        """
+        The length is known if the head tells it, and without it the body ends with the
+        connection, unless it comes in chunks.
+        """
+        for reader, length, isDelimited in (
+            (self.makeReader((b"Content-Length", b"3")), 3, True),
+            (self.makeReader((b"Content-Length", b"0")), 0, True),
+            (self.makeReader((b"Content-Length", b"5"), status=304), 0, True),
+            (self.makeReader(status=204), 0, True),
+            (self.makeReader(CHUNKED), None, True),
+            (self.makeReader(), None, False),
+        ):
+            self.assertEqual(reader.length, length)
+            self.assertIs(reader.isDelimited, isDelimited)
+
+    def test_cut(self) -> None:
+        """
+        Whether a body was cut at the limit is known, and what is new in each part.
+        """
+        size = MAX_BODY_SIZE
+        for headers, isCut in (
+            ([(b"Content-Length", b"%d" % size)], False),
+            ([(b"Content-Length", b"%d" % (size + 1))], True),
+            ([], True),
+        ):
+            reader = self.makeReader(*headers)
+            self.assertEqual(reader.feed(b"x" * (size - 1)), b"x" * (size - 1))
+            self.assertFalse(reader.isCut)
+            self.assertEqual(reader.feed(b"yz"), b"y")
+            self.assertEqual(reader.feed(b"z"), b"")
+            self.assertIs(reader.isCut, isCut, headers)
+        reader = self.makeReader(CHUNKED)
+        self.assertEqual(reader.feed(b"%x\r\n" % size + b"x" * size), b"x" * size)
+        self.assertTrue(reader.isCut)
+        reader = self.makeReader(CHUNKED)
+        reader.feed(b"1\r\nx\r\n0\r\n\r\n")
+        self.assertFalse(reader.isCut)
+
 
 class ChunkedBodyTests(BodyTestCase):
     """

@@ -153,10 +153,14 @@ class BodyReader:
     Read the body of a refusal, up to :data:`MAX_BODY_SIZE` (RFC 9112, 6.3).
 
     :ivar isComplete: whether nothing more is wanted.
+    :ivar isCut: whether that is because of the limit.
+    :ivar length: the number of bytes in the body, if the head tells it.
     """
 
     def __init__(self, head: ResponseHead) -> None:
         self.isComplete = head.status in (204, 304)
+        self.isCut = False
+        self.length = 0 if self.isComplete else None
         self._body = bytearray()
         self._chunks: _ChunkReader | None = None
         self._missing = MAX_BODY_SIZE
@@ -166,9 +170,10 @@ class BodyReader:
         lengths = set(head.values("content-length"))
         if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
             raise BadResponse(f"not a length of a body: {sorted(lengths)!r}")
-        if lengths:
-            self._missing = min(_lengthOf(lengths.pop()), MAX_BODY_SIZE)
-            self.isComplete = self.isComplete or not self._missing
+        if lengths and not self.isComplete:
+            self.length = _lengthOf(lengths.pop())
+            self._missing = min(self.length, MAX_BODY_SIZE)
+            self.isComplete = not self._missing
 
     @property
     def body(self) -> bytes:
@@ -177,20 +182,32 @@ class BodyReader:
         """
         return bytes(self._body)
 
-    def feed(self, data: bytes) -> None:
+    @property
+    def isDelimited(self) -> bool:
+        """
+        Does the body tell its own end, or does it end with the connection?
+        """
+        return self.length is not None or self._chunks is not None
+
+    def feed(self, data: bytes) -> bytes:
         """
         Take what the network gave.
 
+        :return: the bytes of the body in it.
         :raises BadResponse: if the body's chunks are malformed.
         """
         if self.isComplete:
-            return
+            return b""
         if self._chunks is not None:
             data = self._chunks.feed(data)
-        self._body += data[: self._missing]
-        self._missing -= min(self._missing, len(data))
-        ended = self._chunks is not None and self._chunks.isComplete
-        self.isComplete = ended or not self._missing
+        part = data[: self._missing]
+        self._body += part
+        self._missing -= len(part)
+        hasEnded = self._chunks is not None and self._chunks.isComplete
+        self.isComplete = hasEnded or not self._missing
+        isShort = self.length is not None and self.length <= MAX_BODY_SIZE
+        self.isCut = self.isComplete and not (hasEnded or isShort)
+        return part
 
 
 class _ChunkReader:
