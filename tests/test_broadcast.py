@@ -160,8 +160,17 @@ class MessageTests(BroadcastTestCase):
         send: Any = self.server.broadcastBytes
         self.assertRaises(TypeError, send, "text")
         send = self.server.broadcastUTF
-        self.assertRaises(TypeError, send, b"bytes")
+        self.assertRaises(TypeError, send, 5)
         self.assertRaises(TypeError, send, None)
+        self.assertReceived()
+
+    def test_encoded(self) -> None:
+        """
+        A text may be given in UTF-8, and must be valid then.
+        """
+        self.server.broadcastUTF("späße".encode())
+        self.assertReceived(text("späße"))
+        self.assertRaises(ValueError, self.server.broadcastUTF, b"\xff")
         self.assertReceived()
 
     def test_noText(self) -> None:

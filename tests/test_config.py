@@ -10,8 +10,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wire.backwards import Backwards
-from txwebsocket.config import ClientConfig, ServerConfig
-from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
+from txwebsocket.config import ClientConfig, ServerConfig, firstOffered
+from txwebsocket.wire.config import BufferPolicy, ConnectionConfig, messageLimit
 from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 
@@ -30,6 +30,7 @@ FLAGS = (
     "keepalive",
     "dropConnectionOnKeepaliveTimeout",
     "useNativeKeepalive",
+    "emptyPings",
     "disableNagleAlgorithm",
 )
 SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
@@ -105,6 +106,18 @@ class ConnectionConfigTests(OptionsTestCase):
         for kind in KINDS:
             self.assertAccepts(kind, "maxReceivedFrameSize", 1, 2**40, None)
             self.assertRefuses(kind, "maxReceivedFrameSize", 0, -1, 1.5, "1", False)
+
+    def test_messageSize(self) -> None:
+        """
+        Messages may have any size if none is held as a whole, and only then.
+        """
+        for kind in KINDS:
+            config = kind(maxReceivedMessageSize=None, streamMessages=True)
+            self.assertIsNone(config.maxReceivedMessageSize)
+            self.assertGreater(messageLimit(config), 2**60)
+            self.assertEqual(messageLimit(kind(maxReceivedMessageSize=5)), 5)
+            error = self.assertRaises(ValueError, kind, maxReceivedMessageSize=None)
+            self.assertIn("streamMessages", str(error))
 
     def test_lowWaterMark(self) -> None:
         """
@@ -448,6 +461,21 @@ class ServerConfigTests(OptionsTestCase):
         )
 
 
+class FirstOfferedTests(SynchronousTestCase):
+    """
+    Tests of :func:`firstOffered`.
+    """
+
+    def test_choice(self) -> None:
+        """
+        It chooses the client's favourite, and none where none is offered.
+        """
+        self.assertEqual(firstOffered(("b", "a")), "b")
+        self.assertIsNone(firstOffered(()))
+        config = ServerConfig(subprotocols=firstOffered)
+        self.assertIs(config.subprotocols, firstOffered)
+
+
 class ClientConfigTests(OptionsTestCase):
     """
     Tests of the options that only a client has.
@@ -459,7 +487,16 @@ class ClientConfigTests(OptionsTestCase):
         """
         own = {option.name for option in fields(ClientConfig)}
         own -= {option.name for option in fields(ConnectionConfig)}
-        self.assertEqual(own, {"webSocketVersion", "maxRedirects"})
+        names = {"webSocketVersion", "maxRedirects", "requireSubprotocol"}
+        self.assertEqual(own, names)
+
+    def test_requireSubprotocol(self) -> None:
+        """
+        A server has to choose one of the subprotocols, unless it is said otherwise.
+        """
+        self.assertAccepts(ClientConfig, "requireSubprotocol", True, False)
+        self.assertRefuses(ClientConfig, "requireSubprotocol", None, 1, "yes")
+        self.assertIs(ClientConfig().requireSubprotocol, True)
 
     def test_version(self) -> None:
         """

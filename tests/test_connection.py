@@ -240,19 +240,51 @@ class SendingTests(SynchronousTestCase):
                 with self.assertRaises(TypeError) as raised:
                     method(wrong)  # type: ignore[arg-type]
                 self.assertIn(type(wrong).__name__, str(raised.exception))
-            self.assertRaises(TypeError, self.connection.ping, wrong)
+            if wrong is not None:
+                self.assertRaises(TypeError, self.connection.ping, wrong)
             self.assertRaises(TypeError, self.connection.pong, wrong)
         self.assertEqual(self.peer.frames(), [])
         self.assertTrue(self.connection.connected)
 
     def test_mixedUp(self) -> None:
         """
-        Text is not sent where bytes belong, nor the other way round.
+        Text is not sent where bytes belong.
         """
         self.assertRaises(TypeError, self.connection.sendBytes, "text")
-        self.assertRaises(TypeError, self.connection.sendUTF, b"bytes")
         self.assertRaises(TypeError, self.connection.ping, "text")
         self.assertEqual(self.peer.frames(), [])
+
+    def test_encodedText(self) -> None:
+        """
+        A text that is UTF-8 already, as serializers make it, is sent as text, and as it
+        was when it was sent.
+        """
+        octets = bytearray("späße 🎈".encode())
+        self.connection.sendUTF(bytes(octets))
+        self.connection.sendTextMessage(octets)
+        self.connection.sendUTF(memoryview(octets))
+        self.connection.sendUTF(b"")
+        octets[:] = bytes(len(octets))
+        self.assertEqual(self.peer.frames(), [text("späße 🎈")] * 3 + [text("")])
+        self.assertEqual(self.connection.traffic.messagesSent, 4)
+
+    def test_notEncodedText(self) -> None:
+        """
+        Bytes that are not valid UTF-8 raise ValueError, and nothing is sent, however
+        large they are.
+        """
+        for wrong in (
+            b"\xff",
+            b"a\xc3",
+            b"\xed\xa0\x80",
+            b"\xc0\xaf",
+            b"\xf4\x90\x80\x80",
+            b"a" * 100_000 + b"\x80",
+        ):
+            for data in (wrong, bytearray(wrong), memoryview(wrong)):
+                self.assertRaises(ValueError, self.connection.sendUTF, data)
+        self.assertEqual(self.peer.frames(), [])
+        self.assertTrue(self.connection.connected)
 
     def test_surrogates(self) -> None:
         """
@@ -620,6 +652,43 @@ class PingTests(SynchronousTestCase):
         payloads = {frame.payload for frame in self.peer.frames()}
         self.assertEqual(len(payloads), 5)
         self.assertEqual({len(payload) for payload in payloads}, {8})
+
+    def test_emptyPayload(self) -> None:
+        """
+        A payload that is given is sent as it is, an empty one too.
+        """
+        answered = self.connection.ping(b"")
+        self.assertEqual(self.peer.frames(), [ping(b"")])
+        self.ends.clock.advance(0.5)
+        self.peer.pong(b"")
+        self.assertEqual(self.successResultOf(answered), 0.5)
+
+    def test_emptyPings(self) -> None:
+        """
+        With ``emptyPings`` those without a payload stay empty, those of the keep-alive
+        too; a payload that is given is sent.
+        """
+        ends = Ends(Recorder(), emptyPings=True)
+        answered = ends.connection.ping()
+        ends.connection.ping(b"p")
+        self.assertEqual(ends.peer.frames(), [ping(b""), ping(b"p")])
+        ends.peer.pong()
+        self.assertEqual(self.successResultOf(answered), 0)
+        ends.clock.advance(20)
+        self.assertEqual(ends.peer.frames(), [ping(b"")])
+
+    def test_equalPings(self) -> None:
+        """
+        Pongs of equal payloads are those of the oldest pings, one each.
+        """
+        first = self.connection.ping(b"")
+        self.ends.clock.advance(1)
+        second = self.connection.ping(b"")
+        self.peer.pong(b"")
+        self.assertEqual(self.successResultOf(first), 1)
+        self.assertNoResult(second)
+        self.peer.pong(b"")
+        self.assertEqual(self.successResultOf(second), 0)
 
     def test_wrongPong(self) -> None:
         """

@@ -471,6 +471,14 @@ class EmbeddedTests(ExampleTestCase):
         self.assertNoResult(self.done)
         self.assertEqual(self.logged, [sys.stdout])
 
+    def test_subprotocol(self) -> None:
+        """
+        It agrees to the first subprotocol that a client offers.
+        """
+        header = "Sec-WebSocket-Protocol: chat, superchat"
+        response = self.served.request(header, path="/echo").response()
+        self.assertEqual(response.header("Sec-WebSocket-Protocol"), ["chat"])
+
     def test_port(self) -> None:
         """
         It can be told where to listen.

@@ -403,6 +403,59 @@ class ReadingTests(SynchronousTestCase):
         for piece in (b"three", b"", b""):
             self.assertEqual(self.successResultOf(self.message.read()), piece)
 
+    def test_unlimited(self) -> None:
+        """
+        Where there is no limit, a message may announce any size, and be compressed to
+        any ratio that is no bomb; its pieces arrive as ever.
+        """
+        for role in Role:
+            self.begin(maxReceivedMessageSize=None, role=role)
+            mask = b"" if role is Role.CLIENT else bytes(4)
+            head = bytes([0x80, 127 | 0x80 * bool(mask)]) + (2**40).to_bytes(8, "big")
+            self.peer.send(head + mask + b"x" * 100)
+            self.assertTrue(self.ends.connection.connected, role)
+            self.assertEqual(self.successResultOf(self.message.read()), b"one")
+            self.assertEqual(self.successResultOf(self.message.read()), b"x" * 100)
+
+    def test_unlimitedCompressed(self) -> None:
+        """
+        It is the same with a message that is inflated.
+        """
+        data = bytes(range(256)) * 16 * KIB
+        application = Keeping()
+        ends = Ends(
+            application,
+            streamMessages=True,
+            agreed=agreed(),
+            maxReceivedMessageSize=None,
+        )
+        ends.peer.send(ends.peer.frame(Opcode.BINARY, compressed(data), rsv=0x40))
+        [message] = application.kept
+        read = bytearray()
+        while piece := self.successResultOf(message.read()):
+            self.assertLessEqual(len(piece), MAX_WAITING)
+            read += piece
+        self.assertEqual(read, data)
+
+    def test_unlimitedWhole(self) -> None:
+        """
+        But who wants it in one is not given more than 1 MiB, unless it says how much.
+        """
+        for maxSize, size, isGiven in (
+            (None, MIB, True),
+            (None, MIB + 1, False),
+            (2 * MIB, 2 * MIB, True),
+            (2 * MIB, 2 * MIB + 1, False),
+        ):
+            self.begin(maxReceivedMessageSize=None)
+            whole = self.message.whole(maxSize)
+            self.go(bytes(size - 3), fin=True)
+            if isGiven:
+                self.assertEqual(len(self.successResultOf(whole)), size)
+            else:
+                self.failureResultOf(whole, ConnectionClosed)
+                self.assertEqual(self.peer.frames()[-1].payload[:2], b"\x03\xf1")
+
     def test_whatGivesNothing(self) -> None:
         """
         Fragments that give no piece, more of them than may wait, hide neither what
@@ -781,6 +834,19 @@ class PullTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.ends = Ends(streamMessages=True)
         self.connection, self.peer = self.ends.connection, self.ends.peer
+
+    def test_unlimitedReceive(self) -> None:
+        """
+        Where messages have no limit, receive() has one.
+        """
+        ends = Ends(streamMessages=True, maxReceivedMessageSize=None)
+        receiving = ends.connection.receive()
+        ends.peer.sendBytes(bytes(MIB))
+        self.assertEqual(len(self.successResultOf(receiving)), MIB)
+        receiving = ends.connection.receive()
+        ends.peer.sendBytes(bytes(MIB + 1))
+        error = self.failureResultOf(receiving, ConnectionClosed).value
+        self.assertEqual(error.report.sentCode, 1009)
 
     def test_nextMessage(self) -> None:
         """

@@ -125,6 +125,29 @@ class AcceptedTests(OpeningTestCase):
         self.assertIsNone(connection.protocol)
         self.assertEqual(connection.remoteAddress, server.transport.getPeer().host)
 
+    def test_responseHeaders(self) -> None:
+        """
+        What the server says in its response is known when the application is told that
+        the connection is open, and before that nothing is.
+        """
+        seen: list[Any] = []
+
+        class Curious(Recorder):
+            def negotiationStarted(self, transport: Any) -> None:
+                super().negotiationStarted(transport)
+                seen.append(self.connection.responseHeaders)
+
+            def negotiationFinished(self) -> None:
+                seen.append(self.connection.responseHeaders)
+
+        outcome, server = self.begin(application=Curious())
+        server.send(upgrade(server.asked, "X-Limit: 5", "x-limit: 6", "Server: s"))
+        headers = self.opened(outcome).responseHeaders
+        self.assertEqual(seen, [None, headers])
+        assert headers is not None
+        self.assertEqual(headers.getRawHeaders("X-Limit"), ["5", "6"])
+        self.assertEqual(headers.getRawHeaders("server"), ["s"])
+
     def test_everySplit(self) -> None:
         """
         However the response and the frames behind it arrive, the connection opens and
@@ -473,11 +496,11 @@ class SubprotocolTests(OpeningTestCase):
     Tests of the subprotocol that client and server agree on.
     """
 
-    def answer(self, *lines: str, protocols: list[str]) -> Outcome:
+    def answer(self, *lines: str, **more: Any) -> Outcome:
         """
         Offer subprotocols to a server that answers with these headers.
         """
-        outcome, server = self.begin(protocols=protocols)
+        outcome, server = self.begin(**more)
         server.send(upgrade(server.asked, *lines))
         return outcome
 
@@ -507,6 +530,20 @@ class SubprotocolTests(OpeningTestCase):
             outcome = self.answer(*lines, protocols=protocols)
             error = self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
             self.assertIn("subprotocol", str(error))
+
+    def test_notRequired(self) -> None:
+        """
+        A server need not choose one if the client says so; but if it does, it has to be
+        one that was offered.
+        """
+        name = "Sec-WebSocket-Protocol"
+        more = {"protocols": ["v1"], "options": {"requireSubprotocol": False}}
+        self.assertIsNone(self.opened(self.answer(**more)).protocol)
+        outcome = self.answer(f"{name}: v1", **more)
+        self.assertEqual(self.opened(outcome).protocol, "v1")
+        for line in (f"{name}: v2", f"{name}:"):
+            outcome = self.answer(line, **more)
+            self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
 
 
 class RejectedTests(OpeningTestCase):

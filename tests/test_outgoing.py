@@ -131,11 +131,35 @@ class OutgoingMessageTests(OutgoingTestCase):
         self.assertIn("str", str(error))
         message.end()
         message = self.connection.startMessage(isText=True)
-        error = self.assertRaises(TypeError, message.write, b"bytes")
-        self.assertIn("bytes", str(error))
+        error = self.assertRaises(TypeError, message.write, 5)
+        self.assertIn("int", str(error))
         self.assertRaises(UnicodeEncodeError, message.write, "\ud800")
         message.end()
         self.assertEqual(self.peer.frames(), [Frame(BINARY), Frame(TEXT)])
+
+    def test_encoded(self) -> None:
+        """
+        A piece of text may be UTF-8, of whole characters; other bytes are refused, and
+        do no harm.
+        """
+        message = self.connection.startMessage(isText=True)
+        message.write("ä".encode())
+        self.assertRaises(UnicodeDecodeError, message.write, "ö".encode()[:1])
+        message.write("ü")
+        message.end()
+        frames = self.peer.frames()
+        self.assertEqual([frame.opcode for frame in frames], [TEXT, 0, 0])
+        self.assertEqual(b"".join(f.payload for f in frames).decode(), "äü")
+
+    def test_encodedPieces(self) -> None:
+        """
+        Whoever says that it is a text can give all of its pieces in UTF-8.
+        """
+        pieces = ["ä".encode(), "ö".encode()]
+        self.successResultOf(self.connection.sendPieces(pieces, isText=True))
+        first, *_ = frames = self.peer.frames()
+        self.assertEqual(first.opcode, TEXT)
+        self.assertEqual(b"".join(f.payload for f in frames).decode(), "äö")
 
     def test_interleaved(self) -> None:
         """

@@ -33,7 +33,7 @@ from zope.interface.verify import verifyObject
 
 from tests.memory import Peer, Recorder, binary, close, handshake, text
 from tests.remote import certify
-from txwebsocket import INSECURE_ANY_ORIGIN, ServerConfig, tap
+from txwebsocket import INSECURE_ANY_ORIGIN, ServerConfig, firstOffered, tap
 from txwebsocket.tap import DEFAULT_PORT, Echo, Options, makeService
 from txwebsocket.testing import MemoryTransport
 
@@ -72,10 +72,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["ports"], ["tcp:8080:interface=127.0.0.1"])
         self.assertEqual(DEFAULT_PORT, "tcp:8080:interface=127.0.0.1")
         self.assertIs(options["application"], Echo)
-        hosts = options["listeners"].permits
-        self.assertEqual(
-            options["config"], ServerConfig(origins=[], allowedHosts=hosts)
+        config = ServerConfig(
+            origins=[],
+            allowedHosts=options["listeners"].permits,
+            subprotocols=firstOffered,
         )
+        self.assertEqual(options["config"], config)
         self.assertIsNone(options["static"])
 
     def test_port(self) -> None:
@@ -525,12 +527,31 @@ class ServiceTests(SynchronousTestCase):
 
     def test_app(self) -> None:
         """
-        ``--app`` is served in place of the echo.
+        ``--app`` is served in place of the echo, and has subprotocols of its own.
         """
+        self.assertEqual(
+            parse("--app=tests.memory.Recorder")["config"].subprotocols, ()
+        )
         self.serve("--app=tests.memory.Recorder")
         peer = self.upgrade()
         peer.sendText("text")
         self.assertEqual(peer.frames(), [])
+
+    def test_subprotocol(self) -> None:
+        """
+        The echo agrees to the first subprotocol that the client offers, since most
+        clients fail if none is chosen.
+        """
+        self.serve()
+        for lines, chosen in (
+            (["Sec-WebSocket-Protocol: chat, superchat"], ["chat"]),
+            ([], []),
+        ):
+            peer = self.connect()
+            peer.send(handshake(*lines))
+            response = peer.response()
+            self.assertEqual(response.status, 101)
+            self.assertEqual(response.header("Sec-WebSocket-Protocol"), chosen)
 
     def test_static(self) -> None:
         """

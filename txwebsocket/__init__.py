@@ -9,7 +9,7 @@ import sys
 from txwebsocket._version import __version__
 from txwebsocket._version import __version__ as version
 from txwebsocket.browserapi import InvalidAccess, InvalidSyntax
-from txwebsocket.config import ClientConfig, ServerConfig
+from txwebsocket.config import ClientConfig, ServerConfig, firstOffered
 from txwebsocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.config import BufferPolicy
@@ -149,6 +149,7 @@ __all__ = [
     "WebSocketTransport",
     "__version__",
     "clientFromURL",
+    "firstOffered",
     "version",
 ]
 

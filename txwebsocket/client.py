@@ -88,7 +88,7 @@ class WebSocketClient:
         :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL; user and password in it are
             sent as Basic authentication.
         :param protocols: subprotocols to offer, the preferred one first. The server
-            must choose one of them.
+            must choose one of them, unless ``requireSubprotocol`` is off.
         :param origin: where to say we come from, as a browser does.
         :param headers: more headers for the request: a mapping, pairs, or twisted.web's
             ``Headers``. With a ``Cookie`` of the caller's, none is taken from the jar.
@@ -181,6 +181,7 @@ def makeHandshake(
         key=makeKey(),
         version=config.webSocketVersion,
         protocols=offered,
+        requiresProtocol=config.requireSubprotocol,
         origin=origin,
         headers=tuple(pair for pair in pairs if pair[0].lower() != "host"),
         extensions=tuple(config.extensions),

@@ -13,7 +13,7 @@ from txwebsocket.wire.checks import (
     countOrNoneOption,
     flagOption,
     option,
-    sizeOption,
+    sizeOrNoneOption,
 )
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.forwarded import TrustedProxies
@@ -97,6 +97,15 @@ def _version() -> Any:
     )
 
 
+def firstOffered(offered: Sequence[str]) -> str | None:
+    """
+    Choose the first subprotocol that a client offers, whatever it is: for the option
+    ``subprotocols`` of a server such as an echo, which can speak each of them. Most
+    clients fail if they offer some and none is chosen.
+    """
+    return next(iter(offered), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig(ConnectionConfig):
     """
@@ -127,8 +136,9 @@ class ServerConfig(ConnectionConfig):
     subprotocols: Sequence[str] | ProtocolChooser = _protocols()
     """
     Subprotocols for applications that don't choose one themselves, the preferred one
-    first; or a callable that is given those the client offers, in its order, and
-    returns one of them or None. If the client offers none of them, none is used.
+    first; or a callable such as :func:`firstOffered`, which is given those the client
+    offers, in its order, and returns one of them or None. If the client offers none of
+    them, none is used.
     """
 
     autoAcceptConnections: bool = flagOption(False)
@@ -177,9 +187,17 @@ class ClientConfig(ConnectionConfig):
     :raises ValueError: when it is made, naming the option and what it accepts.
     """
 
-    maxReceivedMessageSize: int = sizeOption(8 * _MIB)
+    maxReceivedMessageSize: int | None = sizeOrNoneOption(8 * _MIB)
     """
     Bytes in one message; more than a server takes, since we chose whom to talk to.
+    None, for no limit, needs ``streamMessages``.
+    """
+
+    requireSubprotocol: bool = flagOption(True)
+    """
+    Fail if subprotocols are offered and the server chooses none of them, as browsers
+    do. If false, the connection opens and its ``protocol`` is None, as RFC 6455, 4.1,
+    allows. A server that chooses one that was not offered fails in either case.
     """
 
     webSocketVersion: int = _version()

@@ -6,7 +6,6 @@ An open WebSocket, as its users see it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
@@ -19,6 +18,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
 )
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from txwebsocket.frame import WebSocketFrame
@@ -31,11 +31,9 @@ from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.messages import BytesLike, asBytes
+from txwebsocket.wire.messages import BytesLike, asBytes, asUTF8
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.states import State
-
-_PING_SIZE = 8
 
 
 @implementer(IConsumer)
@@ -56,7 +54,11 @@ class WebSocketConnection:
     :ivar extensions: the extensions agreed on, in the header's own form.
     :ivar request: on a server, the :class:`WebSocketRequest` that was accepted.
     :ivar url: on a client, where it leads, without user and password.
+    :ivar responseHeaders: on a client, the headers of the server's response, once it
+        has accepted: what it says of itself, a rate limit, a cookie.
     """
+
+    responseHeaders: Headers | None = None
 
     def __init__(self, link: Link) -> None:
         self.protocol: str | None = None
@@ -164,13 +166,21 @@ class WebSocketConnection:
             if not link.isDelivering:
                 link.settle()
 
-    def sendUTF(self, text: str, *, compress: bool = True) -> None:
+    def sendUTF(self, text: str | BytesLike, *, compress: bool = True) -> None:
         """
         Send a text message; see :meth:`send`.
+
+        :param text: ``str``, or its UTF-8, as serializers make it, for example.
+        :raises ValueError: if bytes are not valid UTF-8, or a ``str`` can't be encoded.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text must be str, not {type(text).__name__}")
-        self.send(text, compress=compress)
+        if isinstance(text, str):
+            self.send(text, compress=compress)
+            return
+        try:
+            self._link.wire.sendText(asUTF8(text), not compress)
+        finally:
+            if not self._link.isDelivering:
+                self._link.settle()
 
     def sendBytes(self, data: BytesLike, *, compress: bool = True) -> None:
         """
@@ -205,7 +215,8 @@ class WebSocketConnection:
         """
         Begin a message that is sent in pieces, whose length need not be known.
 
-        :param isText: whether the pieces are ``str``; else they are like ``bytes``.
+        :param isText: whether the pieces are ``str`` or its UTF-8; else they are like
+            ``bytes``.
         :param compress: whether extensions may compress it.
         :raises ConnectionClosed: as :meth:`send` does.
         :raises InvalidState: likewise.
@@ -266,11 +277,13 @@ class WebSocketConnection:
         """
         return self._link.writer.drained()
 
-    def ping(self, payload: BytesLike = b"") -> Deferred[float]:
+    def ping(self, payload: BytesLike | None = None) -> Deferred[float]:
         """
         Ask the peer for a pong.
 
-        :param payload: at most 125 bytes, which the pong repeats; random if empty.
+        :param payload: at most 125 bytes, which the pong repeats. None chooses eight
+            random ones, or none at all if ``emptyPings`` is on. Pongs of equal payloads
+            are taken for those of the oldest pings.
         :return: a Deferred of the seconds it took. It fails with
             :exc:`ConnectionClosed` if the connection ends before, and of more than 1000
             that wait the oldest with ``CancelledError``.
@@ -278,7 +291,7 @@ class WebSocketConnection:
             close.
         :raises ValueError: if the payload is too long.
         """
-        octets = asBytes(payload) or os.urandom(_PING_SIZE)
+        octets = self._link.newPing() if payload is None else asBytes(payload)
         try:
             self._link.wire.ping(octets)
             return self._link.pings.sent(octets)

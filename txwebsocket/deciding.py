@@ -11,6 +11,8 @@ from functools import partial
 from inspect import isclass
 from typing import Any, TypeAlias
 
+from txwebsocket.config import firstOffered
+
 Decider: TypeAlias = Callable[[Any], object]
 """
 Accepts or rejects the request it is given, at once or later. It may return a Deferred,
@@ -53,7 +55,7 @@ def acceptAny(request: Any) -> None:
     """
     Accept with the first subprotocol that the client offers.
     """
-    request.accept(next(iter(request.requestedProtocols), None))
+    request.accept(firstOffered(request.requestedProtocols))
 
 
 def rejectAny(request: Any) -> None:

@@ -26,7 +26,7 @@ from txwebsocket.inbox import Inbox
 from txwebsocket.incoming import Incoming, IncomingMessage
 from txwebsocket.pings import Pings
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
-from txwebsocket.wire.config import ConnectionConfig
+from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed
@@ -123,7 +123,7 @@ class Delivery(ABC):
         """
         if self._inbox is None:
             self._inbox = Inbox(
-                self.config.maxReceivedMessageSize,
+                messageLimit(self.config),
                 partial(self.hold, Hold.INBOX),
                 partial(self.release, Hold.INBOX),
             )

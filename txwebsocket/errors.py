@@ -150,6 +150,16 @@ class ProxyFailed(HandshakeError):
         self.cause = self.__cause__ = cause
 
 
+def twistedHeaders(head: ResponseHead) -> Headers:
+    """
+    The headers of a response in Twisted's form.
+    """
+    headers = Headers()
+    for name, value in head.headers:
+        headers.addRawHeader(name, value)
+    return headers
+
+
 @implementer(IResponse)
 class RefusalResponse:
     """
@@ -169,9 +179,7 @@ class RefusalResponse:
         self.version = (b"HTTP", 1, int(head.version[-1]))
         self.code = head.status
         self.phrase = head.phrase.encode("latin-1")
-        self.headers = Headers()
-        for name, value in head.headers:
-            self.headers.addRawHeader(name, value)
+        self.headers = twistedHeaders(head)
         self._body = body
         self.length: int | object = len(body)
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
+
+from twisted.internet.error import ConnectionAborted
+from twisted.python.failure import Failure
 
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.errors import shown
@@ -63,6 +67,30 @@ class Hop(NamedTuple):
             return Hop(target, fresh)
         headers = (each for each in fresh.headers if each[0].lower() in _HARMLESS)
         return Hop(target, replace(fresh, host=target.netloc, headers=tuple(headers)))
+
+
+class Nowhere:
+    """
+    What a connection has for a transport from one hop to the next.
+
+    :param broken: called if the application wants to go nowhere.
+    """
+
+    def __init__(self, broken: Callable[[Failure], None]) -> None:
+        self._broken = broken
+
+    def getPeer(self) -> None:
+        """
+        Nobody.
+        """
+
+    getHost = getPeer
+
+    def abortConnection(self) -> None:
+        """
+        The application gives the opening up.
+        """
+        self._broken(Failure(ConnectionAborted()))
 
 
 def _origin(target: Target) -> tuple[bool, str, int]:

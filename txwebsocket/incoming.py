@@ -29,6 +29,11 @@ MAX_WAITING = 64 * 1024
 Bytes of pieces that may wait before the peer's data is read no further.
 """
 
+MAX_WHOLE = 1024 * 1024
+"""
+Bytes, or characters, of a message that is collected where there is no limit at all.
+"""
+
 MAX_PIECES = 1024
 """
 Pieces that may wait likewise: tiny ones take more than their bytes.
@@ -141,11 +146,13 @@ class IncomingMessage:
         All that is left of the message, in one.
 
         :param maxSize: bytes, or characters, that it may have; None for as many as
-            ``maxReceivedMessageSize`` allows. A peer that sends more is closed with
-            1009.
+            ``maxReceivedMessageSize`` allows, and for 1 MiB where that is None. A peer
+            that sends more is closed with 1009.
         :return: a Deferred that fails with :exc:`ConnectionClosed` as :meth:`read`
             does, and if there are more.
         """
+        if maxSize is None and self._incoming.isUnlimited:
+            maxSize = MAX_WHOLE
         return Deferred.fromCoroutine(self._collect(maxSize))
 
     async def _collect(self, maxSize: int | None) -> Any:
@@ -315,10 +322,13 @@ class Incoming:
 
     They are read one after the other: the next one is there for whoever asks when the
     one before has been read to its end, or left.
+
+    :ivar isUnlimited: whether messages may have any size.
     """
 
     def __init__(self, owner: Receives) -> None:
         self.clock = owner.clock
+        self.isUnlimited = owner.config.maxReceivedMessageSize is None
         self._owner = owner
         # Those that have begun and are not over; the last one may be arriving still.
         self._messages: list[IncomingMessage] = []

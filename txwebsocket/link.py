@@ -396,6 +396,12 @@ class Link(Delivery):
         # While we don't read, the silence is ours.
         return self.clock.seconds() if self._held else self._lastHeard
 
+    def newPing(self) -> bytes:
+        """
+        The payload of a ping for which the application has chosen none.
+        """
+        return b"" if self.config.emptyPings else os.urandom(_PING_SIZE)
+
     def askForLife(self) -> None:
         """
         The peer has been silent.
@@ -403,7 +409,7 @@ class Link(Delivery):
         # Where there is no room for it the peer is known not to read, and has its own
         # deadline for that.
         with suppress(BufferFull, ConnectionClosed):
-            self.wire.ping(os.urandom(_PING_SIZE))
+            self.wire.ping(self.newPing())
         self.settle()
 
     def giveUp(self) -> None:

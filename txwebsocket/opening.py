@@ -33,8 +33,9 @@ from txwebsocket.errors import (
     ProxyFailed,
     ProxyRejected,
     RefusalResponse,
+    twistedHeaders,
 )
-from txwebsocket.hop import REDIRECTS, Hop
+from txwebsocket.hop import REDIRECTS, Hop, Nowhere
 from txwebsocket.jar import cookieHeader, storeCookies
 from txwebsocket.link import Link
 from txwebsocket.rejection import StreamedResponse
@@ -236,6 +237,7 @@ class Opening:
         self._stop()
         connection = self.link.connection
         connection.protocol = protocol
+        connection.responseHeaders = twistedHeaders(head)
         self.link.opened(rest, agreed)
         if not self.opened.called:
             self.opened.callback(connection)
@@ -276,7 +278,7 @@ class Opening:
         The server that redirected is gone: ask the next.
         """
         self._protocol = None
-        self.link.makeConnection(_Nowhere(self.broken))
+        self.link.makeConnection(Nowhere(self.broken))
         self._step = OpeningStep.CONNECT
         try:
             if self.link.wire.state is not State.CONNECTING:
@@ -358,30 +360,6 @@ class Opening:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class _Nowhere:
-    """
-    What a connection has for a transport from one hop to the next.
-
-    :param broken: called if the application wants to go nowhere.
-    """
-
-    def __init__(self, broken: Callable[[Failure], None]) -> None:
-        self._broken = broken
-
-    def getPeer(self) -> None:
-        """
-        Nobody.
-        """
-
-    getHost = getPeer
-
-    def abortConnection(self) -> None:
-        """
-        The application gives the opening up.
-        """
-        self._broken(Failure(ConnectionAborted()))
 
 
 def _ignore(*_: object) -> None:

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
-from txwebsocket.wire.messages import BytesLike, asBytes
+from txwebsocket.wire.messages import BytesLike, asBytes, asUTF8
 from txwebsocket.wire.states import State
 
 Pieces: TypeAlias = Iterable[str | BytesLike] | AsyncIterable[str | BytesLike]
@@ -58,7 +58,8 @@ class OutgoingMessage:
 
     def write(self, piece: str | BytesLike) -> None:
         """
-        Send a piece: ``str`` in a text message, what is like ``bytes`` in a binary one.
+        Send a piece: ``str`` or its UTF-8 in a text message, what is like ``bytes`` in
+        a binary one. Each piece of UTF-8 has whole characters.
 
         This never waits; what the transport has no room for is queued, up to
         ``maxBufferedBytes``. Wait for :meth:`drained` to send no faster than the peer
@@ -70,7 +71,8 @@ class OutgoingMessage:
         :raises BufferFull: if too much is queued and ``whenBufferFull`` is not to
             close; the piece can be written again later.
         :raises InvalidState: if the message has ended.
-        :raises TypeError: if the piece is of the other kind.
+        :raises TypeError: if the piece is of another kind.
+        :raises ValueError: if bytes in a text message are not valid UTF-8.
         """
         if self._hasEnded:
             raise InvalidState("the message has ended")
@@ -105,14 +107,8 @@ class OutgoingMessage:
         """
         return self._link.writer.drained()
 
-    def _octets(self, piece: object) -> bytes:
-        if not self._isText:
-            return asBytes(piece)
-        if not isinstance(piece, str):
-            raise TypeError(
-                f"a piece of a text must be str, not {type(piece).__name__}"
-            )
-        return piece.encode("utf-8")
+    def _octets(self, piece: Any) -> bytes:
+        return asUTF8(piece) if self._isText else asBytes(piece)
 
     def _put(self, octets: bytes, isLast: bool) -> None:
         try:

@@ -35,7 +35,7 @@ from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import UpgradeRefused, shown
 from txwebsocket.wire.handshake import Offer
-from txwebsocket.wire.messages import BytesLike, asBytes
+from txwebsocket.wire.messages import BytesLike, asBytes, asUTF8
 
 
 class WebSocketServer:
@@ -207,17 +207,18 @@ class WebSocketServer:
 
     def broadcastUTF(
         self,
-        text: str,
+        text: str | BytesLike,
         *,
         to: Iterable[WebSocketConnection] | None = None,
         skipAbove: int | None = None,
     ) -> list[WebSocketConnection]:
         """
         Send a text message to all open connections, or some; see :meth:`broadcast`.
+
+        :param text: ``str``, or its UTF-8.
+        :raises ValueError: also if bytes are not valid UTF-8.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text must be str, not {type(text).__name__}")
-        payload = text.encode("utf-8")
+        payload = asUTF8(text)
         return sendToMany(Opcode.TEXT, payload, self._linksOf(to), skipAbove)
 
     def broadcastBytes(

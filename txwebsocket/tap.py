@@ -27,7 +27,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from zope.interface import implementer
 
-from txwebsocket.config import ServerConfig
+from txwebsocket.config import ServerConfig, firstOffered
 from txwebsocket.interfaces import WebSocketProtocol
 from txwebsocket.pages import RootResource
 from txwebsocket.requirements import BrokenTLS, checkTLS
@@ -226,6 +226,9 @@ class Options(UsageOptions):
             "origins": self["origins"],
             "allowedHosts": self["hosts"] or self["listeners"].permits,
         }
+        if self["app"] is None:
+            # An echo speaks whatever its client does.
+            options["subprotocols"] = firstOffered
         if self["compress"]:
             options["extensions"] = [Deflate()]
         size = self["max-size"]

@@ -11,7 +11,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
-from txwebsocket import ServerConfig, WebSocketProtocol, WebSocketResource
+from txwebsocket import (
+    ServerConfig,
+    WebSocketProtocol,
+    WebSocketResource,
+    firstOffered,
+)
 
 
 class Echo(WebSocketProtocol):
@@ -26,7 +31,9 @@ def makeSite(reactor):
     root = Resource()
     root.putChild(b"", Data(b"<h1>An ordinary page</h1>", "text/html"))
     config = ServerConfig(
-        maxReceivedMessageSize=64 * 1024, origins=["https://www.example.com"]
+        maxReceivedMessageSize=64 * 1024,
+        origins=["https://www.example.com"],
+        subprotocols=firstOffered,
     )
     echo = WebSocketResource(Echo, config)
     root.putChild(b"echo", echo)

@@ -42,7 +42,7 @@ _ROOM = 20_000
 _LARGEST = 2**16
 _POLICIES = (*BufferPolicy,)
 _NOT_NOW = (ConnectionClosed, InvalidState)
-_REFUSED = (BufferFull, InvalidState, ConnectionClosed, TypeError, UnicodeEncodeError)
+_REFUSED = (BufferFull, InvalidState, ConnectionClosed, TypeError, UnicodeError)
 
 Message = str | bytes
 
@@ -146,7 +146,16 @@ def _joined(parts: list[Message]) -> Message:
     The message that is made of these.
     """
     nothing: Any = parts[0][:0] if parts else b""
-    return nothing.join(parts)  # type: ignore[no-any-return]
+    return nothing.join(_alike(nothing, part) for part in parts)  # type: ignore[no-any-return]
+
+
+def _alike(message: Message, piece: Message) -> Message:
+    """
+    A piece as a part of a message, which may be a text that it is the UTF-8 of.
+    """
+    if isinstance(message, str) and isinstance(piece, bytes):
+        return piece.decode("utf-8")
+    return piece
 
 
 class _Reader:
@@ -258,7 +267,8 @@ class _Play:
 
     def _put(self, message: OutgoingMessage, piece: Message) -> None:
         message.write(piece)
-        self._begun += piece  # type: ignore[assignment, operator]
+        begun: Any = self._begun
+        self._begun = begun + _alike(begun, piece)
 
     def _finish(self) -> object:
         return self._tell(self._complete, ConnectionClosed, BufferFull)

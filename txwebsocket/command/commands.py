@@ -81,7 +81,7 @@ class Commands:
         self._connection.sendBytes(data)
 
     def _ping(self, text: str) -> None:
-        answered = self._connection.ping(text.encode("utf-8"))
+        answered = self._connection.ping(text.encode("utf-8") or None)
         answered.addCallbacks(self._answered, _closedBefore)
 
     def _answered(self, seconds: float) -> None:

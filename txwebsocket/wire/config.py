@@ -80,10 +80,11 @@ class ConnectionConfig:
     libraries send each message in one frame.
     """
 
-    maxReceivedMessageSize: int = sizeOption(_MIB)
+    maxReceivedMessageSize: int | None = sizeOrNoneOption(_MIB)
     """
     Bytes in one message. A peer that announces more is told 1009 before it has sent
-    them.
+    them. None, for no limit, needs :attr:`streamMessages`, with which a message is not
+    held as a whole.
     """
 
     assembleFragments: bool = flagOption(True)
@@ -96,8 +97,8 @@ class ConnectionConfig:
     """
     Receive messages in pieces, as they arrive, with ``messageStarted`` or
     ``nextMessage()``. Who takes whole messages still gets them. The limits are the
-    same, but :attr:`maxReceivedMessageSize` can be as large as a message may be, since
-    none is held.
+    same, but :attr:`maxReceivedMessageSize` can be as large as a message may be, or
+    None, since none is held.
     """
 
     fragmentOutgoingMessages: bool = flagOption(False)
@@ -163,6 +164,13 @@ class ConnectionConfig:
     How long a peer may stay silent after the ping.
     """
 
+    emptyPings: bool = flagOption(False)
+    """
+    Send pings without a payload, for peers that answer no others: those of the
+    keep-alive, and of ``ping()`` without one. Pongs can then be told apart by their
+    order only. If false, the payload is random.
+    """
+
     useNativeKeepalive: bool = flagOption(False)
     """
     Let TCP do this instead, after :attr:`keepaliveInterval`, with its own patience.
@@ -219,6 +227,11 @@ class ConnectionConfig:
                 raise ValueError(f"{each.name} must be {accepts}, not {given!r}")
             if value is not given:
                 object.__setattr__(self, each.name, value)
+        if self.maxReceivedMessageSize is None and not self.streamMessages:
+            raise ValueError(
+                "maxReceivedMessageSize must be a whole number of bytes unless "
+                "streamMessages is True, not None"
+            )
         if (self.lowWaterMark or 0) >= self.highWaterMark:
             raise ValueError(
                 f"lowWaterMark must be below highWaterMark, {self.highWaterMark}, "
@@ -228,3 +241,17 @@ class ConnectionConfig:
             raise ValueError("extensions need assembleFragments to be True")
         if self.streamMessages and not self.assembleFragments:
             raise ValueError("streamMessages needs assembleFragments to be True")
+
+
+NO_LIMIT = 2**62
+"""
+More bytes than any message has. Lengths have 63 bits, so that sums stay below 64.
+"""
+
+
+def messageLimit(config: ConnectionConfig) -> int:
+    """
+    Bytes that one received message may have.
+    """
+    limit = config.maxReceivedMessageSize
+    return NO_LIMIT if limit is None else limit

@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any
 
 from txwebsocket.wire.codes import Opcode, Role, causeOfFailure
-from txwebsocket.wire.config import ConnectionConfig
+from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.control import (
     CloseReceived,
     PingReceived,
@@ -120,12 +120,13 @@ class Connection(Room):
 
     def _makeReader(self) -> FrameReader:
         config, rsv = self._config, self._agreedBits()
+        limit = messageLimit(config)
         return FrameReader(
             masked=self.role is Role.SERVER,
             maxFrameSize=config.maxReceivedFrameSize,
-            maxMessageSize=config.maxReceivedMessageSize,
+            maxMessageSize=limit,
             rsv=rsv,
-            slack=config.maxReceivedMessageSize // 8 + 1024 if rsv else 0,
+            slack=limit // 8 + 1024 if rsv else 0,
             whole=config.assembleFragments,
             pieces=config.streamMessages,
         )
@@ -210,9 +211,7 @@ class Connection(Room):
 
         :param first: the first of them. What went wrong is for :meth:`failFor`.
         """
-        return PieceDecoder(
-            first, self._transforms, self._config.maxReceivedMessageSize
-        )
+        return PieceDecoder(first, self._transforms, messageLimit(self._config))
 
     def failFor(self, failure: Failed) -> None:
         """
@@ -247,8 +246,7 @@ class Connection(Room):
 
     def _takeMessage(self, message: Frame) -> str | bytes | Failed:
         # Only when it is asked for: a read may bring dozens that become large.
-        limit = self._config.maxReceivedMessageSize
-        event = openMessage(message, self._transforms, limit)
+        event = openMessage(message, self._transforms, messageLimit(self._config))
         return self._takeFailure(event) if isinstance(event, Failed) else event
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
@@ -281,6 +279,12 @@ class Connection(Room):
             self._sendMessage(_TEXT, message.encode("utf-8"), isPlain)
         else:
             self._sendMessage(_BINARY, asBytes(message), isPlain)
+
+    def sendText(self, payload: bytes, isPlain: bool = False) -> None:
+        """
+        Send a text message that is valid UTF-8; see :meth:`send`.
+        """
+        self._sendMessage(_TEXT, payload, isPlain)
 
     def sendInPieces(self, data: bytes, size: int) -> None:
         """

@@ -351,6 +351,7 @@ class ClientHandshake:
 
     version: int = 13
     protocols: tuple[str, ...] = ()
+    requiresProtocol: bool = True
     origin: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     extensions: tuple[ExtensionFactory, ...] = ()
@@ -402,7 +403,7 @@ class ClientHandshake:
 
     def _agreeOnProtocol(self, values: list[bytes]) -> str | None:
         chosen = [value.decode("latin-1") for value in values]
-        if not chosen and not self.protocols:
+        if not chosen and not (self.protocols and self.requiresProtocol):
             return None
         if len(chosen) != 1 or chosen[0] not in self.protocols:
             offered = ", ".join(self.protocols) or "none"
