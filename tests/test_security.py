@@ -15,7 +15,7 @@ from twisted.web.http import HTTPChannel
 from tests.test_migrating import readTables
 from txwebsocket import ClientConfig, ServerConfig
 from txwebsocket.inbox import MAX_MESSAGES
-from txwebsocket.incoming import MAX_PIECES, MAX_WAITING
+from txwebsocket.incoming import MAX_PIECES, MAX_WAITING, MAX_WHOLE
 from txwebsocket.pings import MAX_UNANSWERED
 from txwebsocket.site import HEAD_TIMEOUT
 from txwebsocket.wire.control import MAX_CONTROL_PAYLOAD
@@ -53,6 +53,10 @@ FIXED = {
     "messages that wait for ``receive()``": (MAX_MESSAGES, ""),
     "bytes of pieces that wait, with ``streamMessages``": (MAX_WAITING, "bytes"),
     "pieces that wait": (MAX_PIECES, ""),
+    "a message that is collected, where ``maxReceivedMessageSize`` is None": (
+        MAX_WHOLE,
+        "bytes",
+    ),
     "a control frame's payload": (MAX_CONTROL_PAYLOAD, "bytes"),
     "pings of ours without an answer": (MAX_UNANSWERED, ""),
     "bytes a transport holds unsent": (PORTION, "bytes"),
