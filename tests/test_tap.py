@@ -548,7 +548,7 @@ class ServiceTests(SynchronousTestCase):
             ([], []),
         ):
             peer = self.connect()
-            peer.send(handshake(*lines))
+            peer.send(handshake("Host: localhost", *lines))
             response = peer.response()
             self.assertEqual(response.status, 101)
             self.assertEqual(response.header("Sec-WebSocket-Protocol"), chosen)
