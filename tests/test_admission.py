@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
@@ -210,13 +210,42 @@ class LimitTests(AdmissionTestCase):
         self.assertEqual(self.come("192.0.2.1").response().status, 503)
         self.assertEqual(len(requests), 2)
 
-    def test_noAddress(self) -> None:
+    def test_prefix6(self) -> None:
         """
-        Who comes over a UNIX socket has no address that could have too many.
+        An IPv6 client has a /64 of addresses at least, and is one client with all of
+        them. The option ``ipv6PrefixLength`` says otherwise.
         """
         self.serve(maxConnectionsPerAddress=1)
-        for _ in range(3):
-            self.assertEqual(self.come(None).response().status, 101)
+        statuses = [
+            self.come(host).response().status
+            for host in ("2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1")
+        ]
+        self.assertEqual(statuses, [101, 503, 101])
+        self.serve(maxConnectionsPerAddress=1, ipv6PrefixLength=128)
+        for host in ("2001:db8::1", "2001:db8::ffff:2"):
+            self.assertEqual(self.come(host).response().status, 101)
+
+    def test_mapped(self) -> None:
+        """
+        An IPv4 client is the same client on an IPv6 socket.
+        """
+        self.serve(maxConnectionsPerAddress=1)
+        self.assertEqual(self.come("192.0.2.1").response().status, 101)
+        self.assertEqual(self.come("::ffff:192.0.2.1").response().status, 503)
+        self.assertEqual(self.come("::ffff:192.0.2.2").response().status, 101)
+
+    def test_noAddress(self) -> None:
+        """
+        Clients of a UNIX socket have no address that could have too many. That the
+        limit does nothing for them is logged, once, with what to do.
+        """
+        self.serve(maxConnectionsPerAddress=1)
+        with capturedLogs() as logged:
+            for _ in range(3):
+                self.assertEqual(self.come(None).response().status, 101)
+        warnings = [formatEvent(e) for e in logged if e["log_level"] is LogLevel.warn]
+        self.assertEqual(len(warnings), 1)
+        self.assertIn("trustedProxies", warnings[0])
 
     def test_pending(self) -> None:
         """
@@ -346,11 +375,86 @@ class ForwardedTests(AdmissionTestCase):
 
     def test_unix(self) -> None:
         """
-        Who comes over a UNIX socket has no address.
+        Who comes over a UNIX socket has no address, and is not believed.
         """
         self.serve(self.note, trustedProxies=[self.PROXY])
-        self.assertEqual(self.come(None).response().status, 101)
+        peer = self.come(None, "X-Forwarded-For: 192.0.2.7")
+        self.assertEqual(peer.response().status, 101)
         self.assertEqual(self.seen, [(None, ())])
+
+    def test_unixTrusted(self) -> None:
+        """
+        A proxy at the other end of a UNIX socket is named ``unix``. Its clients have
+        the addresses that it tells, and are counted by them.
+        """
+        self.serve(self.note, trustedProxies=["unix"], maxConnectionsPerAddress=1)
+        statuses = [
+            self.come(None, f"X-Forwarded-For: {client}").response().status
+            for client in ("192.0.2.7", "10.0.0.1, 192.0.2.7", "192.0.2.8")
+        ]
+        self.assertEqual(statuses, [101, 503, 101])
+        self.assertEqual(self.seen[0], ("192.0.2.7", ("192.0.2.7", "unix")))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_unixSilent(self) -> None:
+        """
+        If the proxy there tells no address, it has none, and the limit that does
+        nothing then is logged.
+        """
+        self.serve(self.note, trustedProxies=["unix"], maxConnectionsPerAddress=1)
+        with capturedLogs() as logged:
+            self.come(None)
+        self.assertEqual(self.seen, [(None, ())])
+        self.assertIn("X-Forwarded-For", "".join(map(str, map(formatEvent, logged))))
+
+    def test_mapped(self) -> None:
+        """
+        IPv4 addresses are told as such, whatever socket they come over.
+        """
+        self.serve(self.note, trustedProxies=[self.PROXY])
+        self.come(f"::ffff:{self.PROXY}", "X-Forwarded-For: ::ffff:192.0.2.7")
+        self.come("::ffff:192.0.2.8")
+        ways = [("192.0.2.7", self.PROXY), ("192.0.2.8",)]
+        self.assertEqual(self.seen, [(way[0], way) for way in ways])
+
+    def test_gateways(self) -> None:
+        """
+        Ports, brackets and quotes around addresses are no part of them.
+        """
+        self.serve(self.note, trustedProxies=[self.PROXY])
+        for hop in ("192.0.2.7:51008", "[::ffff:192.0.2.7]:443", '"192.0.2.7"'):
+            self.come(self.PROXY, f"X-Forwarded-For: {hop}")
+        self.assertEqual([client for client, _ in self.seen], ["192.0.2.7"] * 3)
+
+    def test_unreadable(self) -> None:
+        """
+        An address that can't be read ends the way at the proxy before it, and is
+        logged in one harmless line.
+        """
+        self.serve(self.note, trustedProxies=["10.0.0.0/8"])
+        with capturedLogs() as logged:
+            self.come(self.PROXY, "X-Forwarded-For: 192.0.2.7, un\x9bknown, 10.0.0.2")
+        self.assertEqual(self.seen, [("10.0.0.2", ("10.0.0.2", self.PROXY))])
+        [warning] = [formatEvent(e) for e in logged if e["log_level"] is LogLevel.warn]
+        self.assertTrue(warning.isprintable())
+        for words in ("X-Forwarded-For", "10.0.0.2", "un\\x9bknown"):
+            self.assertIn(words, warning)
+
+    def test_forwarded(self) -> None:
+        """
+        With the option ``forwardedHeader`` it is that header that is believed, and no
+        other, which the proxy may have passed on as its client wrote it.
+        """
+        both = "Forwarded: for=192.0.2.7", "X-Forwarded-For: 192.0.2.8"
+        for header, client in (
+            ("X-Forwarded-For", "192.0.2.8"),
+            ("Forwarded", "192.0.2.7"),
+            ("forwarded", "192.0.2.7"),
+            ("X-Real-IP", self.PROXY),
+        ):
+            self.serve(self.note, trustedProxies=[self.PROXY], forwardedHeader=header)
+            self.come(self.PROXY, *both)
+            self.assertEqual(self.seen.pop()[0], client, header)
 
     def test_perAddress(self) -> None:
         """

@@ -311,7 +311,26 @@ class ServerConfigTests(OptionsTestCase):
         own = {option.name for option in fields(ServerConfig)}
         own -= {option.name for option in fields(ConnectionConfig)}
         lists = {"allowedHosts", "origins", "subprotocols", "trustedProxies"}
-        self.assertEqual(own, {*lists, *SERVER_FLAGS, *COUNTS})
+        others = {"forwardedHeader", "ipv6PrefixLength"}
+        self.assertEqual(own, {*lists, *others, *SERVER_FLAGS, *COUNTS})
+
+    def test_prefixLength(self) -> None:
+        """
+        A prefix of an IPv6 address has from 1 to 128 bits.
+        """
+        self.assertEqual(ServerConfig().ipv6PrefixLength, 64)
+        self.assertAccepts(ServerConfig, "ipv6PrefixLength", 1, 48, 64, 128)
+        wrong = (0, 129, -1, 64.0, "64", True, None)
+        self.assertRefuses(ServerConfig, "ipv6PrefixLength", *wrong)
+
+    def test_forwardedHeader(self) -> None:
+        """
+        Proxies tell addresses in one header, whose name is given.
+        """
+        self.assertEqual(ServerConfig().forwardedHeader, "X-Forwarded-For")
+        self.assertAccepts(ServerConfig, "forwardedHeader", "Forwarded", "x-real-ip")
+        wrong = ("", "a b", "X:", None, b"Forwarded", ["Forwarded"], "\xe9")
+        self.assertRefuses(ServerConfig, "forwardedHeader", *wrong)
 
     def test_counts(self) -> None:
         """
@@ -437,7 +456,7 @@ class ServerConfigTests(OptionsTestCase):
         """
         Proxies that are trusted are addresses or networks.
         """
-        good = ([], ["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ("::1",))
+        good = ([], ["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ("::1",), ["unix"])
         self.assertAccepts(ServerConfig, "trustedProxies", *good)
 
     def test_otherProxies(self) -> None:

@@ -69,6 +69,7 @@ ORDER = (
     "txwebsocket.interfaces",
     "txwebsocket.deferreds",
     "txwebsocket.running",
+    "txwebsocket.limits",
     "txwebsocket.hooks",
     "txwebsocket.holds",
     "txwebsocket.inbox",

@@ -36,10 +36,12 @@ from txwebsocket.wire.grammar import (
     parseTokens,
 )
 from txwebsocket.wire.handshake import ClientHandshake, checkHeaders, readRequest
+from txwebsocket.wire.hosts import HostPolicy
 from txwebsocket.wire.http import BodyReader, ResponseHead, ResponseReader
 from txwebsocket.wire.origins import OriginPolicy, isSameHost, parseOrigin
 from txwebsocket.wire.routes import Route, splitPath
 from txwebsocket.wire.socks import SocksDialogue
+from txwebsocket.wire.targets import parseTarget
 from txwebsocket.wire.tunnel import ConnectDialogue
 
 Reader = Callable[[str], object]
@@ -50,6 +52,7 @@ _SHORT = 1e-4
 _REFUSALS = (ValueError, BadResponse, UpgradeRefused)
 _ORIGINS = OriginPolicy(["https://*.example.com", "https://example.com"])
 _PROXIES = TrustedProxies(["0.0.0.0/0", "::/0"])
+_FORWARDED = TrustedProxies(["0.0.0.0/0", "::/0"], "Forwarded")
 _HERE = parseURL("ws://example.com/chat")
 _ASKED = ClientHandshake(host="example.com", target="/chat", key=KEY)
 _ROUTES = (Route("/a/{b}"), Route(re.compile(r"/(.*)/end")))
@@ -107,6 +110,8 @@ _AROUND = {
     "extensions": ('a;b="', '"'),
     "an origin": ("https://", ":"),
     "an allowed origin": ("https://", ".example.com"),
+    "Forwarded": ('for="', '"'),
+    "a request target": ("/", "#"),
     "a response": ("a\r\nB: ", "\r\n\r\n"),
     "a body": ("1;", "\r\n"),
     "Location": ("https://h/", "#"),
@@ -202,7 +207,11 @@ READERS: dict[str, Reader] = {
     "an origin": parseOrigin,
     "an allowed origin": lambda text: _ORIGINS.permits(text, "h"),
     "a host": lambda text: isSameHost(parseOrigin("http://h"), text),
-    "X-Forwarded-For": _lines(partial(_PROXIES.addresses, "127.0.0.1")),
+    "an allowed host": HostPolicy(["h", "*.h"]).permits,
+    "a request target": parseTarget,
+    "a request target's host": lambda text: parseTarget(f"http://{text}"),
+    "X-Forwarded-For": _lines(partial(_PROXIES.path, "127.0.0.1")),
+    "Forwarded": _lines(partial(_FORWARDED.path, "127.0.0.1")),
     "Connection": partial(_request, "Connection"),
     "Upgrade": partial(_request, "Upgrade"),
     "Sec-WebSocket-Version": partial(_request, "Sec-WebSocket-Version"),

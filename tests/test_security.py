@@ -34,7 +34,12 @@ UNITS = (("MiB", 2**20), ("KiB", 2**10))
 ABSENT = "—"
 
 # Options that bound nothing that a peer can make us do.
-NO_LIMITS = {"fragmentationThreshold", "lifetimeJitter", "webSocketVersion"}
+NO_LIMITS = {
+    "fragmentationThreshold",
+    "ipv6PrefixLength",
+    "lifetimeJitter",
+    "webSocketVersion",
+}
 
 # What each row of the second table is about, and what it is in the code; tests of their
 # own hold what is told in words only.

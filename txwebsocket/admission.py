@@ -7,13 +7,16 @@ Who may ask for a WebSocket at all: what can be checked of a request by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from twisted.internet.address import UNIXAddress
+from twisted.logger import Logger
 from twisted.web.server import Request
 
 from txwebsocket.config import ServerConfig
 from txwebsocket.upgrade import canTakeOver
 from txwebsocket.wire.errors import UpgradeRefused, shown
-from txwebsocket.wire.forwarded import TrustedProxies
+from txwebsocket.wire.forwarded import UNIX, TrustedProxies
 from txwebsocket.wire.handshake import Offer, readRequest
 from txwebsocket.wire.hosts import HostPolicy
 from txwebsocket.wire.origins import OriginPolicy
@@ -27,18 +30,28 @@ class Admission:
         which proxies are trusted.
     """
 
+    _log = Logger()
+
     def __init__(self, config: ServerConfig) -> None:
         self._hosts = HostPolicy(config.allowedHosts)
         self._origins = OriginPolicy(config.origins)
-        self._proxies = TrustedProxies(config.trustedProxies)
+        self._header = config.forwardedHeader
+        self._proxies = TrustedProxies(config.trustedProxies, self._header)
 
     def addresses(self, httpRequest: Request) -> list[str]:
         """
         The way the request came: the client's address first.
         """
-        peer = getattr(httpRequest.getClientAddress(), "host", None)
-        forwarded = httpRequest.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
-        return self._proxies.addresses(peer, forwarded)
+        values = httpRequest.requestHeaders.getRawHeaders(self._header.encode(), [])
+        path = self._proxies.path(_peer(httpRequest.getClientAddress()), values)
+        if path.unreadable is not None:
+            self._log.warn(
+                "The header {header} of {proxy} must name an address here, not {hop}",
+                header=self._header,
+                proxy=next(iter(path.addresses), UNIX),
+                hop=shown(repr(path.unreadable)),
+            )
+        return path.addresses
 
     def check(self, httpRequest: Request) -> Offer:
         """
@@ -78,6 +91,13 @@ class Admission:
                 "name their origin in the server's option 'origins'; behind a proxy "
                 "that changes the header Host, name the site's own origin there.",
             )
+
+
+def _peer(address: Any) -> str | None:
+    """
+    The peer of a transport, as trustedProxies name it.
+    """
+    return UNIX if isinstance(address, UNIXAddress) else getattr(address, "host", None)
 
 
 def describe(

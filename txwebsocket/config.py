@@ -12,6 +12,7 @@ from txwebsocket.wire.checks import (
     countOption,
     countOrNoneOption,
     flagOption,
+    isSize,
     option,
     sizeOrNoneOption,
 )
@@ -82,11 +83,31 @@ def _isProtocols(value: object) -> bool:
 
 
 def _networks() -> Any:
-    return option((), "a list of addresses or networks such as 10.0.0.0/8", _isNetworks)
+    return option(
+        (),
+        "a list of addresses or networks such as 10.0.0.0/8, and 'unix'",
+        _isNetworks,
+    )
 
 
 def _isNetworks(value: object) -> bool:
     return _isListFor(TrustedProxies, value)
+
+
+def _header() -> Any:
+    return option(
+        "X-Forwarded-For",
+        "the name of a header such as X-Forwarded-For or Forwarded",
+        lambda value: isinstance(value, str) and isToken(value),
+    )
+
+
+def _prefixLength() -> Any:
+    return option(
+        64,
+        "a whole number from 1 to 128",
+        lambda value: isSize(value) and value <= 128,
+    )
 
 
 def _version() -> Any:
@@ -154,7 +175,16 @@ class ServerConfig(ConnectionConfig):
 
     maxConnectionsPerAddress: int | None = countOrNoneOption(None)
     """
-    The same for each client address.
+    Connections and pending requests of each client address at a time; the next client
+    from there is answered 503. Where a client's address is not known, which is logged
+    once, it has no limit: see :attr:`trustedProxies`.
+    """
+
+    ipv6PrefixLength: int = _prefixLength()
+    """
+    Leading bits of an IPv6 address that :attr:`maxConnectionsPerAddress` looks at. All
+    addresses that share them count as one client, since each site has at least a /64 of
+    them. Link-local addresses count by themselves. 128 counts each address alone.
     """
 
     maxPendingRequests: int | None = countOrNoneOption(1000)
@@ -164,8 +194,17 @@ class ServerConfig(ConnectionConfig):
 
     trustedProxies: Iterable[str] = _networks()
     """
-    Addresses or networks (``10.0.0.0/8``) of proxies whose ``X-Forwarded-For`` is
-    believed. From anybody else it is passed over, since everybody can write it.
+    Addresses or networks (``10.0.0.0/8``) of proxies whose :attr:`forwardedHeader` is
+    believed; ``"unix"`` for those at the other end of a UNIX socket. The header is
+    ignored from all other addresses, because clients can forge it.
+    """
+
+    forwardedHeader: str = _header()
+    """
+    The one header in which :attr:`trustedProxies` tell the addresses of their clients:
+    ``X-Forwarded-For``, ``Forwarded`` (RFC 7239), or another that has one address or a
+    list of them, such as ``X-Real-IP``. All other headers are ignored, since a proxy
+    that does not write a header passes on what its client has written there.
     """
 
     parseCookies: bool = flagOption(True)

@@ -27,6 +27,7 @@ from txwebsocket.incoming import IncomingMessage
 from txwebsocket.link import Link
 from txwebsocket.outgoing import OutgoingMessage, Pieces, sendPieces
 from txwebsocket.sockets import peerCertificate
+from txwebsocket.wire.addresses import formatAddress
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import checkClose
@@ -115,7 +116,8 @@ class WebSocketConnection:
         if self.request is not None:
             address: str | None = self.request.remoteAddress
             return address
-        return getattr(self.getPeer(), "host", None)
+        host = getattr(self.getPeer(), "host", None)
+        return None if host is None else formatAddress(host)
 
     def getPeer(self) -> Any:
         """

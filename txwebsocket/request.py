@@ -51,7 +51,8 @@ class WebSocketRequest:
     :ivar requestedExtensions: the offered extensions, in the client's order.
     :ivar webSocketVersion: 13 or 8.
     :ivar remoteAddresses: the way the request came: the client's address first, then
-        those of ``trustedProxies``.
+        those of ``trustedProxies``; ``"unix"`` for one behind a UNIX socket. Empty if
+        the client's address is not known.
     :ivar link: the machinery of the connection, if the request was accepted.
     """
 
@@ -105,7 +106,7 @@ class WebSocketRequest:
     def remoteAddress(self) -> str | None:
         """
         The client's address, or None if its transport has none. Behind
-        ``trustedProxies`` it is the one they tell.
+        ``trustedProxies`` it is the one they tell. IPv4-mapped ones are told as IPv4.
         """
         return self.remoteAddresses[0] if self.remoteAddresses else None
 

@@ -6,7 +6,6 @@ The server: who is let in, and who is there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deciding import Decider, acceptAny, makeDecider, rejectAny
 from txwebsocket.deferreds import CANCELLED, callApplication
 from txwebsocket.keepers import Keeper
+from txwebsocket.limits import AddressCounter
 from txwebsocket.link import Link
 from txwebsocket.listeners import Listeners, isRace
 from txwebsocket.mounting import Mounts
@@ -85,9 +85,7 @@ class WebSocketServer:
         self._clock = clock
         self._links: dict[WebSocketConnection, Link] = {}
         self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
-        self._perAddress: Counter[str | None] = Counter()
-        # Those that are part of it.
-        self._counted: set[WebSocketRequest] = set()
+        self._addresses = AddressCounter(self.config)
         self._keeper = Keeper(self._decided, self._left, self._opened, self._ended)
         # What has not ended: handlers, and listeners that take their time.
         self._running = Running()
@@ -316,7 +314,7 @@ class WebSocketServer:
         config = self.config
         counts = {
             "maxConnections": len(self._links) + len(self._pending),
-            "maxConnectionsPerAddress": self._perAddress[address] if address else 0,
+            "maxConnectionsPerAddress": self._addresses.count(address),
             "maxPendingRequests": len(self._pending) + len(self._abandoned),
         }
         for option, count in counts.items():
@@ -342,8 +340,7 @@ class WebSocketServer:
 
     def _handle(self, request: WebSocketRequest) -> None:
         self._pending[request] = None
-        self._counted.add(request)
-        self._perAddress[request.remoteAddress] += 1
+        self._addresses.add(request, request.remoteAddress)
         waiting = callApplication(self._decide, request)
         if request in self._pending and self._clock is not None:
             self._pending[request] = self._clock.callLater(
@@ -406,7 +403,7 @@ class WebSocketServer:
     def _decided(self, request: WebSocketRequest, link: Link | None) -> None:
         self._forget(request)
         if link is None:
-            self._uncount(request)
+            self._addresses.remove(request)
         else:
             self._links[link.connection] = link
             link.keeper = self._keeper
@@ -415,7 +412,7 @@ class WebSocketServer:
         if not request.isDecided:
             self._abandon(request)
         self._forget(request)
-        self._uncount(request)
+        self._addresses.remove(request)
 
     def _opened(self, link: Link) -> None:
         self._listeners.notify(self._onConnect, link.connection)
@@ -423,7 +420,7 @@ class WebSocketServer:
     def _ended(self, link: Link) -> None:
         connection = link.connection
         del self._links[connection]
-        self._uncount(connection.request)
+        self._addresses.remove(connection.request)
         if link.hasOpened:
             self._listeners.notify(self._onClose, connection)
 
@@ -435,14 +432,6 @@ class WebSocketServer:
         timer = self._pending.pop(request, None)
         if timer is not None:
             timer.cancel()
-
-    def _uncount(self, request: WebSocketRequest) -> None:
-        if request in self._counted:
-            self._counted.remove(request)
-            address = request.remoteAddress
-            self._perAddress[address] -= 1
-            if not self._perAddress[address]:
-                del self._perAddress[address]
 
 
 def _cancelIfActive(call: IDelayedCall) -> None:

@@ -26,7 +26,10 @@ from txwebsocket.wire.handshake import checkHeaders, checkProtocols, isUpgrade
 from txwebsocket.wire.origins import OriginPolicy, isSameHost, parseOrigin
 from txwebsocket.wire.routes import Route, splitPath
 
-_PROXIES = TrustedProxies(["127.0.0.0/8", "10.0.0.0/8", "::1", "fe80::/10"])
+_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "::1", "fe80::/10")
+_PROXIES = [
+    TrustedProxies(_NETWORKS, name) for name in ("X-Forwarded-For", "Forwarded")
+]
 _POLICY = OriginPolicy(["https://a.example:8443", "https://*.b.example", "app://x"])
 _ROUTES = (
     Route("/"),
@@ -93,11 +96,22 @@ def _origin(lines: list[bytes]) -> None:
 
 
 def _forwarded(lines: list[bytes]) -> None:
-    way = _PROXIES.addresses("127.0.0.1", lines)
-    check(way[-1] == "127.0.0.1", way)
-    # Whoever is told of has told nothing else than addresses.
-    check(all(re.fullmatch(r"[0-9a-f.:]+", address) for address in way), way)
-    checkSame(["192.0.2.1"], _PROXIES.addresses("192.0.2.1", lines))
+    for proxies in _PROXIES:
+        way, unreadable = proxies.path("127.0.0.1", lines)
+        check(way[-1] == "127.0.0.1", way)
+        # Nothing else than addresses is told.
+        check(all(re.fullmatch(r"[0-9a-f.:]+", address) for address in way), way)
+        isInThere = unreadable is None or unreadable.encode("latin-1") in b",".join(
+            lines
+        )
+        check(isInThere, unreadable)
+        # What a client writes before a proxy does changes nothing that the proxy says.
+        name = "for=" if proxies is _PROXIES[1] else ""
+        for told in (f"{name}192.0.2.1", f'{name}"[2001:db8::1]:80"'):
+            honest = proxies.path("127.0.0.1", [told.encode()])
+            forged = b",".join([*lines, told.encode()])
+            checkSame(honest, proxies.path("127.0.0.1", [forged]))
+        checkSame((["192.0.2.1"], None), proxies.path("192.0.2.1", lines))
 
 
 def _cookie(lines: list[bytes]) -> None:

@@ -242,6 +242,7 @@ def value() -> Iterator[bytes]:
     ):
         yield b"\x03" + origin.encode()
     yield b"\x04" + b"192.0.2.7, 10.0.0.1\n::ffff:127.0.0.1, fe80::1"
+    yield b"\x04" + b'for="[2001:db8::1]:80";host="a, for=b", for=10.0.0.1:_x'
     yield b"\x05" + b"name\nvalue\n/path\nExample.com"
     yield b'\x05name\n"value"'
     yield b"\x06X-Name\nvalue"
