@@ -126,6 +126,20 @@ class ExceptionTests(SynchronousTestCase):
                 entry, "ws://notexample.com/", "ws://example.com.org/", "ws://com/"
             )
 
+    def test_zone(self) -> None:
+        """
+        An address means itself in every zone, unless the entry has one.
+        """
+        for entry in ("fe80::1", "[fe80::1]", "fe80::/10", "[fe80::1]:80"):
+            self.assertExcepted(
+                entry, "ws://[fe80::1%25eth0]/", "ws://[fe80::1%25eth1]/"
+            )
+            self.assertNotExcepted(entry, "ws://[::1%25eth0]/")
+        self.assertExcepted("fe80::1%eth0", "ws://[fe80::1%25eth0]/")
+        self.assertNotExcepted(
+            "fe80::1%eth0", "ws://[fe80::1%25eth1]/", "ws://[fe80::1]/"
+        )
+
     def test_list(self) -> None:
         """
         There can be several, between commas, spaces or both.

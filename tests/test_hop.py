@@ -95,6 +95,30 @@ class WhereTests(HopTestCase):
             self.assertEqual(hop.handshake.target, hop.target.resource)
             self.assertEqual(hop.handshake.host, hop.target.netloc)
 
+    def test_zone(self) -> None:
+        """
+        The zone of our own URL is kept where the redirect leads to the same server. One
+        that a server tells is one of ours that it can't know, and is not followed.
+        """
+        url = "ws://[fe80::1%25eth0]:81/a"
+        headers = {"Authorization": "secret"}
+        for location in ("/x", "x", "//[fe80::1]:81/x", "http://[FE80::1]:81/x"):
+            hop = makeHop(url, headers=headers).after(redirect(location))
+            self.assertEqual(hop.target.url, "ws://[fe80::1%25eth0]:81/x")
+            self.assertEqual(hop.target.host, "fe80::1%eth0")
+            self.assertEqual(hop.handshake.host, "[fe80::1]:81")
+            self.assertIn(("Authorization", "secret"), hop.handshake.headers)
+        for location in ("ws://[fe80::1%25eth0]:81/x", "http://[fe80::2%25lo]/"):
+            self.assertRefused("zone", location)
+            self.assertRefused("zone", location, url=url)
+
+    def test_noHost(self) -> None:
+        """
+        A redirect leads to a host that is written as in any URL.
+        """
+        for location in ("http://[g]/", "//[example.com]/", "ws://127.1/"):
+            self.assertRefused("", location)
+
     def test_otherPort(self) -> None:
         """
         The port of the URL is kept for what is relative, and for nothing else.

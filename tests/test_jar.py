@@ -72,6 +72,15 @@ class RuleTests(JarTestCase):
         self.store("a=1", "b=2; HttpOnly", 'c="x y"', "d=\xe9")
         self.assertEqual(self.header(), 'a=1; b=2; c="x y"; d=\xe9')
 
+    def test_zone(self) -> None:
+        """
+        The same address in another zone is another server.
+        """
+        self.store("a=1", url="ws://[fe80::1%25eth0]/")
+        self.assertEqual(self.header("ws://[fe80::1%25eth0]/x"), "a=1")
+        for url in ("ws://[fe80::1%25eth1]/", "ws://[fe80::1]/"):
+            self.assertIsNone(self.header(url))
+
     def test_anyCase(self) -> None:
         """
         The header is found by its name in any case.

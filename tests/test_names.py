@@ -5,11 +5,13 @@ Tests of :mod:`txwebsocket.names`.
 
 from __future__ import annotations
 
+from socket import gaierror
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import (
+    ConnectError,
     ConnectingCancelledError,
     ConnectionRefusedError,
     DNSLookupError,
@@ -41,7 +43,7 @@ class AddressTests(ClientTestCase):
         """
         Addresses of both kinds are told from names.
         """
-        for host in ("192.0.2.1", "::1", "2001:db8::1"):
+        for host in ("192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0"):
             self.assertTrue(isAddress(host))
         for host in ("example.com", "1.example", "a_b"):
             self.assertFalse(isAddress(host))
@@ -66,6 +68,38 @@ class HostEndpointTests(ClientTestCase):
         """
         endpoint = hostEndpoint(self.reactor, "example.com", 80)
         self.assertIsInstance(endpoint, HostnameEndpoint)
+
+    def test_zone(self) -> None:
+        """
+        An address with a zone is connected to as it is, with the same options: the
+        look-up of names would lose the zone.
+        """
+        endpoint = hostEndpoint(self.reactor, "fe80::1%eth0", 80)
+        self.assertTrue(verifyObject(IStreamClientEndpoint, endpoint))
+        outcome, _ = self.connectTo(
+            "fe80::1%eth0", timeout=3, bindAddress=("2001:db8::9", 0)
+        )
+        self.assertEqual(self.reactor.nameResolver.asked, [])
+        [attempt] = self.reactor.attempts
+        self.assertEqual((attempt.host, attempt.port), ("fe80::1%eth0", 80))
+        self.assertEqual(
+            (attempt.timeout, attempt.bindAddress), (3, ("2001:db8::9", 0))
+        )
+        self.reactor.accept()
+        self.assertIsInstance(outcome.results[0], Protocol)
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_noZone(self) -> None:
+        """
+        A zone that this machine has not is an error of the connection, and says so.
+        """
+
+        def connectTCP(*args: Any, **more: Any) -> None:
+            raise gaierror("Name or service not known")
+
+        self.patch(self.reactor, "connectTCP", connectTCP)
+        outcome, _ = self.connectTo("fe80::1%no-such")
+        self.assertIn("%no-such", str(self.failed(outcome, ConnectError)))
 
     def test_underscore(self) -> None:
         """

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from OpenSSL.crypto import X509
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import (
     ConnectError,
@@ -17,6 +17,7 @@ from twisted.internet.error import (
     DNSLookupError,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import URI, BrowserLikePolicyForHTTPS
@@ -43,8 +44,10 @@ from txwebsocket import (
     ProxyFailed,
     ProxyRejected,
     TLSPolicy,
+    W3CWebSocket,
     WebSocketClient,
     WebSocketClientEndpoint,
+    clientFromURL,
 )
 from txwebsocket.route import Route, asURI
 from txwebsocket.testing import MemoryTransport
@@ -627,6 +630,68 @@ class HostTests(RouteTestCase):
         error = self.assertRaises(ValueError, client.connect, "wss://my_host/")
         self.assertIn("my_host", str(error))
         self.assertTrue(self.reactor.isIdle)
+
+    def test_zone(self) -> None:
+        """
+        An address with a zone is reached in the zone, and the server is asked for the
+        address alone, over TLS as well: no certificate names a zone.
+        """
+        outcome, server = self.begin(None, "ws://[fe80::1%25eth0]:81/")
+        self.assertEqual(self.reactor.attempts[-1].host, "fe80::1%eth0")
+        self.assertEqual(server.request().header("Host"), ["[fe80::1]:81"])
+        server.send(upgrade(server.asked))
+        connection = self.opened(outcome)
+        self.assertEqual(connection.url, "ws://[fe80::1%25eth0]:81/")
+        outcome, server = self.begin(
+            None, "wss://[fe80::1%25eth0]/", tlsPolicy=self.trusting()
+        )
+        self.assertEqual(self.reactor.attempts[-1].host, "fe80::1%eth0")
+        tls = TLSServer(server, self.identity("fe80::1").context())
+        self.assertIsNone(tls.serverName)
+        tls.upgrade()
+        self.assertTrue(self.opened(outcome).connected)
+
+    def test_zoneForm(self) -> None:
+        """
+        ``WebSocketClientEndpoint`` leads there as well.
+        """
+        url = "ws://[fe80::1%25eth0]:81/"
+        factory = WebSocketClientEndpoint.new(self.reactor, url).endpointFactory
+        factory.endpointForURI(asURI(parseURL(url))).connect(Factory())
+        self.assertEqual(self.reactor.attempts[-1].host, "fe80::1%eth0")
+
+    def test_zoneOfProxy(self) -> None:
+        """
+        A proxy's address can have a zone, with TLS as well; what is behind the proxy
+        can't, since the zone is one of this machine.
+        """
+        for proxy in ("http://p", "socks5://p", "socks5h://p"):
+            client = self.client(proxy)
+            url = "ws://[fe80::1%25eth0]/"
+            error = self.assertRaises(ValueError, client.connect, url)
+            self.assertIn("zone", str(error))
+            self.assertTrue(self.reactor.isIdle)
+        self.begin("http://[fe80::2%25eth0]:3128")
+        self.assertEqual(self.reactor.attempts[-1].host, "fe80::2%eth0")
+        self.begin("https://[fe80::2%25eth0]:3128")
+        self.assertEqual(self.reactor.attempts[-1].host, "fe80::2%eth0")
+
+    def test_brackets(self) -> None:
+        """
+        No client connects to what stands in brackets and is not an IPv6 address.
+        """
+        for url in ("ws://[example.com]/", "wss://[g]/", "ws://[192.0.2.1]/"):
+            self.assertRaises(ValueError, self.client(None).connect, url)
+            endpoint = WebSocketClientEndpoint.new(self.reactor, url)
+            self.failureResultOf(
+                Deferred.fromCoroutine(endpoint.connect(None)),  # type: ignore[arg-type]
+                ValueError,
+            )
+            self.assertRaises(ValueError, clientFromURL, self.reactor, url)
+            self.assertRaises(ValueError, W3CWebSocket, url, client=self.client(None))
+            self.assertRaises(ValueError, self.client, url.replace("ws", "http", 1))
+        self.assertEqual(self.reactor.nameResolver.asked, [])
+        self.assertEqual(self.reactor.attempts, [])
 
     def test_unknown(self) -> None:
         """

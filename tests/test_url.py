@@ -8,7 +8,13 @@ from base64 import b64decode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.url import Target, asWebSocketURL, parseProxy, parseURL
+from txwebsocket.url import (
+    Target,
+    asWebSocketURL,
+    parseProxy,
+    parseURL,
+    withoutZone,
+)
 
 # Everything that may stand in a request's target without being encoded (RFC 3986, 3.3).
 ORIGIN_FORM = re.compile(r"/[!#-;=?-Z\[\]_a-z|~]*")
@@ -190,6 +196,16 @@ class HostTests(URLTestCase):
         for port in ("0", "-1", "65536", "99999", "port", "8o", "1e3"):
             self.assertRefused(f"ws://example.com:{port}/", "")
 
+    def test_portDigits(self) -> None:
+        """
+        A port has ASCII digits and nothing else, though Python would take them for
+        numbers.
+        """
+        for port in ("+80", "8_0", " 80", "80 ", "\u0663", "\uff18\uff10", "\u00b2"):
+            self.assertRefused(f"ws://example.com:{port}/", "")
+            self.assertRefused(f"ws://[::1]:{port}/", "")
+            self.assertRaises(ValueError, parseProxy, f"http://example.com:{port}")
+
     def test_addresses(self) -> None:
         """
         The host can be an address; an IPv6 address has brackets in ``Host`` and none
@@ -208,11 +224,135 @@ class HostTests(URLTestCase):
 
     def test_noAddresses(self) -> None:
         """
-        Broken IPv6 addresses are refused. So are those with a zone, which mean nothing
-        to the server that reads them in ``Host`` (RFC 6874, 4).
+        Broken IPv6 addresses are refused.
         """
-        for host in ("[::1", "::1", "[::zz]", "[]", "[fe80::1%25eth0]", "[fe80::1%lo]"):
+        for host in ("[::1", "::1", "::1]", "[::zz]", "[1:2]", "[::1]x", "x[::1]"):
             self.assertRefused(f"ws://{host}/", "")
+
+    def test_brackets(self) -> None:
+        """
+        Brackets hold an IPv6 address: a name or an IPv4 address in them is an error
+        that says so, and not a host to connect to.
+        """
+        for host in (
+            "[example.com]",
+            "[g]",
+            "[]",
+            "[1.2.3.4]",
+            "[v1.x]",
+            "[[::1]]",
+            "[a]:80",
+            "ada:pw@[g]:80",
+        ):
+            self.assertRefused(f"ws://{host}/", "brackets hold an IPv6 address")
+        for host in ("[example.com]", "[g]:3128", "[1.2.3.4]", "ada:pw@[g]"):
+            for scheme in ("http://", "socks5://", ""):
+                error = self.assertRaises(ValueError, parseProxy, scheme + host)
+                self.assertIn("brackets hold an IPv6 address", str(error))
+
+    def test_bracketsElsewhere(self) -> None:
+        """
+        Outside the host they mean nothing.
+        """
+        self.assertEqual(parseURL("ws://ada:[pw]@h/[x]?[y]").host, "h")
+
+    def test_zone(self) -> None:
+        """
+        The zone of an address (RFC 6874) is part of the way to the server, and of the
+        URL to show. The server would make nothing of it: ``Host`` goes without.
+        """
+        for host, zone in (
+            ("[fe80::1%25eth0]", "eth0"),
+            ("[fe80::1%25eth0]:80", "eth0"),
+            ("[fe80::1%251]", "1"),
+            ("[fe80::1%25br-lan.7~x_y]", "br-lan.7~x_y"),
+            ("[fe80::1%25a%2Fb%25]", "a/b%"),
+        ):
+            target = parseURL(f"ws://ada:pw@{host}/x")
+            self.assertEqual(target.host, f"fe80::1%{zone}")
+            self.assertEqual(target.netloc, "[fe80::1]")
+            shown = host.removesuffix(":80")
+            self.assertEqual(target.url, f"ws://{shown}/x")
+            self.assertEqual(target.authority, shown)
+            self.assertEqual(withoutZone(target.host), "fe80::1")
+            again = parseURL(target.url)
+            self.assertEqual((again.host, again.netloc), (target.host, target.netloc))
+        target = parseURL("wss://[fe80::1%25lo]:81/")
+        self.assertEqual(target.netloc, "[fe80::1]:81")
+        self.assertEqual(target.authority, "[fe80::1%25lo]:81")
+
+    def test_withoutZone(self) -> None:
+        """
+        Other hosts are the same for the URL and for the server.
+        """
+        for url, host in {"ws://h:81/": "h", "ws://[::1]:81/": "::1"}.items():
+            target = parseURL(url)
+            self.assertEqual((target.host, withoutZone(target.host)), (host, host))
+            self.assertEqual(target.authority, target.netloc)
+
+    def test_noZone(self) -> None:
+        """
+        A zone is not empty, is behind ``%25``, belongs to an IPv6 address, and is
+        printable.
+        """
+        for host in (
+            "[fe80::1%eth0]",
+            "[fe80::1%25]",
+            "[fe80::1%]",
+            "[fe80::1%25a%2]",
+            "[fe80::1%25%0A]",
+            "[fe80::1%25%00]",
+            "[fe80::1%25%20]",
+            "[fe80::1%25%FF]",
+            "[fe80::1%25%C3%A9]",
+            "[fe80::1%25\xe9]",
+            "[fe80::1%25a b]",
+            "[127.0.0.1%25lo]",
+            "[g%25lo]",
+        ):
+            self.assertRefused(f"ws://{host}/", "behind %25")
+        self.assertRefused("ws://127.0.0.1%25lo/", "")
+
+    def test_proxyZone(self) -> None:
+        """
+        The address of a proxy can have a zone as well.
+        """
+        proxy = parseProxy("socks5://[fe80::1%25eth0]:9050")
+        self.assertEqual((proxy.host, proxy.port), ("fe80::1%eth0", 9050))
+        self.assertEqual(proxy.url, "socks5://[fe80::1%25eth0]:9050")
+
+    def test_numbers(self) -> None:
+        """
+        A host that ends in a number is an IPv4 address in its usual form. Others would
+        be addresses to one reader and names to another, and are refused by that name.
+        """
+        for host in (
+            "127.1",
+            "256.1.1.1",
+            "1.2.3.4.5",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+            "0X7F.0.0.0x1",
+            "010.0.0.1",
+            "1.2.3.04",
+            "127.0.0.1.",
+            "example.1",
+            "example.0x",
+        ):
+            self.assertRefused(f"ws://{host}/", "ends in a number")
+            self.assertRaises(ValueError, parseProxy, f"http://{host}:3128")
+        for host in ("1.example", "0x7g", "1.2.3.4a", "x1", "0xg", "1x"):
+            self.assertEqual(parseURL(f"ws://{host}/").host, host)
+
+    def test_backslash(self) -> None:
+        """
+        A backslash is a slash to browsers and a part of the user to others: what leads
+        to two hosts is refused.
+        """
+        for url in ("ws://h\\@evil/", "ws://h\\x", "ws:\\\\h\\x", "ws://u:\\@h/"):
+            self.assertRefused(url, "")
+        self.assertRaises(ValueError, parseProxy, "http://h\\@evil:3128")
 
     def test_names(self) -> None:
         """

@@ -11,7 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal, TypeAlias
 
-from txwebsocket.url import Proxy, Target, parseProxy
+from txwebsocket.url import Proxy, Target, parseProxy, withoutZone
 
 
 class _Source(Enum):
@@ -99,7 +99,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
         return False
     name = (name if isPort else entry).strip("[]")
     if address is not None:
-        return _addressOf(name) == address
+        return _addressOf(name) in (address, _addressOf(withoutZone(host)))
     name = name.removeprefix("*").removeprefix(".").rstrip(".")
     return host == name or host.endswith(f".{name}")
 

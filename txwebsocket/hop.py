@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
-from txwebsocket.url import Target, parseURL
+from txwebsocket.url import Target, parseURL, withoutZone
 from txwebsocket.wire.errors import shown
 from txwebsocket.wire.handshake import ClientHandshake
 from txwebsocket.wire.http import ResponseHead
@@ -94,7 +94,7 @@ class Nowhere:
 
 
 def _origin(target: Target) -> tuple[bool, str, int]:
-    return target.isSecure, target.host.lower(), target.port
+    return target.isSecure, withoutZone(target.host).lower(), target.port
 
 
 def _redirected(target: Target, head: ResponseHead) -> Target:
@@ -105,6 +105,9 @@ def _redirected(target: Target, head: ResponseHead) -> Target:
         # RFC 9110, 4.2.4: it is there to deceive.
         raise ValueError("the Location has a user or password")
     there = parseURL(urlunsplit(parts._replace(scheme=_SCHEMES[parts.scheme])))
+    if "%" in there.host:
+        # RFC 4007, 6: it is one of our machine, which the server can't know.
+        raise ValueError("the Location has an address with a zone")
     if target.isSecure and not there.isSecure:
         raise ValueError(f"{there.url} is not secure")
     if _origin(there) != _origin(target):

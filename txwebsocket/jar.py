@@ -43,7 +43,7 @@ def storeCookies(jar: CookieJar, target: Target, head: ResponseHead) -> None:
 
 def _asPage(target: Target) -> Request:
     scheme = "https" if target.isSecure else "http"
-    return Request(f"{scheme}://{target.netloc}{target.resource}")
+    return Request(f"{scheme}://{target.authority}{target.resource}")
 
 
 class _Response:

@@ -7,12 +7,13 @@ From the names of hosts to connections.
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import gaierror
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import DNSLookupError
+from twisted.internet.endpoints import HostnameEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import (
     IHostnameResolver,
     IHostResolution,
@@ -43,9 +44,32 @@ def hostEndpoint(
 
     :param options: those of Twisted's ``HostnameEndpoint``.
     """
+    if "%" in host:
+        return _ZoneEndpoint(reactor, host, port, **options)
     if "_" in host:
         return _UnderscoreEndpoint(reactor, host, port, options)
     return HostnameEndpoint(reactor, host, port, **options)
+
+
+class _ZoneEndpoint(TCP6ClientEndpoint):
+    """
+    Connects to an IPv6 address with a zone, such as ``fe80::1%eth0``.
+
+    Twisted's ``HostnameEndpoint`` resolves the address and loses the zone.
+    """
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect in the zone.
+        """
+        connecting: Deferred[IProtocol] = super().connect(protocolFactory)
+        return connecting.addErrback(self._explain)
+
+    def _explain(self, failure: Failure) -> Failure:
+        if failure.check(gaierror):
+            # The reason alone speaks of a name.
+            raise ConnectError(string=f"{self._host}: {failure.getErrorMessage()}")
+        return failure
 
 
 @implementer(IStreamClientEndpoint)

@@ -22,7 +22,14 @@ from txwebsocket.environment import PROXY_FROM_ENVIRONMENT, ProxySource, proxyFo
 from txwebsocket.names import LookingUpEndpoint, hostEndpoint, isAddress
 from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
 from txwebsocket.tls import TLSChoice, TLSEndpoint, choosePolicy, creatorFor
-from txwebsocket.url import Proxy, Target, asWebSocketURL, parseProxy, parseURL
+from txwebsocket.url import (
+    Proxy,
+    Target,
+    asWebSocketURL,
+    parseProxy,
+    parseURL,
+    withoutZone,
+)
 
 ProxyChoice: TypeAlias = (
     str | ProxySource | IAgentEndpointFactory | IStreamClientEndpoint
@@ -157,7 +164,8 @@ class Route:
         port: int,
     ) -> IStreamClientEndpoint:
         try:
-            creator = creatorFor(policy, host, port)
+            # A certificate names an address without a zone.
+            creator = creatorFor(policy, withoutZone(host), port)
         except UnicodeError as error:
             raise ValueError(f"no certificate could name {host!r}: {error}") from None
         return TLSEndpoint(self._reactor, creator, endpoint)
@@ -171,7 +179,7 @@ def asURI(target: Target, scheme: bytes | None = None) -> URI:
     """
     path, _, query = target.resource.encode("ascii").partition(b"?")
     host = target.host.encode("ascii")
-    netloc = target.netloc.encode("ascii")
+    netloc = target.authority.encode("ascii")
     if target.socketPath is not None:
         path = quote(target.socketPath).encode("ascii") + b":" + path
         return URI(b"ws+unix", b"", host, target.port, path, b"", query, b"")

@@ -21,6 +21,14 @@ _UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What is no control character, and no space, in any of which URLs could hide.
 _PRINTABLE = re.compile(r"[!-~\xa1-\U0010ffff]*")
+# RFC 3986, 3.2: user, host and port.
+_AUTHORITY = re.compile(r"\w+://([^/?#]*)")
+_IN_BRACKETS = re.compile(
+    r"\[([0-9A-Fa-f:.]+)(?:%25((?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+))?\](?::[^:]*)?"
+)
+_ZONE = re.compile(r"[!-~]+")
+# The last label of what the URL Standard takes for an IPv4 address.
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 # What hyperlink raises; the second where an address in brackets is not ASCII.
 _NO_URL = (ValueError, UnboundLocalError)
 _EMPTY_PORT = re.compile(
@@ -35,10 +43,11 @@ class Target:
 
     :ivar url: the URL without user and password, for logs and errors.
     :ivar isSecure: whether to speak TLS.
-    :ivar host: a name in ASCII, or an address without brackets.
+    :ivar host: a name in ASCII, or an address without brackets, perhaps with a zone.
     :ivar port: a port number.
     :ivar socketPath: the UNIX socket to connect to in place of the host.
-    :ivar netloc: host and port as the ``Host`` header has them.
+    :ivar netloc: host and port as the ``Host`` header has them: without a zone, which
+        means nothing on another machine (RFC 6874, 1).
     :ivar resource: path and query, as the request line has them.
     :ivar authorization: the ``Authorization`` header that user and password make, if
         there are any.
@@ -53,6 +62,13 @@ class Target:
     authorization: str | None = field(repr=False)
     socketPath: str | None = None
 
+    @property
+    def authority(self) -> str:
+        """
+        Host and port as the URL has them, the zone of an address included.
+        """
+        return _withZone(self.netloc, self.host.partition("%")[2])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
@@ -61,7 +77,7 @@ class Proxy:
 
     :ivar url: the URL without user and password, for errors.
     :ivar scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
-    :ivar host: a name in ASCII, or an address without brackets.
+    :ivar host: a name in ASCII, or an address without brackets, perhaps with a zone.
     :ivar port: a port number.
     :ivar username: who we are, for a proxy that wants to know.
     :ivar password: what belongs to that.
@@ -75,6 +91,14 @@ class Proxy:
     password: str = field(repr=False)
 
 
+def withoutZone(host: str) -> str:
+    """
+    A host as another machine knows it: the zone of an address (RFC 4007, 11) means
+    something on this one alone.
+    """
+    return host.partition("%")[0]
+
+
 def parseURL(text: str) -> Target:
     """
     Read a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
@@ -86,8 +110,9 @@ def parseURL(text: str) -> Target:
         raise TypeError(f"a URL must be str, not {type(text).__name__}")
     if _UNIX.match(text):
         return _parseUnix(text)
+    whole, zone = _separateZone(text)
     try:
-        url = URL.from_text(_withoutEmptyPort(text))
+        url = URL.from_text(_withoutEmptyPort(whole))
     except _NO_URL:
         # Its text would quote the URL, and what is secret in it.
         raise ValueError(f"{_shown(text)!r} is not a URL") from None
@@ -106,9 +131,9 @@ def parseURL(text: str) -> Target:
     resource = _resource(url)
     return Target(
         # Without a user either: where there is no password, that is the secret.
-        url=f"{scheme}://{netloc}{resource}",
+        url=f"{scheme}://{_withZone(netloc, zone)}{resource}",
         isSecure=scheme == "wss",
-        host=host,
+        host=f"{host}%{zone}" if zone else host,
         port=port,
         netloc=netloc,
         resource=resource,
@@ -136,7 +161,7 @@ def parseProxy(text: str) -> Proxy:
 
     :raises ValueError: if it is none.
     """
-    whole = text if "://" in text else f"http://{text}"
+    whole, zone = _separateZone(text if "://" in text else f"http://{text}")
     try:
         url = URL.from_text(whole)
     except _NO_URL:
@@ -153,9 +178,9 @@ def parseProxy(text: str) -> Proxy:
     named = f"[{host}]" if isIPv6Address(host) else host
     user, _, password = url.userinfo.partition(":")
     return Proxy(
-        url=f"{scheme}://{named}:{port}",
+        url=f"{scheme}://{_withZone(named, zone)}:{port}",
         scheme=scheme,
-        host=host,
+        host=f"{host}%{zone}" if zone else host,
         port=port,
         username=unquote(user) if url.userinfo else None,
         password=unquote(password),
@@ -200,6 +225,54 @@ def _parseUnix(text: str) -> Target:
     )
 
 
+def _separateZone(text: str) -> tuple[str, str]:
+    """
+    Check user, host and port of a URL for what hyperlink lets pass, and take out the
+    zone of an address (RFC 6874, 2).
+
+    :return: the URL without the zone, and the zone, which is empty if there is none.
+    :raises ValueError: naming the part that is wrong.
+    """
+    found = _AUTHORITY.match(text)
+    if found is None:
+        return text, ""
+    if "\\" in found[1]:
+        # Browsers take it for a slash, so that what follows is no host to them.
+        raise ValueError(f"a URL has no backslash before its path: {_shown(text)!r}")
+    place = found[1].rpartition("@")[2]
+    if "[" not in place and "]" not in place:
+        _checkPort(place, text)
+        return text, ""
+    address = _IN_BRACKETS.fullmatch(place)
+    zone = unquote(address[2] or "") if address else ""
+    if not address or not isIPv6Address(address[1]) or not _ZONE.fullmatch(zone or "-"):
+        raise ValueError(
+            "brackets hold an IPv6 address, with its zone behind %25 if it has one: "
+            f"{_shown(text)!r}"
+        )
+    _checkPort(place.rpartition("]")[2], text)
+    if address[2] is None:
+        return text, ""
+    start = found.start(1) + len(found[1]) - len(place)
+    return text[: start + address.end(1)] + text[start + address.end(2) :], zone
+
+
+def _withZone(netloc: str, zone: str) -> str:
+    """
+    Host and port with the zone as a URL has it.
+    """
+    return netloc.replace("]", f"%25{quote(zone, safe='')}]") if zone else netloc
+
+
+def _checkPort(place: str, text: str) -> None:
+    """
+    Has the port, if there is one, nothing but digits? Python's numbers may have more.
+    """
+    port = place.rpartition(":")[2] if ":" in place else ""
+    if port and not (port.isascii() and port.isdigit()):
+        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+
+
 def _withoutEmptyPort(text: str) -> str:
     """
     RFC 3986, 3.2.3: an empty port is the default one.
@@ -222,9 +295,21 @@ def _asciiHost(url: URL, text: str) -> str:
     stand = url.host.replace("_", "x") if url.host.isascii() else url.host
     try:
         found = str(URL(host=stand, scheme="http").to_uri().host)
-        return found if stand == url.host else str(url.host).lower()
     except ValueError:
         raise ValueError(f"the host of {_shown(text)!r} has no such name") from None
+    host = found if stand == url.host else str(url.host).lower()
+    if not isIPAddress(host) and _endsInNumber(host):
+        # Resolvers read some of these as addresses, each in its own way.
+        raise ValueError(
+            f"the host of {_shown(text)!r} ends in a number and is not an IPv4 address "
+            "of four numbers from 0 to 255"
+        )
+    return host
+
+
+def _endsInNumber(host: str) -> bool:
+    last = host.removesuffix(".").rpartition(".")[2]
+    return _NUMBER.fullmatch(last) is not None
 
 
 def _resource(url: URL) -> str:

@@ -140,9 +140,14 @@ def checkDestination(host: str, port: int) -> None:
     """
     Can a proxy be asked to lead here?
 
-    :raises ValueError: if the host is no name in ASCII and no address, or the port is
-        no number of one.
+    :raises ValueError: if the host is no name in ASCII and no address, has a zone, or
+        the port is no number of one.
     """
+    if "%" in host:
+        # RFC 4007, 6: a zone means something on this machine alone.
+        raise ValueError(
+            f"host must be an address without a zone behind a proxy, not {host!r}"
+        )
     if _NAME.fullmatch(host) is None and not _isIPv6(host):
         raise ValueError(f"host must be a name in ASCII or an address, not {host!r}")
     if not 0 < port < 65536:
@@ -151,10 +156,10 @@ def checkDestination(host: str, port: int) -> None:
 
 def _isIPv6(host: str) -> bool:
     try:
-        # A zone means something on this machine alone.
-        return IPv6Address(host).scope_id is None
+        IPv6Address(host)
     except ValueError:
         return False
+    return True
 
 
 def _basic(username: str, password: str) -> str:
