@@ -327,6 +327,15 @@ class CheckTests(ClientTestCase):
         self.assertRefused(
             "Origin", origin="https://a", headers={"origin": "https://b"}
         )
+        for headers in (
+            {"sec-websocket-origin": "https://b"},
+            {"Sec-WebSocket-Origin": "https://a"},
+        ):
+            client = self.makeClient(webSocketVersion=8)
+            error = self.assertRaises(
+                ValueError, client.connect, URL, origin="https://a", headers=headers
+            )
+            self.assertIn("Sec-WebSocket-Origin", str(error))
 
     def test_notLogged(self) -> None:
         """

@@ -376,6 +376,56 @@ class ClosingTests(SynchronousTestCase):
         self.assertIsNone(report.sentCode)
         self.assertIdle()
 
+    def test_dropTellsWhy(self) -> None:
+        """
+        The code and reason given to drop() are in the report, whether or not a close
+        frame has told them to the peer.
+        """
+        self.connection.drop(4000, "enough", True)
+        self.peer.turn()
+        self.assertEqual(self.peer.received(), b"")
+        report = self.application.report
+        self.assertEqual((report.dropCode, report.dropReason), (4000, "enough"))
+        self.assertEqual((report.sentCode, report.closeSent), (None, False))
+        self.assertIn("4000 'enough'", str(report))
+
+    def test_dropWithFrameTellsWhy(self) -> None:
+        """
+        So they are where a close frame has told them, or an earlier one told others.
+        """
+        self.connection.drop(4000, "enough")
+        self.peer.end()
+        report = self.application.report
+        self.assertEqual((report.dropCode, report.dropReason), (4000, "enough"))
+        self.assertEqual((report.sentCode, report.sentReason), (4000, "enough"))
+        for skipCloseFrame in (True, False):
+            application = Recorder()
+            ends = Ends(application)
+            ends.connection.close(1000, "bye")
+            ends.connection.drop(4000, "enough", skipCloseFrame)
+            ends.peer.end()
+            report = application.report
+            self.assertEqual((report.dropCode, report.dropReason), (4000, "enough"))
+            self.assertEqual((report.sentCode, report.sentReason), (1000, "bye"))
+
+    def test_noDrop(self) -> None:
+        """
+        A connection that nobody drops has neither.
+        """
+        self.connection.close(4000, "enough")
+        self.peer.sendClose(4000)
+        report = self.application.report
+        self.assertEqual((report.dropCode, report.dropReason), (None, ""))
+
+    def test_dropAfterEnd(self) -> None:
+        """
+        What comes after the end changes no report.
+        """
+        self.peer.vanish()
+        self.connection.drop(4000, "enough", True)
+        self.connection.drop(4000, "enough")
+        self.assertIsNone(self.connection.closeReport.dropCode)
+
     def test_dropWithin(self) -> None:
         """
         The same from within a hook: the transport is cut, and asked nothing more.
@@ -588,7 +638,8 @@ class ClosingTests(SynchronousTestCase):
         """
 
         def endOf(act: Callable[[Ends], object]) -> list[str]:
-            ends = Ends(Recorder())
+            application = Recorder()
+            ends = Ends(application)
             with capturedLogs() as logged:
                 act(ends)
                 ends.peer.waitLong(40)

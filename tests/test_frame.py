@@ -326,6 +326,18 @@ class ReadingTests(SynchronousTestCase):
         frame = self.assertFails(rawFrame(Opcode.CLOSE, b"\x03"), "half a code")
         self.assertTrue(frame.invalidCloseFrameLength)
 
+    def test_halfCloseCodeIsNone(self) -> None:
+        """
+        Half a code is no code: ``closeStatus`` is None, and the byte can still be
+        looked at, and written again.
+        """
+        for mask in (b"", MASK):
+            data = rawFrame(Opcode.CLOSE, b"\x03", mask=mask)
+            frame = read(data)
+            self.assertIsNone(frame.closeStatus)
+            self.assertEqual((frame.binaryPayload, frame.length), (b"\x03", 1))
+            self.assertEqual(frame.toBuffer(maskKey=mask), data)
+
     def test_badCloses(self) -> None:
         """
         A close frame with a code that can't be sent, or a reason that is not UTF-8,

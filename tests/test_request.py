@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
+from twisted.web.static import Data
 
 from tests.memory import KEY, Peer, Recorder, Served, text
 from txwebsocket import (
@@ -452,6 +453,49 @@ class AcceptTests(RequestTestCase):
         self.ask().accept(headers=[("X-One", "1"), ("X-One", "2")])
         self.assertEqual(self.peer.response().header("X-One"), ["1", "2"])
 
+    def test_singleHeaders(self) -> None:
+        """
+        A header that has one value replaces that of twisted.web, or of a resource on
+        the way, in whatever case its name is. Others are added.
+        """
+
+        def ask() -> WebSocketRequest:
+            request = self.ask()
+            set = request.httpRequest.responseHeaders
+            set.setRawHeaders("Retry-After", ["9"])
+            set.setRawHeaders("Vary", ["Origin"])
+            return request
+
+        given = [("server", "mine"), ("DATE", "then"), ("Retry-After", "3")]
+        for act in (
+            lambda request: request.accept(headers=[*given, ("Vary", "Cookie")]),
+            lambda request: request.reject(headers=[*given, ("Vary", "Cookie")]),
+            lambda request: request.reject(
+                headers=[*given, ("Vary", "Cookie")], body=b"no"
+            ),
+            lambda request: request.reject(
+                headers=[*given, ("Vary", "Cookie")], body=Data(b"no", "text/plain")
+            ),
+        ):
+            act(ask())
+            response = self.peer.response()
+            for name, value in given:
+                self.assertEqual(response.header(name), [value])
+            self.assertEqual(response.header("Vary"), ["Origin", "Cookie"])
+
+    def test_ownHeadersOfTwistedWeb(self) -> None:
+        """
+        Where no such header is given, those of twisted.web are sent, once.
+        """
+        for act in (
+            lambda request: request.accept(headers={"X": "y"}),
+            lambda request: request.reject(headers={"X": "y"}),
+        ):
+            act(self.ask())
+            response = self.peer.response()
+            for name in ("Server", "Date"):
+                self.assertEqual(len(response.header(name)), 1, name)
+
     def test_injection(self) -> None:
         """
         No header, and so no cookie either, can smuggle another one in: ValueError, and
@@ -482,11 +526,60 @@ class AcceptTests(RequestTestCase):
 
     def test_badCookies(self) -> None:
         """
-        What is no cookie is not sent for one, and the request stays open.
+        What is no cookie is not sent for one: the error says what is accepted, and the
+        request stays open.
         """
-        request = self.ask()
-        self.assertRaises(AttributeError, request.accept, cookies=["a=b\r\nX: y"])
-        self.assertOpen(request)
+        for cookies in (
+            "x",
+            "",
+            b"x",
+            {},
+            {"a": "1"},
+            1,
+            Cookie("a", "1"),
+            ["a=b\r\nX: y"],
+            [("a", "1")],
+            [Cookie("a", "1"), None],
+        ):
+            request = self.ask()
+            error = self.assertRaises(TypeError, request.accept, cookies=cookies)
+            self.assertIn("cookies must be an iterable of Cookie", str(error))
+            self.assertOpen(request)
+
+    def test_sameCookies(self) -> None:
+        """
+        Two cookies that a client would take for one are an error, and the request stays
+        open. Another path or another domain makes another cookie.
+        """
+        for first, second in (
+            (Cookie("a", "1"), Cookie("a", "2")),
+            (Cookie("a", "1", path="/x"), Cookie("a", "1", path="/x", maxAge=0)),
+            (
+                Cookie("a", "1", domain="Example.com"),
+                Cookie("a", "2", domain="example.com"),
+            ),
+            (
+                Cookie("a", "1", domain=".example.com"),
+                Cookie("a", "2", domain="example.com"),
+            ),
+        ):
+            request = self.ask()
+            error = self.assertRaises(
+                ValueError, request.accept, cookies=iter((first, second))
+            )
+            self.assertIn("'a'", str(error))
+            self.assertOpen(request)
+        different = [
+            Cookie("a", "1"),
+            Cookie("A", "1"),
+            Cookie("a", "1", path="/x"),
+            Cookie("a", "1", path="/x", domain="example.com"),
+        ]
+        self.ask().accept(cookies=(each for each in different))
+        self.assertEqual(
+            self.peer.response().header("Set-Cookie"),
+            [each.header() for each in different],
+        )
 
     def test_failingApplication(self) -> None:
         """

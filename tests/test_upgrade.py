@@ -160,6 +160,8 @@ class ResponseTests(SynchronousTestCase):
                 headers.addRawHeader("Content-Encoding", "gzip")
                 headers.addRawHeader("Connection", "close")
                 headers.addRawHeader("Upgrade", "h2c")
+                for name in ("Accept", "Protocol", "Extensions", "Version"):
+                    headers.addRawHeader(f"Sec-WebSocket-{name}", "x")
                 return WebSocketResource(Recorder)
 
         response = self.answered(resource=Root())
@@ -170,6 +172,9 @@ class ResponseTests(SynchronousTestCase):
         for name in ("Content-Type", "Content-Length", "Content-Encoding"):
             self.assertEqual(response.header(name), [])
         self.assertEqual(response.header("Transfer-Encoding"), [])
+        self.assertEqual(response.header("Sec-WebSocket-Accept"), [ACCEPT])
+        for name in ("Protocol", "Extensions", "Version"):
+            self.assertEqual(response.header(f"Sec-WebSocket-{name}"), [])
 
     def test_encodingWrapper(self) -> None:
         """

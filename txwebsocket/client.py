@@ -24,7 +24,12 @@ from txwebsocket.route import BindAddress, ProxyChoice, Route
 from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, parseURL
 from txwebsocket.wire.codes import Role
-from txwebsocket.wire.handshake import ClientHandshake, checkHeaders, checkProtocols
+from txwebsocket.wire.handshake import (
+    ORIGIN_HEADERS,
+    ClientHandshake,
+    checkHeaders,
+    checkProtocols,
+)
 
 _USER_AGENT = f"txwebsocket/{__version__}"
 
@@ -169,7 +174,8 @@ def makeHandshake(
     checkProtocols(offered)
     origin = None if origin is None else headerText(origin)
     pairs = headerPairs(headers)
-    _checkGiven(pairs if origin is None else [*pairs, ("Origin", origin)])
+    own = ORIGIN_HEADERS[config.webSocketVersion]
+    _checkGiven(pairs if origin is None else [*pairs, (own, origin)])
     given = {name.lower(): value for name, value in pairs}
     if target.authorization is not None and "authorization" not in given:
         pairs.append(("Authorization", target.authorization))
@@ -191,6 +197,6 @@ def makeHandshake(
 def _checkGiven(headers: list[tuple[str, str]]) -> None:
     checkHeaders(headers)
     counts = Counter(name.lower() for name, _ in headers)
-    for name in ("Host", "Origin"):
+    for name in ("Host", *ORIGIN_HEADERS.values()):
         if counts[name.lower()] > 1:
             raise ValueError(f"{name} is given more than once")

@@ -431,14 +431,14 @@ class WebSocketConnection:
         """
         End the connection without waiting for the peer's consent.
 
-        :param skipCloseFrame: say nothing and cut the transport at once.
+        :param code: for the peer, and for the report.
+        :param reason: at most 123 bytes in UTF-8.
+        :param skipCloseFrame: say nothing and cut the transport at once. The report has
+            code and reason all the same.
         :raises ValueError: if the code or the reason can't be sent.
         """
         checkClose(code, reason)
-        if skipCloseFrame:
-            self._link.abort(CloseCause.DROPPED)
-        else:
-            self._link.fail(code, reason, CloseCause.DROPPED)
+        self._link.drop(code, reason, skipCloseFrame)
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """

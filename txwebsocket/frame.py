@@ -29,7 +29,8 @@ class WebSocketFrame:
     :ivar opcode: what it carries.
     :ivar mask: whether it is masked on the wire.
     :ivar binaryPayload: the payload, never masked. Of a close frame, the reason.
-    :ivar closeStatus: the code of a close frame; None if it has none, or is another.
+    :ivar closeStatus: the code of a close frame; None if it has none or half a one, or
+        is another frame.
     :ivar protocolError: whether reading failed because a rule was broken.
     :ivar frameTooLarge: whether it failed because of ``maxReceivedFrameSize``.
     :ivar invalidCloseFrameLength: whether it failed because of half a close code.
@@ -158,8 +159,9 @@ class WebSocketFrame:
             self._splitClose(frame.payload)
 
     def _splitClose(self, payload: bytes) -> None:
-        self.closeStatus = int.from_bytes(payload[:2], "big")
-        self.binaryPayload = payload[2:]
+        if len(payload) > 1:
+            self.closeStatus = int.from_bytes(payload[:2], "big")
+            self.binaryPayload = payload[2:]
         try:
             parseClosePayload(payload)
         except ValueError as error:

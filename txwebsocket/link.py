@@ -344,6 +344,18 @@ class Link(Delivery):
         self.wire.fail(code, reason, cause)
         self.settle()
 
+    def drop(self, code: int, reason: str, skipCloseFrame: bool) -> None:
+        """
+        End the connection because the application wants no more of it.
+        """
+        if self.report is not None:
+            return
+        self.wire.noteDrop(code, reason)
+        if skipCloseFrame:
+            self.abort(CloseCause.DROPPED)
+        else:
+            self.fail(code, reason, CloseCause.DROPPED)
+
     def abort(self, cause: CloseCause) -> None:
         """
         Cut the transport; what was not sent is lost, and counted.

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
-from txwebsocket.upgrade import canTakeOver
+from txwebsocket.upgrade import canTakeOver, replaceHeaders
 
 Body: TypeAlias = str | bytes | IResource | None
 
@@ -35,7 +35,9 @@ def refuse(
     """
     phrase = _phrase(status)
     request.setResponseCode(status, phrase.encode("ascii"))
-    for name, value in headers:
+    given = list(headers)
+    replaceHeaders(request, given)
+    for name, value in given:
         request.responseHeaders.addRawHeader(name, value)
     _endConnection(request)
     if body is None:

@@ -25,9 +25,9 @@ from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
 from txwebsocket.sockets import peerCertificate
-from txwebsocket.upgrade import responseHeaders, takeOver
+from txwebsocket.upgrade import replaceHeaders, responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
-from txwebsocket.wire.cookies import Cookie
+from txwebsocket.wire.cookies import Cookie, cookieHeaders
 from txwebsocket.wire.errors import InvalidState
 from txwebsocket.wire.extensions import Agreement, acceptOffers
 from txwebsocket.wire.grammar import Extension
@@ -159,13 +159,16 @@ class WebSocketRequest:
         :param protocol: one of ``requestedProtocols``. If None, the first of the
             configuration's ``subprotocols`` that the client offers, if there is one.
         :param origin: what the origin must have been.
-        :param cookies: cookies to set.
-        :param headers: more headers for the response.
+        :param cookies: cookies to set, each with a name, path and domain of its own.
+        :param headers: more headers for the response. ``Server``, ``Date`` and others
+            that have one value replace those that twisted.web or a resource has set.
         :param application: who is told what arrives, see :class:`WebSocketProtocol`; a
             connection without one is in pull style.
         :raises InvalidState: if the request was decided before.
-        :raises ValueError: if the protocol was not offered, the origin was another, or
-            a header can't be sent; the request stays open.
+        :raises ValueError: if the protocol was not offered, the origin was another, two
+            cookies are one, or a header can't be sent; the request stays open.
+        :raises TypeError: if cookies or headers are something else; the request stays
+            open.
         """
         self._checkUndecided()
         chosen = self._choose(protocol)
@@ -173,7 +176,7 @@ class WebSocketRequest:
             raise ValueError(f"the origin is {self.origin!r}, not {origin!r}")
         extra = headerPairs(headers)
         checkHeaders(extra)
-        extra += [("Set-Cookie", cookie.header()) for cookie in cookies]
+        extra += cookieHeaders(cookies)
         offer = cast(Offer, self._offer)
         agreed = acceptOffers(self._config.extensions, offer.extensions)
         link = self._introduce(chosen, application)
@@ -217,7 +220,8 @@ class WebSocketRequest:
         Take the connection over and say so.
         """
         offer = cast(Offer, self._offer)
-        headers = [*extra, *responseHeaders(self.httpRequest)]
+        replaceHeaders(self.httpRequest, extra)
+        headers = [*responseHeaders(self.httpRequest), *extra]
         protocol = link.connection.protocol
         response = acceptHead(offer, protocol, headers, [e for e, _ in agreed])
         transport: Any = self.httpRequest.transport
@@ -243,7 +247,7 @@ class WebSocketRequest:
 
         :param status: an HTTP status from 300 to 599.
         :param reason: a sentence for its body.
-        :param headers: more headers for the response.
+        :param headers: more headers for the response; see :meth:`accept`.
         :param body: the body itself, in place of the reason: text, bytes, or a resource
             to render.
         :raises InvalidState: if the request was decided before.

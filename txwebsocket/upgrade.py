@@ -23,15 +23,36 @@ from txwebsocket.link import Link
 from txwebsocket.sharing import showChannel
 from txwebsocket.sockets import configureSocket
 
-# Headers that describe a body, or this hop; an upgraded response has none of its own.
+# Headers that describe a body, or this hop, of which an upgraded response has none; and
+# those of the handshake, which are ours to send.
 _NOT_CARRIED = frozenset(
     (
         b"connection",
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"sec-websocket-accept",
+        b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
+        b"sec-websocket-version",
         b"transfer-encoding",
         b"upgrade",
+    )
+)
+
+# Headers of a response that have one value, and so one line (RFC 9110, 5.3).
+_SINGLE = frozenset(
+    (
+        "age",
+        "content-location",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "retry-after",
+        "server",
     )
 )
 
@@ -43,6 +64,16 @@ def canTakeOver(request: Request) -> bool:
     Is this a request in HTTP/1 whose connection can become something else?
     """
     return isinstance(request.channel, HTTPChannel)
+
+
+def replaceHeaders(request: Request, headers: Iterable[tuple[str, str]]) -> None:
+    """
+    Take back what twisted.web or a resource on the way has set, where one of these
+    headers would be sent besides and only one may be.
+    """
+    for name, _ in headers:
+        if name.lower() in _SINGLE:
+            request.responseHeaders.removeHeader(name)
 
 
 def responseHeaders(request: Request) -> Iterable[tuple[str, str]]:

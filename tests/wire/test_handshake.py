@@ -861,7 +861,8 @@ class AgreeTests(SynchronousTestCase):
             (["a, B"], "a, B"),
             (["a", "B"], "a, B"),
             (["a", "a"], "a, a"),
-            ([""], "none"),
+            (["a", ""], "a, an empty value"),
+            ([""], "an empty value"),
             ([], "none"),
         ):
             changes = [("Sec-WebSocket-Protocol", value) for value in values]
@@ -873,3 +874,5 @@ class AgreeTests(SynchronousTestCase):
         Where none was offered there is none to choose, and the error says so.
         """
         self.assertRefused("must be none, not a", ("Sec-WebSocket-Protocol", "a"))
+        told = "must be none, not an empty value"
+        self.assertRefused(told, ("Sec-WebSocket-Protocol", ""))

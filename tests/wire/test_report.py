@@ -98,6 +98,26 @@ class CloseReportTests(SynchronousTestCase):
             )
             self.assertEqual(str(report), "the peer asked to close" + words)
 
+    def test_textOfDrop(self) -> None:
+        """
+        What drop() was given is told, unless our close frame says the same.
+        """
+        for sent, words in (
+            ((False, None, ""), "; dropped with 4000 'enough'"),
+            ((True, 1000, "bye"), "; sent 1000 'bye'; dropped with 4000 'enough'"),
+            ((True, 4000, "enough"), "; sent 4000 'enough'"),
+        ):
+            report = CloseReport(
+                cause=CloseCause.DROPPED,
+                wasClean=False,
+                closeSent=sent[0],
+                sentCode=sent[1],
+                sentReason=sent[2],
+                dropCode=4000,
+                dropReason="enough",
+            )
+            self.assertEqual(str(report), f"{CloseCause.DROPPED.value}{words}")
+
     def test_frozen(self) -> None:
         """
         A report is a fact: nobody can change it.

@@ -5,6 +5,7 @@ Cookies that a server sets while it accepts (RFC 6265).
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -109,6 +110,40 @@ class Cookie:
         parts += [f"{key}={v}" for key, v in attributes.items() if v is not None]
         parts += ["Secure"] * self.secure + ["HttpOnly"] * self.httpOnly
         return "; ".join(parts)
+
+
+def cookieHeaders(cookies: Iterable[Cookie]) -> list[tuple[str, str]]:
+    """
+    The headers that set these cookies.
+
+    :raises TypeError: if they are something else.
+    :raises ValueError: if two of them have one name, path and domain: a client would
+        keep the last alone (RFC 6265, 5.3).
+    """
+    seen = set()
+    headers = []
+    for cookie in _checkedCookies(cookies):
+        domain = cookie.domain and cookie.domain.lower().removeprefix(".")
+        identity = (cookie.name, cookie.path, domain)
+        if identity in seen:
+            raise ValueError(
+                f"cookies must have one name, path and domain each: {cookie.name!r} is "
+                "a duplicate"
+            )
+        seen.add(identity)
+        headers.append(("Set-Cookie", cookie.header()))
+    return headers
+
+
+def _checkedCookies(cookies: Iterable[Cookie]) -> Iterable[Cookie]:
+    accepted = "cookies must be an iterable of Cookie"
+    if isinstance(cookies, str | bytes | Mapping) or not isinstance(cookies, Iterable):
+        raise TypeError(f"{accepted}, not {type(cookies).__name__}")
+    for cookie in cookies:
+        if not isinstance(cookie, Cookie):
+            # It is not shown, since it might be secret.
+            raise TypeError(f"{accepted}; one is {type(cookie).__name__}")
+        yield cookie
 
 
 _ACCEPTS = {

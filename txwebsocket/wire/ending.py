@@ -29,6 +29,7 @@ class Ending:
         "_closeReceived",
         "_detail",
         "_discarded",
+        "_dropGiven",
         "_dropped",
         "_received",
         "_sent",
@@ -45,6 +46,7 @@ class Ending:
         self._detail = ""
         self._sent: tuple[int | None, str] | None = None
         self._received: tuple[int | None, str] = (None, "")
+        self._dropGiven: tuple[int | None, str] = (None, "")
         self._closeReceived = False
         self._discarded = self._dropped = 0
 
@@ -107,11 +109,21 @@ class Ending:
             receivedCode=self._received[0],
             receivedReason=self._received[1],
             closeReceived=self._closeReceived,
+            dropCode=self._dropGiven[0],
+            dropReason=self._dropGiven[1],
             detail=self._detail,
             messagesDiscarded=self._discarded,
             messagesDropped=self._dropped,
             bytesUnsent=self.outbox.size,
         )
+
+    def noteDrop(self, code: int, reason: str) -> None:
+        """
+        Keep for the report what the application gives up the connection with, the first
+        time it does.
+        """
+        if self._dropGiven[0] is None:
+            self._dropGiven = (code, reason)
 
     def noteDiscarded(self) -> None:
         """

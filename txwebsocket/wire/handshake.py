@@ -34,9 +34,13 @@ VERSIONS = (13, 8)
 The protocol versions both roles speak, the preferred one first.
 """
 
+ORIGIN_HEADERS = {13: "Origin", 8: "Sec-WebSocket-Origin"}
+"""
+The header in which a client says where it comes from, by the version of the protocol.
+"""
+
 _VERSION = re.compile(rb"0|[1-9][0-9]{0,2}")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_ORIGIN_HEADERS = {13: "Origin", 8: "Sec-WebSocket-Origin"}
 _VERSION_HEADER = ("Sec-WebSocket-Version", ", ".join(map(str, VERSIONS)))
 
 UPGRADE_HEADERS = (("Upgrade", "websocket"), _VERSION_HEADER)
@@ -194,7 +198,7 @@ class _RequestReader:
             version=version,
             key=self._key(),
             host=self._host(target),
-            origin=self._origin(_ORIGIN_HEADERS[version]),
+            origin=self._origin(ORIGIN_HEADERS[version]),
             protocols=self._protocols(),
             extensions=self._extensions(),
         )
@@ -373,7 +377,7 @@ class ClientHandshake:
         if offers:
             headers.append(("Sec-WebSocket-Extensions", formatExtensions(offers)))
         if self.origin is not None:
-            headers.append((_ORIGIN_HEADERS[self.version], self.origin))
+            headers.append((ORIGIN_HEADERS[self.version], self.origin))
         return _head(f"GET {self.target} HTTP/1.1", [*headers, *self.headers])
 
     def agree(self, head: ResponseHead) -> tuple[str | None, list[Agreement]]:
@@ -408,6 +412,7 @@ class ClientHandshake:
         if len(chosen) != 1 or chosen[0] not in self.protocols:
             offered = ", ".join(self.protocols) or "none"
             wanted = f"one of {offered}" if len(self.protocols) > 1 else offered
-            answered = ", ".join(chosen) or "none"
+            named = [each or "an empty value" for each in chosen]
+            answered = ", ".join(named) or "none"
             raise BadResponse(f"the subprotocol must be {wanted}, not {answered}")
         return chosen[0]

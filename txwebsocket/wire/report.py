@@ -75,6 +75,17 @@ class CloseReport:
     A close frame of the peer has arrived.
     """
 
+    dropCode: int | None = None
+    """
+    The code given to ``drop()``, which a close frame need not have told the peer; None
+    if it was not called.
+    """
+
+    dropReason: str = ""
+    """
+    The reason given to ``drop()``.
+    """
+
     detail: str = ""
     """
     What was wrong, in a sentence, where the cause alone does not tell.
@@ -121,11 +132,19 @@ class CloseReport:
             words.append(f"sent {_told(self.sentCode, self.sentReason)}")
         if self.closeReceived:
             words.append(f"received {_told(self.receivedCode, self.receivedReason)}")
+        if self._isDropUntold:
+            words.append(f"dropped with {_told(self.dropCode, self.dropReason)}")
         if self.messagesDropped:
             words.append(f"{self.messagesDropped} messages were dropped")
         if self.bytesUnsent:
             words.append(f"{self.bytesUnsent} bytes had not been sent")
         return "; ".join(words)
+
+    @property
+    def _isDropUntold(self) -> bool:
+        given = (self.dropCode, self.dropReason)
+        sent = (self.sentCode, self.sentReason)
+        return self.dropCode is not None and given != sent
 
 
 def _told(code: int | None, reason: str) -> str:
