@@ -310,6 +310,12 @@ class MakingTests(BrowserTestCase):
         """
         error = self.assertRaises(InvalidSyntax, self.module.w3cwebsocket, "ftp://h/")
         self.assertIn("the URL is invalid", str(error))
+        for protocols in (["echo", "eCho"], ["a", "a"]):
+            error = self.assertRaises(
+                InvalidSyntax, self.module.w3cwebsocket, URL, protocols
+            )
+            self.assertIn("twice", str(error))
+        self.assertEqual(NativeWebSocket.made, [])
 
     def test_binary(self) -> None:
         """
@@ -492,6 +498,16 @@ class ListenerTests(BrowserTestCase):
         asyncio.run(main())
         reported = [type(error) for error in self.reported]
         self.assertEqual(reported, [*KINDS, *KINDS])
+
+    def test_trusted(self) -> None:
+        """
+        What happens in the browser is trusted, and what Python dispatches is not.
+        """
+        socket, native, events = self.make()
+        native.open()
+        self.assertTrue(events[0].isTrusted)
+        socket.dispatchEvent(events[0])
+        self.assertFalse(events[0].isTrusted)
 
     def test_coroutine(self) -> None:
         """

@@ -5,10 +5,12 @@ Tests of :mod:`txwebsocket.events`.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txwebsocket import events
 from txwebsocket.events import (
     Callback,
     CloseEvent,
@@ -33,6 +35,12 @@ class Target(EventTarget):
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[Exception] = []
+
+    def fire(self, event: Event) -> None:
+        """
+        It happens by itself.
+        """
+        self._fire(event)
 
     def _tell(self, listener: Callback, event: Event) -> None:
         try:
@@ -90,6 +98,41 @@ class EventTests(SynchronousTestCase):
         cause = ValueError("no")
         error = ErrorEvent("error", error=cause, message="no")
         self.assertEqual((error.error, error.message), (cause, "no"))
+
+    def test_members(self) -> None:
+        """
+        Every event has the members that the DOM Standard gives it.
+        """
+        for kind in (Event, MessageEvent, CloseEvent, ErrorEvent):
+            event = kind("ring")
+            flags = (event.bubbles, event.cancelable, event.composed, event.isTrusted)
+            self.assertEqual(flags, (False,) * 4)
+            self.assertEqual(event.eventPhase, Event.NONE)
+            self.assertEqual(event.composedPath(), [])
+            event = kind("ring", bubbles=True, cancelable=True, composed=True)
+            flags = (event.bubbles, event.cancelable, event.composed)
+            self.assertEqual(flags, (True,) * 3)
+
+    def test_phases(self) -> None:
+        """
+        The phases have the DOM's names and numbers, of the class and of its objects.
+        """
+        for owner in (Event, CloseEvent("close")):
+            phases = (owner.NONE, owner.CAPTURING_PHASE, owner.AT_TARGET)
+            self.assertEqual((*phases, owner.BUBBLING_PHASE), (0, 1, 2, 3))
+
+    def test_timeStamp(self) -> None:
+        """
+        The time stamp of an event is the time when it was made, in milliseconds, by a
+        clock that never goes back.
+        """
+        now = monotonic()
+        self.patch(events, "monotonic", lambda: now)
+        first = Event("ring").timeStamp
+        self.assertGreaterEqual(first, 0)
+        now += 0.25
+        second = MessageEvent("message").timeStamp
+        self.assertAlmostEqual(second - first, 250)
 
     def test_repr(self) -> None:
         """
@@ -222,6 +265,79 @@ class ListeningTests(TargetTestCase):
         self.ring()
         self.assertEqual(self.said, ["one"])
 
+    def test_options(self) -> None:
+        """
+        As in a browser the third argument says whether to capture, or is a mapping of
+        options; they can be keywords as well.
+        """
+        for number, options in enumerate((False, True, None, {}, {"once": False})):
+            self.target.addEventListener("ring", self.saying(str(number)), options)
+        self.ring()
+        self.assertEqual(self.said, ["1", "0", "2", "3", "4"])
+        for target, more in (
+            (Target(), {"options": {"once": True}}),
+            (Target(), {"once": True}),
+        ):
+            self.said.clear()
+            target.addEventListener("ring", self.saying("once"), **more)  # type: ignore[arg-type]
+            target.dispatchEvent(Event("ring"))
+            target.dispatchEvent(Event("ring"))
+            self.assertEqual(self.said, ["once"])
+
+    def test_noOptions(self) -> None:
+        """
+        Options that there are not, such as a signal that JavaScript's could be aborted
+        with, are refused by name, since they would do nothing.
+        """
+        add: Any = self.target.addEventListener
+        say = self.saying("one")
+        error = self.assertRaises(TypeError, add, "ring", say, {"signal": None})
+        self.assertIn("signal", str(error))
+        self.assertIn("capture, once and passive", str(error))
+        for options in ("capture", 1, ["once"]):
+            error = self.assertRaises(TypeError, add, "ring", say, options)
+            self.assertIn("a bool or a mapping of", str(error))
+        self.ring()
+        self.assertEqual(self.said, [])
+
+    def test_capture(self) -> None:
+        """
+        Who captures is called first. The same listener can capture and be there
+        besides, and each is removed by itself.
+        """
+        say = self.saying("say")
+        self.target.addEventListener("ring", self.saying("one"))
+        self.target.addEventListener("ring", say, True)
+        self.target.addEventListener("ring", say, {"capture": True, "once": True})
+        self.target.addEventListener("ring", say)
+        self.target.onring = self.saying("on")
+        self.ring()
+        self.assertEqual(self.said, ["say", "one", "say", "on"])
+        self.target.removeEventListener("ring", say, True)
+        self.target.removeEventListener("ring", say, True)
+        self.ring()
+        self.assertEqual(self.said[4:], ["one", "say", "on"])
+        for options in (False, {"capture": False, "once": True}, None):
+            self.target.addEventListener("ring", say)
+            self.target.removeEventListener("ring", say, {"capture": True})
+            self.target.removeEventListener("ring", say, options)
+            self.said.clear()
+            self.ring()
+            self.assertEqual(self.said, ["one", "on"])
+
+    def test_addedWhileCapturing(self) -> None:
+        """
+        Who is added while those that capture are called is called, unless it captures.
+        """
+
+        def add(event: Event) -> None:
+            self.target.addEventListener("ring", self.saying("captures"), True)
+            self.target.addEventListener("ring", self.saying("listens"))
+
+        self.target.addEventListener("ring", add, {"capture": True, "once": True})
+        self.ring()
+        self.assertEqual(self.said, ["listens"])
+
     def test_handleEvent(self) -> None:
         """
         The method of an object is looked up when it is called.
@@ -303,6 +419,68 @@ class ListeningTests(TargetTestCase):
         self.target.dispatchEvent(event)
         self.assertEqual(self.said, ["two"])
 
+    def test_stopPropagation(self) -> None:
+        """
+        There is nowhere to propagate to: the other listeners are called, unless the
+        event is stopped before, or while those that capture are called.
+        """
+        stop = Event.stopPropagation
+        self.target.addEventListener("ring", stop, once=True)
+        self.target.addEventListener("ring", self.saying("two"))
+        self.ring()
+        self.assertEqual(self.said, ["two"])
+        self.target.addEventListener("ring", stop, {"capture": True, "once": True})
+        self.target.addEventListener("ring", self.saying("captured"), True)
+        self.ring()
+        self.assertEqual(self.said, ["two", "captured"])
+        event = Event("ring")
+        event.stopPropagation()
+        self.target.dispatchEvent(event)
+        self.assertEqual(self.said, ["two", "captured"])
+        self.target.dispatchEvent(event)
+        self.assertEqual(self.said, ["two", "captured", "captured", "two"])
+
+    def test_stopBeforehand(self) -> None:
+        """
+        An event that was stopped at once before it is dispatched reaches nobody, once.
+        """
+        self.target.addEventListener("ring", self.saying("one"))
+        event = Event("ring")
+        event.stopImmediatePropagation()
+        self.target.dispatchEvent(event)
+        self.assertEqual(self.said, [])
+        self.target.dispatchEvent(event)
+        self.assertEqual(self.said, ["one"])
+
+    def test_dispatching(self) -> None:
+        """
+        While listeners are called the event is at its target, which is all of its path.
+        """
+        seen: list[Any] = []
+        for capture in (False, True):
+            self.target.addEventListener(
+                "ring",
+                lambda event: seen.append((event.eventPhase, event.composedPath())),
+                capture,
+            )
+        event = self.ring()
+        self.assertEqual(seen, [(Event.AT_TARGET, [self.target])] * 2)
+        self.assertEqual((event.eventPhase, event.composedPath()), (Event.NONE, []))
+
+    def test_trusted(self) -> None:
+        """
+        An event is trusted if it comes from the connection, and not if anybody
+        dispatches it, be it one that was trusted before.
+        """
+        event = Event("ring")
+        seen: list[bool] = []
+        self.target.addEventListener("ring", lambda event: seen.append(event.isTrusted))
+        self.target.fire(event)
+        self.assertTrue(event.isTrusted)
+        self.target.dispatchEvent(event)
+        self.assertFalse(event.isTrusted)
+        self.assertEqual(seen, [True, False])
+
     def test_prevent(self) -> None:
         """
         Whoever dispatches an event that can be cancelled learns whether it was.
@@ -310,6 +488,19 @@ class ListeningTests(TargetTestCase):
         self.target.addEventListener("ring", lambda event: event.preventDefault())
         self.assertTrue(self.target.dispatchEvent(Event("ring")))
         event = Event("ring", cancelable=True)
+        self.assertFalse(self.target.dispatchEvent(event))
+        self.assertTrue(event.defaultPrevented)
+
+    def test_passive(self) -> None:
+        """
+        A passive listener prevents nothing, and keeps no other from it.
+        """
+        event = Event("ring", cancelable=True)
+        prevent = Event.preventDefault
+        self.target.addEventListener("ring", prevent, {"passive": True})
+        self.assertTrue(self.target.dispatchEvent(event))
+        self.assertFalse(event.defaultPrevented)
+        self.target.addEventListener("ring", lambda event: event.preventDefault())
         self.assertFalse(self.target.dispatchEvent(event))
         self.assertTrue(event.defaultPrevented)
 

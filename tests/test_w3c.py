@@ -214,7 +214,6 @@ class ConstructorTests(SocketTestCase):
             (["v2", "v1"], ["v2, v1"]),
             (("v1",), ["v1"]),
             (iter(["v2", "v1"]), ["v2, v1"]),
-            (["v1", "V1"], ["v1, V1"]),
         ):
             self.make(URL, given)
             request = self.reactor.accept().request()
@@ -222,10 +221,15 @@ class ConstructorTests(SocketTestCase):
 
     def test_noProtocols(self) -> None:
         """
-        One that is no token, or is there twice, is a syntax error at once.
+        One that is no token, or is there twice, in whatever case, is a syntax error at
+        once.
         """
         for protocols in ("", "a b", "a,b", "\x80echo", ["a", "a"], ["a", ""]):
             self.assertInvalid(URL, protocols)
+        for protocols in (["echo", "eCho"], ["a", "V1", "b", "v1"]):
+            self.assertIn("twice", self.assertInvalid(URL, protocols))
+        for wrong in ([b"a"], [None], [1]):
+            self.assertInvalid(URL, wrong)
 
     def test_request(self) -> None:
         """
@@ -282,6 +286,39 @@ class OpeningTests(SocketTestCase):
             "Sec-WebSocket-Protocol: v1", "Sec-WebSocket-Extensions: permessage-deflate"
         )
         self.assertEqual(seen, [(socket, socket.OPEN, "v1", "permessage-deflate")])
+
+    def test_trusted(self) -> None:
+        """
+        What happens by itself is trusted, at its target, and has a time; what somebody
+        dispatches is not trusted.
+        """
+        socket, server, diary = self.started()
+        server.send(server.text("a"))
+        server.send(server.close(4000, "bye"))
+        server.end()
+        self.assertEqual(diary.types, ["open", "message", "close"])
+        for event in diary.events:
+            self.assertTrue(event.isTrusted)
+            self.assertFalse(event.bubbles or event.cancelable or event.composed)
+            self.assertIs(event.target, socket)
+        times = [event.timeStamp for event in diary.events]
+        self.assertEqual(times, sorted(times))
+        event = MessageEvent("message", data="mine")
+        socket.dispatchEvent(event)
+        self.assertIs(diary.events[-1], event)
+        self.assertFalse(event.isTrusted)
+
+    def test_captures(self) -> None:
+        """
+        A third argument for ``addEventListener`` is taken as browsers take it.
+        """
+        socket, server, diary = self.started()
+        heard: list[str] = []
+        socket.addEventListener("message", lambda event: heard.append("one"), False)
+        socket.addEventListener("message", lambda event: heard.append("first"), True)
+        server.send(server.text("a"))
+        self.assertEqual(heard, ["first", "one"])
+        self.assertEqual(diary.data, ["a"])
 
     def test_plain(self) -> None:
         """

@@ -110,7 +110,7 @@ class BrowserWebSocket(WebSocketAPI):
         self._socket.addEventListener(type, proxy)
 
     def _happened(self, event: Event) -> None:
-        self.dispatchEvent(event)
+        self._fire(event)
         if event.type == "close":
             # Nothing follows. What JavaScript refers to is never collected by itself.
             for proxy in self._proxies:

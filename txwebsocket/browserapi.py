@@ -185,8 +185,17 @@ def scalars(text: str) -> str:
 def offered(protocols: str | Iterable[str]) -> list[str]:
     """
     The subprotocols of a constructor's argument, which may be one alone.
+
+    :raises InvalidSyntax: if two differ in their case alone.
     """
-    return [protocols] if isinstance(protocols, str) else list(protocols)
+    names = [protocols] if isinstance(protocols, str) else list(protocols)
+    seen = set()
+    for name in names:
+        folded = str(name).lower()
+        if folded in seen:
+            raise InvalidSyntax(f"the subprotocol {name!r} is there twice")
+        seen.add(folded)
+    return names
 
 
 def _isApplications(code: object) -> bool:

@@ -7,10 +7,23 @@ Events and their listeners as browsers have them (DOM Standard, 2), without Twis
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias, overload
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack, overload
 
 from txwebsocket.wire.errors import InvalidState
+
+_TIME_ORIGIN = monotonic()
+
+
+class EventInit(TypedDict, total=False):
+    """
+    The arguments by name that every event takes.
+    """
+
+    bubbles: bool
+    cancelable: bool
+    composed: bool
 
 
 class Event:
@@ -18,46 +31,101 @@ class Event:
     Something that happened.
 
     :param type: what it is called, such as ``"open"``.
+    :param bubbles: whether it goes on to its target's parents; no target here has any.
     :param cancelable: whether :meth:`preventDefault` has an effect. That of our own
         events has none.
+    :param composed: whether it leaves a shadow tree, of which there are none here.
     :ivar type: what it is called.
     :ivar target: the object it happened to; None before it is dispatched.
     :ivar currentTarget: the same while listeners are called, and None at other times.
-    :ivar cancelable: whether :meth:`preventDefault` has an effect.
-    :ivar defaultPrevented: whether it had one.
+    :ivar eventPhase: :attr:`AT_TARGET` while listeners are called, and :attr:`NONE` at
+        other times.
+    :ivar bubbles: as given.
+    :ivar cancelable: as given.
+    :ivar composed: as given.
+    :ivar defaultPrevented: whether :meth:`preventDefault` had an effect.
+    :ivar isTrusted: whether it comes from the connection, and not from a call to
+        ``dispatchEvent``.
+    :ivar timeStamp: when it was made: milliseconds since this module was imported, by a
+        clock that never goes back.
     """
 
+    #: It is not being dispatched.
+    NONE = 0
+    #: It would be on its way down to the target; no event here is.
+    CAPTURING_PHASE = 1
+    #: The listeners of its target are called.
+    AT_TARGET = 2
+    #: It would be on its way up from the target; no event here is.
+    BUBBLING_PHASE = 3
+
     __slots__ = (
+        "_inPassiveListener",
+        "_isFired",
         "_isStopped",
+        "_isStoppedAtOnce",
+        "bubbles",
         "cancelable",
+        "composed",
         "currentTarget",
         "defaultPrevented",
+        "eventPhase",
+        "isTrusted",
         "target",
+        "timeStamp",
         "type",
     )
 
-    def __init__(self, type: str, *, cancelable: bool = False) -> None:
+    def __init__(
+        self,
+        type: str,
+        *,
+        bubbles: bool = False,
+        cancelable: bool = False,
+        composed: bool = False,
+    ) -> None:
         self.type = type
         self.target: Any = None
         self.currentTarget: Any = None
+        self.eventPhase = self.NONE
+        self.bubbles = bubbles
         self.cancelable = cancelable
+        self.composed = composed
         self.defaultPrevented = False
-        self._isStopped = False
+        self.isTrusted = False
+        self.timeStamp = (monotonic() - _TIME_ORIGIN) * 1000
+        self._isFired = self._inPassiveListener = False
+        self._isStopped = self._isStoppedAtOnce = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.type!r}>"
 
+    def composedPath(self) -> list[Any]:
+        """
+        The objects whose listeners are called: the target alone, and none while the
+        event is not being dispatched.
+        """
+        return [] if self.currentTarget is None else [self.currentTarget]
+
     def preventDefault(self) -> None:
         """
-        Make ``dispatchEvent`` return False, where that may be.
+        Make ``dispatchEvent`` return False, where that may be: not for an event that is
+        not cancelable, and not from a passive listener.
         """
-        self.defaultPrevented = self.cancelable
+        if self.cancelable and not self._inPassiveListener:
+            self.defaultPrevented = True
+
+    def stopPropagation(self) -> None:
+        """
+        Go on to no other object, and from the listeners that capture to no others.
+        """
+        self._isStopped = True
 
     def stopImmediatePropagation(self) -> None:
         """
         Let no further listener know.
         """
-        self._isStopped = True
+        self._isStopped = self._isStoppedAtOnce = True
 
 
 class MessageEvent(Event):
@@ -72,9 +140,14 @@ class MessageEvent(Event):
     __slots__ = ("data", "origin")
 
     def __init__(
-        self, type: str, *, data: Any = None, origin: str = "", cancelable: bool = False
+        self,
+        type: str,
+        *,
+        data: Any = None,
+        origin: str = "",
+        **init: Unpack[EventInit],
     ) -> None:
-        super().__init__(type, cancelable=cancelable)
+        super().__init__(type, **init)
         self.data = data
         self.origin = origin
 
@@ -98,9 +171,9 @@ class CloseEvent(Event):
         wasClean: bool = False,
         code: int = 0,
         reason: str = "",
-        cancelable: bool = False,
+        **init: Unpack[EventInit],
     ) -> None:
-        super().__init__(type, cancelable=cancelable)
+        super().__init__(type, **init)
         self.wasClean = wasClean
         self.code = code
         self.reason = reason
@@ -125,9 +198,9 @@ class ErrorEvent(Event):
         *,
         error: BaseException | None = None,
         message: str = "",
-        cancelable: bool = False,
+        **init: Unpack[EventInit],
     ) -> None:
-        super().__init__(type, cancelable=cancelable)
+        super().__init__(type, **init)
         self.error = error
         self.message = message
 
@@ -145,23 +218,40 @@ class _ListeningObject(Protocol):
 
 Callback: TypeAlias = Callable[[Any], object]
 Listener: TypeAlias = Callback | _ListeningObject
+ListenerOptions: TypeAlias = bool | Mapping[str, bool] | None
+"""
+What browsers take behind a listener: whether it captures, or a mapping of options.
+"""
+
+_OPTIONS = ("capture", "once", "passive")
 
 
 class _Registration:
     """
-    One place in the list of those who listen.
+    One place in the list of listeners.
 
+    :ivar capture: whether it is called before those that do not capture.
+    :ivar once: whether it is removed when it is called.
+    :ivar passive: whether it can't prevent the event's default.
     :ivar isHandler: whether it is that of an ``on…`` attribute.
     :ivar isRemoved: whether it has gone, perhaps while the list is being called.
     """
 
-    __slots__ = ("isHandler", "isRemoved", "listener", "once")
+    __slots__ = ("capture", "isHandler", "isRemoved", "listener", "once", "passive")
 
     def __init__(
-        self, listener: Listener, *, once: bool = False, isHandler: bool = False
+        self,
+        listener: Listener,
+        *,
+        capture: bool = False,
+        once: bool = False,
+        passive: bool = False,
+        isHandler: bool = False,
     ) -> None:
         self.listener = listener
+        self.capture = capture
         self.once = once
+        self.passive = passive
         self.isHandler = isHandler
         self.isRemoved = False
 
@@ -179,7 +269,12 @@ class EventTarget(ABC):
         self._registrations: dict[str, list[_Registration]] = {}
 
     def addEventListener(
-        self, type: str, listener: Listener | None, *, once: bool = False
+        self,
+        type: str,
+        listener: Listener | None,
+        options: ListenerOptions = None,
+        *,
+        once: bool = False,
     ) -> None:
         """
         Call a listener when such events happen, after those that are there already.
@@ -192,8 +287,11 @@ class EventTarget(ABC):
             given to :meth:`dispatchEvent`.
         :param listener: is called with the :class:`Event`, or has a method
             ``handleEvent`` for that. Nothing is done if it is None.
+        :param options: whether to capture, which is to be called before the listeners
+            that do not; or a mapping of ``capture``, ``once`` and ``passive``. A
+            passive listener can't prevent the event's default.
         :param once: remove it when it is called.
-        :raises TypeError: if it is something else.
+        :raises TypeError: if it is something else, or there is no such option.
         """
         if listener is None:
             return
@@ -201,38 +299,73 @@ class EventTarget(ABC):
             raise TypeError(
                 f"a listener is callable or has handleEvent, unlike {listener!r}"
             )
-        if self._find(type, listener) is None:
-            self._add(type, _Registration(listener, once=once))
+        chosen = _chosen(options)
+        added = _Registration(
+            listener,
+            capture=chosen.get("capture", False),
+            once=chosen.get("once", once),
+            passive=chosen.get("passive", False),
+        )
+        if self._find(type, listener, added.capture) is None:
+            self._add(type, added)
 
-    def removeEventListener(self, type: str, listener: Listener | None) -> None:
+    def removeEventListener(
+        self, type: str, listener: Listener | None, options: ListenerOptions = None
+    ) -> None:
         """
         Take :meth:`addEventListener` back, if it was called.
+
+        :param options: as they were given; of them ``capture`` counts.
         """
-        found = None if listener is None else self._find(type, listener)
+        if listener is None:
+            return
+        found = self._find(type, listener, _chosen(options).get("capture", False))
         if found is not None:
             self._remove(type, found)
 
     def dispatchEvent(self, event: Event) -> bool:
         """
-        Call the listeners of an event, in the order in which they were added.
+        Call the listeners of an event, first those that capture, and each kind in the
+        order in which they were added. The event is not trusted then.
 
         :return: whether none of them has prevented its default.
         :raises InvalidState: if the event is being dispatched already.
         """
         if event.currentTarget is not None:
             raise InvalidState(f"{event!r} is being dispatched already")
+        event.isTrusted, event._isFired = event._isFired, False
         event.target = event.currentTarget = self
+        event.eventPhase = event.AT_TARGET
+        for capture in (True, False):
+            if not event._isStopped:
+                self._invoke(event, capture)
+        event.currentTarget = None
+        event.eventPhase = event.NONE
+        event._isStopped = event._isStoppedAtOnce = False
+        return not event.defaultPrevented
+
+    def _fire(self, event: Event) -> None:
+        """
+        Dispatch an event that really happens. A subclass may have a
+        ``dispatchEvent`` of its own.
+        """
+        event._isFired = True
+        self.dispatchEvent(event)
+
+    def _invoke(self, event: Event, capture: bool) -> None:
+        """
+        Call the listeners that capture, or the others.
+        """
         for registration in tuple(self._registrations.get(event.type, ())):
-            if event._isStopped:
-                break
-            if registration.isRemoved:
+            if event._isStoppedAtOnce:
+                return
+            if registration.capture is not capture or registration.isRemoved:
                 continue
             if registration.once:
                 self._remove(event.type, registration)
+            event._inPassiveListener = registration.passive
             self._tell(registration, event)
-        event.currentTarget = None
-        event._isStopped = False
-        return not event.defaultPrevented
+            event._inPassiveListener = False
 
     @abstractmethod
     def _tell(self, listener: Callback, event: Event) -> None:
@@ -240,10 +373,14 @@ class EventTarget(ABC):
         Call a listener. What goes wrong is reported and not raised.
         """
 
-    def _find(self, type: str, listener: Listener) -> _Registration | None:
+    def _find(
+        self, type: str, listener: Listener, capture: bool
+    ) -> _Registration | None:
         for registration in self._registrations.get(type, ()):
+            if registration.isHandler or registration.capture is not capture:
+                continue
             # Methods of an object are equal, and not the same, each time.
-            if not registration.isHandler and registration.listener == listener:
+            if registration.listener == listener:
                 return registration
         return None
 
@@ -262,6 +399,27 @@ class EventTarget(ABC):
     def _remove(self, type: str, registration: _Registration) -> None:
         registration.isRemoved = True
         self._registrations[type].remove(registration)
+
+
+def _chosen(options: ListenerOptions) -> Mapping[str, bool]:
+    """
+    The third argument of a browser's ``addEventListener`` as a mapping.
+
+    :raises TypeError: naming what is accepted.
+    """
+    if options is None:
+        return {}
+    if isinstance(options, bool):
+        return {"capture": options}
+    accepted = "capture, once and passive"
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"options must be a bool or a mapping of {accepted}, not {options!r}"
+        )
+    for name in options:
+        if name not in _OPTIONS:
+            raise TypeError(f"options must be {accepted}, not {name!r}")
+    return {name: bool(value) for name, value in options.items()}
 
 
 class EventHandler:

@@ -181,9 +181,7 @@ class W3CWebSocket(WebSocketAPI):
 
     def _received(self, message: str | bytes) -> None:
         if self._readyState == self.OPEN:
-            self.dispatchEvent(
-                MessageEvent("message", data=message, origin=self._origin)
-            )
+            self._fire(MessageEvent("message", data=message, origin=self._origin))
 
     def _ended(self, failure: Failure) -> None:
         self._queue(partial(self._tellEnd, failure.value))
@@ -205,7 +203,7 @@ class W3CWebSocket(WebSocketAPI):
             self._readyState = self.OPEN
             self._protocol = connection.protocol or ""
             self._extensions = connection.extensions
-            self.dispatchEvent(Event("open"))
+            self._fire(Event("open"))
 
     def _tellEnd(self, error: BaseException | None) -> None:
         self._readyState = self.CLOSED
@@ -216,8 +214,8 @@ class W3CWebSocket(WebSocketAPI):
             event.reason = error.report.reason
         if not event.wasClean:
             words = str(error) or type(error).__name__
-            self.dispatchEvent(ErrorEvent("error", error=error, message=words))
-        self.dispatchEvent(event)
+            self._fire(ErrorEvent("error", error=error, message=words))
+        self._fire(event)
 
     def _tell(self, listener: Callback, event: Event) -> None:
         runApplication(self._listenerFailed, listener, event)

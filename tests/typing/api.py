@@ -485,6 +485,12 @@ def connectAsInBrowsers(client: WebSocketClient) -> None:
     socket.onopen = None
     socket.addEventListener("close", ended, once=True)
     socket.addEventListener("error", Watcher())
+    socket.addEventListener("error", Watcher(), False)
+    socket.addEventListener("open", show, {"capture": True, "passive": True})
+    socket.removeEventListener("open", show, True)
+    assert_type(Event("own", bubbles=True).composedPath(), list[Any])
+    assert_type(CloseEvent("close", cancelable=True).timeStamp, float)
+    assert_type(MessageEvent("message").eventPhase, int)
     assert_type(socket.dispatchEvent(Event("own")), bool)
     assert_type(socket.readyState, int)
     assert_type(socket.bufferedAmount, int)
