@@ -494,7 +494,7 @@ class OriginTests(AdmissionTestCase):
 
     def test_noOrigin(self) -> None:
         """
-        It is not asked about what is no browser.
+        It is not asked about a request without an origin.
         """
         asked: list[str] = []
         self.serve(origins=asked.append)

@@ -355,7 +355,7 @@ class OriginTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        What is no browser sends no origin, and is let in.
+        A program that sends no origin is let in.
         """
         self.assertEqual(self.status(None), 101)
 
@@ -440,6 +440,16 @@ class OriginTests(SynchronousTestCase):
         ):
             self.assertEqual(self.status(origin, origins=friends), status, origin)
         self.assertEqual(self.status("null", origins=[INSECURE_ANY_ORIGIN]), 101)
+
+    def test_exactTexts(self) -> None:
+        """
+        What programs send that is no origin is let in if just that is named.
+        """
+        for text in ("null", "file://", "MyDevice", "http://example.com/chat"):
+            self.assertEqual(self.status(text), 403)
+            self.assertEqual(self.status(text, origins=[text]), 101)
+            self.assertEqual(self.status(f"{text}x", origins=[text]), 403)
+            self.assertEqual(self.status("http://evil.example", origins=[text]), 403)
 
     def test_callable(self) -> None:
         """

@@ -374,6 +374,7 @@ class ServerConfigTests(OptionsTestCase):
             (),
             ["https://example.com", "https://*.example.com:8443"],
             {"http://localhost:3000"},
+            ["file://", "null", "MyDevice", "https://example.com/path"],
             [INSECURE_ANY_ORIGIN],
             bool,
         )
@@ -385,9 +386,9 @@ class ServerConfigTests(OptionsTestCase):
         self.assertRefuses(
             ServerConfig,
             "origins",
-            ["example.com"],
-            ["https://example.com", "https://example.com/path"],
-            ["null"],
+            ["*.example.com"],
+            ["https://example.com", "https://*.example.com/path"],
+            [""],
             [None],
             [b"https://example.com"],
             "https://example.com",

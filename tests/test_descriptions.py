@@ -230,6 +230,17 @@ class ServerStringTests(SynchronousTestCase):
         self.factory.made[0].transport.write(b"b")
         self.assertEqual(peer.frames(), [binary(b"b")])
 
+    def test_allowedHost(self) -> None:
+        """
+        The one host to answer for can be given, against pages that reach this machine
+        by a name of their own.
+        """
+        served = self.listen("ws:tcp\\:8080:path=/x:allowedHost=localhost")
+        for host, status in (("localhost:8080", 101), ("evil.example:8080", 421)):
+            lines = f"Host: {host}", f"Origin: http://{host}"
+            peer = served.request(*lines, path="/x")
+            self.assertEqual(peer.response().status, status)
+
     def test_others(self) -> None:
         """
         So it is with those that are not TCP.
@@ -270,6 +281,7 @@ class ServerStringTests(SynchronousTestCase):
                 serverFromString(self.reactor, description)
             self.assertIn(word, str(raised.exception))
             self.assertIn("ws:tcp\\:8080", str(raised.exception))
-        for description in ("ws:tcp\\:8080:path=x", "ws:tcp\\:8080:origin=example"):
+        for option in ("path=x", "origin=*.example", "allowedHost=a b"):
+            description = f"ws:tcp\\:8080:{option}"
             with self.assertRaises(ValueError):
                 serverFromString(self.reactor, description)

@@ -118,17 +118,19 @@ class OptionsTests(SynchronousTestCase):
             list(parse("--origin=*")["config"].origins), [INSECURE_ANY_ORIGIN]
         )
 
+    def test_exactOrigin(self) -> None:
+        """
+        A program that sends no real origin is named by what it sends.
+        """
+        for sent in ("file://", "null", "MyDevice", "http://a.example/path"):
+            options = parse(f"--origin={sent}")
+            self.assertEqual(options["config"].origins, (sent,))
+
     def test_badOrigin(self) -> None:
         """
         What is no origin is refused.
         """
-        for bad in (
-            "a.example",
-            "https://a.example/path",
-            "https://*",
-            "",
-            "*.example",
-        ):
+        for bad in ("https://*", "", "*.example", "a b", "https://*.a.example/path"):
             self.assertWrong("--origin", f"--origin={bad}")
 
     def test_allowedHost(self) -> None:

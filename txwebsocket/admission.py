@@ -88,8 +88,9 @@ class Admission:
             raise UpgradeRefused(
                 403,
                 f"Pages of {origin!r} may not connect to {host!r}. If they should, "
-                "name their origin in the server's option 'origins'; behind a proxy "
-                "that changes the header Host, name the site's own origin there.",
+                "name their origin, exactly as it is here, in the server's option "
+                "'origins'; behind a proxy that changes the header Host, name the "
+                "site's own origin there.",
             )
 
 

@@ -47,8 +47,8 @@ def _isListFor(policy: Callable[[Any], object], value: object) -> bool:
 def _origins() -> Any:
     return option(
         (),
-        "a list of origins such as https://example.com or https://*.example.com, "
-        "or a callable",
+        "a list of origins such as https://example.com, https://*.example.com or "
+        "file://, or a callable",
         _isOrigins,
     )
 
@@ -139,8 +139,11 @@ class ServerConfig(ConnectionConfig):
     """
     Origins of web pages that may connect besides the server's own host and port: exact
     ones, all hosts below one (``https://*.example.com``), or
-    :data:`INSECURE_ANY_ORIGIN`. A callable is given the ``Origin`` header and decides
-    alone. What is not a browser sends no origin and is not asked.
+    :data:`INSECURE_ANY_ORIGIN`. Any other text, such as ``file://`` or ``null``, is
+    compared exactly with the header. Beware of ``null``: every site can have a page
+    send it, from a sandboxed frame for example. A callable is given the ``Origin``
+    header and decides alone. Requests without the header, as most programs other than
+    browsers send them, are not checked.
     """
 
     allowedHosts: Iterable[str] | HostChooser | None = _hosts()

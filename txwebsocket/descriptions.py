@@ -27,11 +27,11 @@ _CLIENT_FORMS = (
     "as '\\:'. Options may follow: :protocol=NAME[,NAME...], :origin=ORIGIN with its "
     "colons escaped, :timeout=SECONDS. In code, clientFromURL takes any URL as it is."
 )
-_SERVER_OPTIONS = ("path", "protocol", "origin")
+_SERVER_OPTIONS = ("path", "protocol", "origin", "allowedHost")
 _SERVER_FORMS = (
     "A server's endpoint string is another one with each ':' and '=' in it escaped by "
     "a backslash, such as ws:tcp\\:8080. Options may follow: :path=/PATH, "
-    ":protocol=NAME, :origin=ORIGIN with its colons escaped."
+    ":protocol=NAME, :origin=ORIGIN with its colons escaped, :allowedHost=HOST."
 )
 
 
@@ -68,13 +68,16 @@ def parseServer(
     _checkOptions(prefix, args, options, _SERVER_OPTIONS, _SERVER_FORMS)
     if len(args) != 1 or ":" not in args[0]:
         raise ValueError(f"{prefix}: wraps one endpoint, not {args}. {_SERVER_FORMS}")
-    origin = options.get("origin")
+    origin, host = options.get("origin"), options.get("allowedHost")
     return WebSocketStreamServerEndpoint(
         reactor,
         serverFromString(reactor, args[0]),
         options.get("path", "/"),
         options.get("protocol"),
-        config=ServerConfig(origins=() if origin is None else (origin,)),
+        config=ServerConfig(
+            origins=() if origin is None else (origin,),
+            allowedHosts=None if host is None else (host,),
+        ),
     )
 
 

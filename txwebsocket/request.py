@@ -44,7 +44,8 @@ class WebSocketRequest:
     :ivar httpRequest: the twisted.web request, with its session and authentication.
     :ivar key: the value of ``Sec-WebSocket-Key``.
     :ivar host: the value of ``Host``: a name or an address, perhaps with a port.
-    :ivar origin: where the page comes from that asks, or None if none does.
+    :ivar origin: where the page comes from that asks, or what a program says of itself;
+        None if the request does not tell.
     :ivar resource: path and query, as the request line has them; an absolute URL, if it
         has that.
     :ivar requestedProtocols: the offered subprotocols, in the client's order.

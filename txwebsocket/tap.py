@@ -170,8 +170,9 @@ class Options(UsageOptions):
     def opt_origin(self, origin: str) -> None:
         """
         Let pages of this origin connect, besides the server's own: https://example.com
-        or https://*.example.com. Can be given several times. '*' lets every page on
-        the web connect in its visitor's name.
+        or https://*.example.com; or exactly what a program sends, such as file://. Can
+        be given several times. '*' lets every page on the web connect in its visitor's
+        name, and so does 'null', which every site can have a page send.
         """
         self["origins"].append(origin)
 

@@ -900,6 +900,14 @@ REMOVALS = (
     ),
     Removal(
         "D1",
+        "a text that is no origin is compared as a whole",
+        "txwebsocket/wire/origins.py",
+        "text in self._texts",
+        "any(map(text.startswith, self._texts))",
+        "tests.wire.test_origins.OriginPolicyTests.test_texts",
+    ),
+    Removal(
+        "D1",
         "the port counts",
         "txwebsocket/wire/origins.py",
         "return (origin.host, origin.port) == (asked.host, port)",

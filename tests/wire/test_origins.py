@@ -273,6 +273,33 @@ class OriginPolicyTests(SynchronousTestCase):
             self.assertRefuses(allowed, origin)
         self.assertRefuses([], "chrome-extension://h", "h")
 
+    def test_texts(self) -> None:
+        """
+        What programs send that is no origin can be allowed by exactly that text, and
+        lets in nothing else.
+        """
+        for text in (
+            "file://",
+            "null",
+            "MyDevice",
+            "http://192.0.2.7/chat",
+            "https://example.com/",
+            "app:///index.html",
+            "example.com",
+        ):
+            self.assertPermits([text], text, "example.com")
+            self.assertPermits(["https://a.b", text], text)
+            self.assertRefuses([], text, "example.com")
+            for other in (
+                text[:-1],
+                text + "/",
+                f"{text}.",
+                f" {text}",
+                text.swapcase(),
+            ):
+                self.assertRefuses([text], other)
+            self.assertRefuses([text], "https://example.com")
+
     def test_below(self) -> None:
         """
         A pattern allows all hosts below one, by whole labels.
@@ -350,10 +377,9 @@ class OriginPolicyTests(SynchronousTestCase):
         What is no origin and no pattern is refused at once, shown, and explained.
         """
         for text in (
-            "example.com",
             "*.example.com",
-            "https://example.com/",
-            "https://example.com/chat",
+            "https://*.example.com/",
+            "https://example.com, https://*.example.net",
             "https://*",
             "https://*.",
             "https://*example.com",
@@ -363,7 +389,9 @@ class OriginPolicyTests(SynchronousTestCase):
             "*://example.com",
             "https://bücher.example",
             "chrome-extension://*.name",
-            "null",
+            "https://example.com ",
+            "a b",
+            "a\n",
             "",
         ):
             error = self.assertRaises(ValueError, OriginPolicy, ["http://ok", text])

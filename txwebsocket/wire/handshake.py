@@ -127,7 +127,8 @@ class Offer:
 
     origin: str | None
     """
-    Where the page came from that asks; None for what is not a browser.
+    Where the page came from that asks, or what a program says of itself; None if the
+    request does not tell.
     """
 
     protocols: tuple[str, ...]

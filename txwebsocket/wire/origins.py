@@ -18,6 +18,8 @@ from txwebsocket.wire.targets import DEFAULT_PORTS
 _SCHEME = r"([a-z][a-z0-9+.-]*)://"
 _ORIGIN = re.compile(rf"{_SCHEME}(.*[^:])")
 _PATTERN = re.compile(rf"{_SCHEME}\*\.[^\[].*")
+# Printable, without a space, and without a star, which would be a pattern gone wrong.
+_TEXT = re.compile(r"[!-)+-~]+")
 
 
 class Origin(NamedTuple):
@@ -76,7 +78,8 @@ class OriginPolicy:
 
     :param allowed: exact origins (``https://example.com``,
         ``chrome-extension://name``), patterns for all hosts below one
-        (``https://*.example.com``), :data:`INSECURE_ANY_ORIGIN`; or one callable that
+        (``https://*.example.com``), other texts that programs send as their origin
+        (``file://``, ``null``), :data:`INSECURE_ANY_ORIGIN`; or one callable that
         decides alone.
     :raises ValueError: if one of them is none of these.
     """
@@ -84,6 +87,7 @@ class OriginPolicy:
     def __init__(self, allowed: Iterable[str] | OriginChooser) -> None:
         self._chooser = allowed if callable(allowed) else None
         self._exact: set[Origin] = set()
+        self._texts: set[str] = set()
         self._below: set[Origin] = set()
         self._takesAny = False
         if not callable(allowed):
@@ -96,13 +100,18 @@ class OriginPolicy:
             return
         pattern = _PATTERN.fullmatch(text.lower())
         origin = parseOrigin(text.replace("//*.", "//", 1) if pattern else text)
-        if origin is None or (pattern and not origin.port):
+        if origin is not None and pattern is None:
+            self._exact.add(origin)
+        elif origin is not None and origin.port:
+            self._below.add(origin)
+        elif _TEXT.fullmatch(text):
+            self._texts.add(text)
+        else:
             raise ValueError(
                 f"{text!r} is not an origin such as https://example.com, "
-                "https://example.com:8443, https://*.example.com or "
-                "chrome-extension://name"
+                "https://example.com:8443, https://*.example.com, "
+                "chrome-extension://name or file://"
             )
-        (self._below if pattern else self._exact).add(origin)
 
     def permits(self, text: str, host: str) -> bool:
         """
@@ -113,7 +122,7 @@ class OriginPolicy:
         """
         if self._chooser is not None:
             return asVerdict("origins", self._chooser(text))
-        if self._takesAny:
+        if self._takesAny or text in self._texts:
             return True
         origin = parseOrigin(text)
         return origin is not None and (
