@@ -15,6 +15,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import TestResult, defaultTestLoader
 
+import twisted.internet.reactor
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet import task
 from twisted.internet.defer import Deferred
@@ -25,7 +26,7 @@ from twisted.protocols import amp
 from twisted.protocols.portforward import ProxyServer
 from twisted.python import log
 from twisted.python.filepath import FilePath
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 from twisted.web.static import Data
 
@@ -41,7 +42,7 @@ from txwebsocket import (
     WebSocketConnection,
     browser,
 )
-from txwebsocket.testing import MemorySite
+from txwebsocket.testing import MemorySite, MemoryTransport
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 
@@ -1337,6 +1338,65 @@ class BridgeTests(ExampleTestCase):
         self.runScript("192.0.2.9", "7")(reactor)
         [(port, _, _, interface)] = reactor.tcpServers
         self.assertEqual((port, interface), (8080, "127.0.0.1"))
+
+
+class AnyTransportTests(ExampleTestCase, TestCase):
+    """
+    Tests of a server and a client on a socket of their own.
+    """
+
+    example = "any_transport.py"
+
+    def test_talk(self) -> Deferred[Any]:
+        """
+        They talk, and leave nothing behind.
+        """
+        reactor: Any = twisted.internet.reactor
+        printed = self.capture()
+        talk = self.module.talk(reactor, self.mktemp())
+        talking = Deferred.fromCoroutine(talk).addTimeout(10, reactor)
+        return talking.addCallback(
+            lambda _: self.assertEqual(printed.getvalue(), "HELLO\n")
+        )
+
+
+class OwnHandshakeTests(ExampleTestCase):
+    """
+    Tests of a protocol whose connection becomes a WebSocket.
+    """
+
+    example = "own_handshake.py"
+
+    def connect(self) -> Peer:
+        """
+        Connect to it.
+        """
+        clock = task.Clock()
+        transport = MemoryTransport(clock)
+        protocol = self.module.Login(clock, b"secret".__eq__)
+        transport.connect(protocol)
+        return Peer(protocol, transport)
+
+    def test_login(self) -> None:
+        """
+        After the right line, frames follow, which may have come with it.
+        """
+        peer = self.connect()
+        peer.send(b"secret\r\n" + peer.text("early"))
+        self.assertEqual(
+            peer.received(), b"yes\r\n\x81\x07welcome\x81\x0eyou said early"
+        )
+        peer.sendText("late")
+        self.assertSays([peer], [["you said late"]])
+
+    def test_noLogin(self) -> None:
+        """
+        After another, the connection is over.
+        """
+        peer = self.connect()
+        peer.send(b"open sesame\r\n")
+        self.assertEqual(peer.received(), b"no\r\n")
+        self.assertTrue(peer.transport.disconnecting)
 
 
 class TestingChatTests(ExampleTestCase):

@@ -87,6 +87,7 @@ ORDER = (
     "txwebsocket.link",
     "txwebsocket.outgoing",
     "txwebsocket.connection",
+    "txwebsocket.upgraded",
     "txwebsocket.listeners",
     # The server.
     "txwebsocket.deprecation",
@@ -101,6 +102,7 @@ ORDER = (
     "txwebsocket.resource",
     "txwebsocket.router",
     "txwebsocket.site",
+    "txwebsocket.serverfactory",
     # The client.
     "txwebsocket.url",
     "txwebsocket.environment",
@@ -115,6 +117,7 @@ ORDER = (
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",
+    "txwebsocket.clientfactory",
     "txwebsocket.w3c",
     "txwebsocket.retrying",
     "txwebsocket.reconnecting",

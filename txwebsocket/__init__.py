@@ -39,6 +39,10 @@ from txwebsocket.wire.states import State
 # A browser's Python has no Twisted.
 if sys.platform != "emscripten":
     from txwebsocket.client import WebSocketClient
+    from txwebsocket.clientfactory import (
+        OpeningProtocol,
+        WebSocketClientProtocolFactory,
+    )
     from txwebsocket.connection import WebSocketConnection
     from txwebsocket.deprecation import Deprecation
     from txwebsocket.endpoint import WebSocketClientEndpoint
@@ -68,6 +72,7 @@ if sys.platform != "emscripten":
     from txwebsocket.retrying import ReconnectConfig
     from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
     from txwebsocket.server import WebSocketServer
+    from txwebsocket.serverfactory import WebSocketServerProtocolFactory
     from txwebsocket.service import WebSocketClientService
     from txwebsocket.site import WebSocketSite
     from txwebsocket.streams import (
@@ -77,6 +82,7 @@ if sys.platform != "emscripten":
         clientFromURL,
     )
     from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
+    from txwebsocket.upgraded import UpgradedProtocol, adoptConnection
     from txwebsocket.w3c import W3CWebSocket
 
 __all__ = [
@@ -112,6 +118,7 @@ __all__ = [
     "MessageTooBig",
     "Opcode",
     "OpeningFailed",
+    "OpeningProtocol",
     "OpeningStep",
     "OpeningTimedOut",
     "OutgoingMessage",
@@ -126,10 +133,12 @@ __all__ = [
     "Traffic",
     "Transform",
     "UpgradeRefused",
+    "UpgradedProtocol",
     "W3CWebSocket",
     "WebSocketClient",
     "WebSocketClientEndpoint",
     "WebSocketClientFactory",
+    "WebSocketClientProtocolFactory",
     "WebSocketClientService",
     "WebSocketConnection",
     "WebSocketConnections",
@@ -142,12 +151,14 @@ __all__ = [
     "WebSocketRouterRequest",
     "WebSocketServer",
     "WebSocketServerFactory",
+    "WebSocketServerProtocolFactory",
     "WebSocketSite",
     "WebSocketStreamClientEndpoint",
     "WebSocketStreamFactory",
     "WebSocketStreamServerEndpoint",
     "WebSocketTransport",
     "__version__",
+    "adoptConnection",
     "clientFromURL",
     "firstOffered",
     "version",

@@ -22,7 +22,7 @@ from txwebsocket.route import BindAddress, ProxyChoice, Route, asURI
 from txwebsocket.tls import TLSChoice
 from txwebsocket.url import Target, asWebSocketURL, isPageURL, parseURL
 
-P = TypeVar("P")
+_P = TypeVar("_P")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class WebSocketClientEndpoint:
         factory = Route(reactor, tlsPolicy, proxy, connectTimeout, bindAddress)
         return cls(factory, url, reactor, ClientConfig() if config is None else config)
 
-    async def connect(self, protocolFactory: WebSocketClientFactory[P]) -> P:
+    async def connect(self, protocolFactory: WebSocketClientFactory[_P]) -> _P:
         """
         Open a connection for an application.
 

@@ -157,19 +157,19 @@ class WebSocketProtocol:
         """
 
 
-P_co = TypeVar("P_co", covariant=True)
+_P_co = TypeVar("_P_co", covariant=True)
 """
 The class of a factory's applications.
 """
 
 
-class WebSocketServerFactory(Protocol[P_co]):
+class WebSocketServerFactory(Protocol[_P_co]):
     """
     Makes the application for each connection to a server, as
     ``WebSocketServerFactory[Chat]`` one of the class ``Chat``.
     """
 
-    def buildProtocol(self, request: IRequest) -> P_co | None:
+    def buildProtocol(self, request: IRequest) -> _P_co | None:
         """
         Make the application for one connection.
 
@@ -179,13 +179,13 @@ class WebSocketServerFactory(Protocol[P_co]):
         """
 
 
-class WebSocketClientFactory(Protocol[P_co]):
+class WebSocketClientFactory(Protocol[_P_co]):
     """
     Makes the application for each connection of a client, as
     ``WebSocketClientFactory[Chat]`` one of the class ``Chat``.
     """
 
-    def buildProtocol(self, url: str) -> P_co:
+    def buildProtocol(self, url: str) -> _P_co:
         """
         Make the application for one connection.
 

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
@@ -70,10 +70,12 @@ from txwebsocket import (
     SOCKSProxyEndpoint,
     State,
     TLSPolicy,
+    UpgradedProtocol,
     W3CWebSocket,
     WebSocketClient,
     WebSocketClientEndpoint,
     WebSocketClientFactory,
+    WebSocketClientProtocolFactory,
     WebSocketClientService,
     WebSocketConnection,
     WebSocketConnections,
@@ -85,14 +87,17 @@ from txwebsocket import (
     WebSocketRouterRequest,
     WebSocketServer,
     WebSocketServerFactory,
+    WebSocketServerProtocolFactory,
     WebSocketSite,
     WebSocketStreamClientEndpoint,
     WebSocketStreamFactory,
     WebSocketStreamServerEndpoint,
     WebSocketTransport,
     __version__,
+    adoptConnection,
     browser,
     clientFromURL,
+    firstOffered,
 )
 
 
@@ -513,6 +518,31 @@ async def connectAsBefore(reactor: Any, tunnel: IAgentEndpointFactory) -> None:
     application = await endpoint.connect(clientFactory)
     application.transport.sendTextMessage("hello")
     await WebSocketClientEndpoint(tunnel, "ws://example.onion/").connect(clientFactory)
+
+
+async def transports(reactor: Any, protocol: Protocol) -> None:
+    """
+    Transports that are there already.
+    """
+    servers = WebSocketServerProtocolFactory(
+        Echo, ServerConfig(subprotocols=firstOffered), reactor=reactor
+    )
+    assert_type(servers.server, WebSocketServer)
+    await TCP4ServerEndpoint(reactor, 0).listen(servers)
+    clients = WebSocketClientProtocolFactory(
+        reactor, "ws://h/", ["v1"], makeApplication=Echo, headers={"X-Token": "t"}
+    )
+    await HostnameEndpoint(reactor, "h", 80).connect(clients)
+    assert_type(await clients.buildProtocol(None).opened, WebSocketConnection)
+    connection = adoptConnection(
+        protocol, reactor, ClientConfig(), subprotocol="v1", early=b""
+    )
+    assert_type(connection, WebSocketConnection)
+    connection.sendUTF(b"text")
+    await connection.ping(b"")
+    assert_type(connection.responseHeaders, Headers | None)
+    upgraded = UpgradedProtocol(reactor, ServerConfig(), application=Echo())
+    assert_type(upgraded.connection, WebSocketConnection)
 
 
 async def stream(reactor: Any, factory: IProtocolFactory) -> None:
