@@ -45,6 +45,7 @@ from tests.remote import (
     Outcome,
     TLSServer,
     certify,
+    readRequest,
     sign,
 )
 from txwebsocket import (
@@ -468,6 +469,83 @@ class NameTests(TLSTestCase):
             "it has no subjectAltName",
         )
         self.assertIsInstance(error.cause, CertificateRejected)
+
+
+class FinalDotTests(TLSTestCase):
+    """
+    Tests of hosts with a final dot, which keeps their names from being searched for
+    below the local domain.
+    """
+
+    URL = "wss://example.com./chat"
+
+    def policies(self) -> list[Any]:
+        """
+        Policies that trust our authority, and one that trusts everybody.
+        """
+        root = certificateOf(self.authority)
+        return [TLSPolicy(root), InsecureTLSPolicy(), BrowserLikePolicyForHTTPS(root)]
+
+    def test_name(self) -> None:
+        """
+        TLS is asked for the name without the dot, which the certificate is for.
+        Everything else has the URL's host as it is.
+        """
+        identity = certify("example.com", issuer=self.authority)
+        for policy in self.policies():
+            outcome, tls = self.talk(policy, identity.context(), self.URL)
+            self.assertEqual(tls.serverName, "example.com")
+            self.assertEqual(self.reactor.nameResolver.asked, ["example.com."])
+            self.assertEqual(readRequest(tls.plain).header("Host"), ["example.com."])
+            tls.upgrade()
+            self.assertEqual(self.opened(outcome).url, self.URL)
+            self.reactor = ClientReactor()
+
+    def test_otherName(self) -> None:
+        """
+        The certificate of another host is rejected as without the dot.
+        """
+        root = certificateOf(self.authority)
+        for policy in (TLSPolicy(root), BrowserLikePolicyForHTTPS(root)):
+            for name in ("example.org", "com"):
+                identity = certify(name, issuer=self.authority)
+                self.assertDistrusts(policy, identity, self.URL)
+
+    def test_address(self) -> None:
+        """
+        An address with a dot behind it is an address, and no name.
+        """
+        identity = certify("192.0.2.7", issuer=self.authority)
+        for policy in self.policies():
+            tls = self.assertTrusts(policy, identity, "wss://192.0.2.7./")
+            self.assertIsNone(tls.serverName)
+
+    def test_proxy(self) -> None:
+        """
+        The name of a proxy is treated alike. It is told the URL's host as it is.
+        """
+        identity = certify("proxy.example", issuer=self.authority)
+        for policy in self.policies():
+            client = WebSocketClient(
+                self.reactor, tlsPolicy=policy, proxy="https://proxy.example.:8443"
+            )
+            client.connect(self.URL)
+            tls = TLSServer(self.reactor.accept(), identity.context())
+            self.assertEqual(tls.serverName, "proxy.example")
+            self.assertEqual(self.reactor.nameResolver.asked.pop(), "proxy.example.")
+            self.assertIn(b"CONNECT example.com.:443 HTTP/1.1", tls.plain)
+
+    def test_agent(self) -> None:
+        """
+        Our policies do the same for twisted.web.
+        """
+        identity = certify("example.com", issuer=self.authority)
+        for policy in self.policies()[:2]:
+            agent = Agent(self.reactor, policy)
+            agent.request(b"GET", b"https://example.com./").addErrback(lambda _: None)
+            tls = TLSServer(self.reactor.accept(), identity.context())
+            self.assertEqual(tls.serverName, "example.com")
+            self.assertIn(b"GET / HTTP/1.1", tls.plain)
 
 
 class TLSEndpointTests(TLSTestCase):
