@@ -114,6 +114,7 @@ ORDER = (
     "txwebsocket.hop",
     "txwebsocket.jar",
     "txwebsocket.rejection",
+    "txwebsocket.handshakeprotocol",
     "txwebsocket.opening",
     "txwebsocket.client",
     "txwebsocket.endpoint",

@@ -34,6 +34,7 @@ from tests.remote import (
     Server,
     TLSServer,
     certify,
+    readRequest,
     upgrade,
 )
 from tests.splits import everySplit
@@ -893,6 +894,129 @@ class UnreachableTests(OpeningTestCase):
             self.assertFailed(outcome, OpeningStep.HANDSHAKE, ConnectionLost)
             self.assertEqual(recorder.told, ["started", "lost"])
             self.assertTrue(self.reactor.isIdle)
+
+
+class WrongPortTests(OpeningTestCase):
+    """
+    Tests of servers that speak otherwise than the URL says: this is told at once, and
+    in words.
+    """
+
+    def test_bareLineFeeds(self) -> None:
+        """
+        A server that ends its lines with LF alone, or with CR alone, over TCP and TLS.
+        """
+        told = "must end in CR LF, not in {} alone"
+        for end, name in ((b"\n", "LF"), (b"\r", "CR")):
+            outcome, server = self.begin()
+            server.send(upgrade(server.asked).replace(b"\r\n", end))
+            error = self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
+            self.assertIn(told.format(name), str(error))
+            self.assertGone(server)
+            outcome, tls = self.connectTLS()
+            tls.send(upgrade(readRequest(tls.plain)).replace(b"\r\n", end))
+            secure = self.failed(outcome, OpeningFailed)
+            self.assertIsInstance(secure.cause, BadResponse)
+            self.assertIn(told.format(name), str(secure))
+            self.assertGone(tls.server)
+
+    def test_bareLineFeedsInBody(self) -> None:
+        """
+        A refusal whose body has such ends is told at once, too.
+        """
+        outcome, server = self.begin()
+        server.send(REFUSAL + b"Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n")
+        server.send(b"0\n\n")
+        error = self.failed(outcome, ConnectionRejected)
+        self.assertEqual((error.response.code, error.response.body), (403, b"no"))
+        self.assertGone(server)
+
+    def test_plainServer(self) -> None:
+        """
+        A ``wss:`` URL and a server without TLS, which answers in plain text.
+        """
+        for said in (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"220 mail.example ESMTP\r\n",
+        ):
+            outcome = self.connect("wss://example.com/chat")
+            server = self.reactor.accept()
+            server.turn()
+            server.send(said)
+            error = self.failed(outcome, OpeningFailed)
+            self.assertIs(error.step, OpeningStep.TLS)
+            self.assertIsInstance(error.cause, SSL.Error)
+            self.assertIn("the peer does not speak TLS on this port", str(error))
+            self.assertTrue(self.reactor.isIdle)
+
+    def test_plainServerLeaves(self) -> None:
+        """
+        One that closes the connection, and one that waits until the timeout.
+        """
+        told = "the server may not speak TLS on this port"
+        for leave in (Server.end, Server.vanish):
+            outcome = self.connect("wss://example.com/chat")
+            server = self.reactor.accept()
+            server.turn()
+            leave(server)
+            error = self.failed(outcome, OpeningFailed)
+            self.assertIs(error.step, OpeningStep.TLS)
+            self.assertIsInstance(error.cause, ConnectionDone | ConnectionLost)
+            self.assertIn(told, str(error))
+        outcome = self.connect("wss://example.com/chat")
+        self.reactor.accept()
+        self.reactor.advance(10)
+        self.assertIn(told, str(self.failed(outcome, OpeningTimedOut)))
+
+    def test_TLSServer(self) -> None:
+        """
+        A ``ws:`` URL and a server with TLS, which answers with an alert.
+        """
+        outcome, server = self.begin()
+        server.send(b"\x15\x03\x01\x00\x02\x02\x46")
+        error = self.assertFailed(outcome, OpeningStep.HANDSHAKE, BadResponse)
+        self.assertIn("but TLS: the URL must start with wss://", str(error))
+        self.assertGone(server)
+
+    def test_TLSServerLeaves(self) -> None:
+        """
+        One that closes the connection without a word, as most do.
+        """
+        told = "the server may speak TLS on this port, for wss: URLs"
+        for leave in (Server.end, Server.vanish):
+            outcome, server = self.begin()
+            leave(server)
+            kind = (ConnectionDone, ConnectionLost)[leave is Server.vanish]
+            error = self.assertFailed(outcome, OpeningStep.HANDSHAKE, kind)
+            self.assertIn(told, str(error))
+            # That is not it if the server has begun to answer.
+            outcome, server = self.begin()
+            server.send(upgrade(server.asked)[:20])
+            leave(server)
+            self.assertNotIn("TLS", str(self.failed(outcome, OpeningFailed)))
+
+    def test_answeredOverTLS(self) -> None:
+        """
+        Nothing is guessed about a server that speaks TLS, and leaves then.
+        """
+        outcome, tls = self.connectTLS()
+        tls.server.vanish()
+        error = self.failed(outcome, OpeningFailed)
+        self.assertIs(error.step, OpeningStep.HANDSHAKE)
+        self.assertNotIn("TLS", str(error))
+
+    def test_alert(self) -> None:
+        """
+        What else TLS fails with is told by OpenSSL's reason.
+        """
+        outcome = self.connect("wss://example.com/chat")
+        server = self.reactor.accept()
+        server.turn()
+        server.send(b"\x15\x03\x03\x00\x02\x02\x28")
+        error = self.failed(outcome, OpeningFailed)
+        self.assertIsInstance(error.cause, SSL.Error)
+        self.assertRegex(str(error), r"starting TLS: [^\[(]*alert handshake failure$")
 
 
 class CancelTests(OpeningTestCase):

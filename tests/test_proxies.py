@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -29,6 +30,7 @@ from txwebsocket import (
     ProxyFailed,
     ProxyRejected,
     SOCKSProxyEndpoint,
+    TLSPolicy,
 )
 from txwebsocket.tls import TLSEndpoint
 from txwebsocket.wire.errors import BadResponse
@@ -379,6 +381,49 @@ class FailureTests(ProxyTestCase):
             self.assertIsInstance(error.cause, BadResponse)
             self.assertIs(error.cause, error.__cause__)
             self.assertGone(server)
+
+    def test_otherScheme(self) -> None:
+        """
+        A proxy that speaks otherwise than the scheme of its URL says is told at once,
+        and in words: one with TLS, and one that ends lines with LF alone.
+        """
+        for said, told in (
+            (b"\x15\x03\x01\x00\x02\x02\x46", "but TLS: the URL must start with"),
+            (ESTABLISHED.replace(b"\r\n", b"\n"), "must end in CR LF, not in LF alone"),
+        ):
+            outcome, server = self.begin()
+            server.send(said)
+            error = self.failed(outcome, ProxyFailed)
+            self.assertIsInstance(error.cause, BadResponse)
+            self.assertIn(told, str(error))
+            self.assertGone(server)
+
+    def test_leaves(self) -> None:
+        """
+        So is one that closes the connection without a word.
+        """
+        for kind in (HTTPProxyEndpoint, SOCKSProxyEndpoint):
+            for leave in (Server.end, Server.vanish):
+                outcome, server = self.begin(kind)
+                leave(server)
+                error = self.failed(outcome, ProxyFailed)
+                self.assertIn("the scheme of its URL may be wrong", str(error))
+
+    def test_noTLS(self) -> None:
+        """
+        And one without TLS, if TLS is spoken to it.
+        """
+        creator = TLSPolicy().creatorForNetloc(b"proxy.example", 443)
+        toProxy = TLSEndpoint(self.reactor, creator, self.tcp())
+        endpoint = HTTPProxyEndpoint(self.reactor, toProxy, "example.com", 80)
+        outcome = Outcome(endpoint.connect(self.users))
+        server = self.reactor.accept()
+        server.turn()
+        server.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        error = self.failed(outcome, ProxyFailed)
+        self.assertIsInstance(error.cause, SSL.Error)
+        told = "the proxy: the peer does not speak TLS on this port"
+        self.assertEqual(str(error), told)
 
     def test_brokenBody(self) -> None:
         """

@@ -70,6 +70,8 @@ IN_WORDS = {
     "``Host``",
     "the target in a request's line",
     "a header that goes on in the next line",
+    "a response's lines that end in LF or CR alone",
+    "TLS on a port without it",
     "a request's body",
     "bytes that wait for ``receive()``",
     "pongs that are owed",

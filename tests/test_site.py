@@ -17,6 +17,7 @@ from zope.interface.verify import verifyObject
 
 from tests.memory import Peer, Recorder, Served, handshake
 from tests.remote import certify
+from tests.splits import everySplit
 from txwebsocket import ServerConfig, WebSocketRequest, WebSocketResource
 from txwebsocket.site import HEAD_TIMEOUT, WebSocketSite
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
@@ -285,6 +286,39 @@ class DeadlineTests(SiteTestCase):
             self.assertEqual(peer.response().status, 400)
             self.assertFalse(peer.transport.isConnected)
             self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_TLS(self) -> None:
+        """
+        A client that speaks TLS to a port without it is told so with its first byte,
+        in the plain text that its own TLS will notice.
+        """
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(32)) * 15
+        for pieces in everySplit(hello, most=30):
+            peer = self.served.connect()
+            for piece in pieces:
+                peer.send(piece)
+            response = peer.response()
+            self.assertEqual(response.status, 400)
+            self.assertEqual(response.body, b"TLS is not spoken on this port\n")
+            self.assertEqual(peer.received(), b"")
+            self.assertFalse(peer.transport.isConnected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_TLSLater(self) -> None:
+        """
+        The same byte behind a request is a part of what the client sends early.
+        """
+        requests: list[WebSocketRequest] = []
+        self.root.putChild(b"slow", WebSocketResource(requests.append))
+        peer = self.served.connect()
+        # The frame's masking key begins with this byte.
+        peer.send(handshake(path="/slow") + b"\x81\x81")
+        peer.send(b"\x16\0\0\0" + bytes([0x16 ^ ord("a")]))
+        [request] = requests
+        self.assertEqual(peer.received(), b"")
+        self.accept(request)
+        self.assertEqual(peer.response().status, 101)
+        self.assertEqual(self.application.messages, ["a"])
 
     def test_silenceBeforeTLS(self) -> None:
         """

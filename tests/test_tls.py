@@ -511,15 +511,6 @@ class FinalDotTests(TLSTestCase):
                 identity = certify(name, issuer=self.authority)
                 self.assertDistrusts(policy, identity, self.URL)
 
-    def test_address(self) -> None:
-        """
-        An address with a dot behind it is an address, and no name.
-        """
-        identity = certify("192.0.2.7", issuer=self.authority)
-        for policy in self.policies():
-            tls = self.assertTrusts(policy, identity, "wss://192.0.2.7./")
-            self.assertIsNone(tls.serverName)
-
     def test_proxy(self) -> None:
         """
         The name of a proxy is treated alike. It is told the URL's host as it is.
@@ -537,15 +528,17 @@ class FinalDotTests(TLSTestCase):
 
     def test_agent(self) -> None:
         """
-        Our policies do the same for twisted.web.
+        Our policies do the same for twisted.web. An address with a dot behind it is an
+        address to them, and no name.
         """
-        identity = certify("example.com", issuer=self.authority)
+        identity = certify("example.com", "192.0.2.7", issuer=self.authority)
         for policy in self.policies()[:2]:
-            agent = Agent(self.reactor, policy)
-            agent.request(b"GET", b"https://example.com./").addErrback(lambda _: None)
-            tls = TLSServer(self.reactor.accept(), identity.context())
-            self.assertEqual(tls.serverName, "example.com")
-            self.assertIn(b"GET / HTTP/1.1", tls.plain)
+            for host, name in ((b"example.com.", "example.com"), (b"192.0.2.7.", None)):
+                agent = Agent(self.reactor, policy)
+                agent.request(b"GET", b"https://%b/" % host).addErrback(lambda _: None)
+                tls = TLSServer(self.reactor.accept(), identity.context())
+                self.assertEqual(tls.serverName, name)
+                self.assertIn(b"GET / HTTP/1.1", tls.plain)
 
 
 class TLSEndpointTests(TLSTestCase):

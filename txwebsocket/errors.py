@@ -96,8 +96,10 @@ class OpeningFailed(HandshakeError):
     :ivar cause: what went wrong there; also the ``__cause__`` of this exception.
     """
 
-    def __init__(self, url: str, step: OpeningStep, cause: BaseException) -> None:
-        super().__init__(f"{_place(url)}: {step.value}: {shown(str(cause))}")
+    def __init__(
+        self, url: str, step: OpeningStep, cause: BaseException, hint: str = ""
+    ) -> None:
+        super().__init__(f"{_place(url)}: {step.value}: {_describe(cause, hint)}")
         self.url = url
         self.step = step
         self.cause = self.__cause__ = cause
@@ -114,6 +116,28 @@ class OpeningTimedOut(OpeningFailed):
 
 def _place(url: str) -> str:
     return url.partition("?")[0]
+
+
+def _describe(cause: BaseException, hint: str) -> str:
+    """
+    Say what went wrong, and what the reason may be.
+    """
+    told = _tlsFault(cause) or str(cause) or type(cause).__name__
+    return f"{shown(told).rstrip('.')}; {hint}" if hint else shown(told)
+
+
+def _tlsFault(cause: BaseException) -> str:
+    """
+    The reasons in an error of OpenSSL's, which is a list of triples.
+    """
+    errors = cause.args[0] if isinstance(cause, SSL.Error) and cause.args else None
+    if not isinstance(errors, list):
+        return ""
+    reasons = [str(reason) for _, _, reason in errors]
+    if "wrong version number" in reasons:
+        # What it has for the version is text, of an HTTP response perhaps.
+        return "the peer does not speak TLS on this port"
+    return ", ".join(reasons)
 
 
 class CertificateRejected(HandshakeError, SSL.Error):
@@ -145,8 +169,8 @@ class ProxyFailed(HandshakeError):
 
     cause: BaseException | None = None
 
-    def __init__(self, proxy: str, cause: BaseException) -> None:
-        super().__init__(f"{proxy}: {shown(str(cause) or type(cause).__name__)}")
+    def __init__(self, proxy: str, cause: BaseException, hint: str = "") -> None:
+        super().__init__(f"{proxy}: {_describe(cause, hint)}")
         self.cause = self.__cause__ = cause
 
 

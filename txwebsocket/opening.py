@@ -13,16 +13,19 @@ from http.cookiejar import CookieJar
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, DNSLookupError
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+)
 from twisted.internet.interfaces import (
     IDelayedCall,
-    IHandshakeListener,
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.errors import (
@@ -35,6 +38,7 @@ from txwebsocket.errors import (
     RefusalResponse,
     twistedHeaders,
 )
+from txwebsocket.handshakeprotocol import HandshakeProtocol
 from txwebsocket.hop import REDIRECTS, Hop, Nowhere
 from txwebsocket.jar import cookieHeader, storeCookies
 from txwebsocket.link import Link
@@ -43,10 +47,8 @@ from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
 from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import BadResponse
-from txwebsocket.wire.http import BodyReader, ResponseHead, ResponseReader
+from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.states import State
-
-_SWITCHING_PROTOCOLS = 101
 
 EndpointFor: TypeAlias = Callable[[Target], IStreamClientEndpoint]
 """
@@ -110,7 +112,7 @@ class Opening:
         self._isLate = False
         self._timer: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
-        self._protocol: _OpeningProtocol | None = None
+        self._protocol: HandshakeProtocol | None = None
         # What redirected so far, the last one first, by ``previousResponse``.
         self._redirect: RefusalResponse | None = None
         self._redirects = 0
@@ -132,7 +134,7 @@ class Opening:
 
     def _connect(self, endpoint: IStreamClientEndpoint) -> None:
         self.link.connection.url = self._hop.target.url
-        protocol = self._protocol = _OpeningProtocol(self)
+        protocol = self._protocol = HandshakeProtocol(self)
         # Transports keep the factory, so that it must not keep us.
         factory = Factory.forProtocol(lambda: protocol)
         self._connecting = maybeDeferred(endpoint.connect, factory)
@@ -294,7 +296,8 @@ class Opening:
         What the server says is no handshake, or it says no more.
         """
         error = failure.value or ConnectionDone()
-        told = OpeningFailed(self._hop.target.url, self._step, error)
+        hint = self._hint() if failure.check(ConnectionDone, ConnectionLost) else ""
+        told = OpeningFailed(self._hop.target.url, self._step, error, hint)
         if failure.check(BadResponse):
             cause = CloseCause.PEER_FAULT
         elif self._step is OpeningStep.HANDSHAKE:
@@ -302,6 +305,18 @@ class Opening:
         else:
             cause = CloseCause.OPENING_FAILED
         self._end(Failure(told), cause)
+
+    def _hint(self) -> str:
+        """
+        What the reason may be if the server says nothing.
+        """
+        target = self._hop.target
+        if self._step is OpeningStep.TLS:
+            return "the server may not speak TLS on this port"
+        isPlain = not target.isSecure and target.socketPath is None
+        if isPlain and self._protocol is not None and self._protocol.isUnanswered:
+            return "the server may speak TLS on this port, for wss: URLs"
+        return ""
 
     # Ends
 
@@ -321,7 +336,8 @@ class Opening:
             # What it fails with tells how far it was.
             self._isLate = True
             self._connecting.cancel()
-        error = OpeningTimedOut(self._hop.target.url, self._step, self._tooLate())
+        hint = self._hint() if self._step is OpeningStep.TLS else ""
+        error = OpeningTimedOut(self._hop.target.url, self._step, self._tooLate(), hint)
         self._end(Failure(error), CloseCause.OPEN_TIMEOUT)
 
     def _tooLate(self) -> TimeoutError:
@@ -360,118 +376,3 @@ class Opening:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _ignore(*_: object) -> None:
-    return None
-
-
-@implementer(IHandshakeListener)
-class _OpeningProtocol(Protocol):
-    """
-    Read the server's answer, then step aside for the link.
-    """
-
-    def __init__(self, opening: Opening) -> None:
-        self._opening = opening
-        self._response = ResponseReader()
-        self._head: ResponseHead | None = None
-        self._body: BodyReader | None = None
-
-    def connectionMade(self) -> None:
-        self._opening.connected(self.transport)
-
-    def handshakeCompleted(self) -> None:
-        self._opening.secured()
-
-    def dataReceived(self, data: bytes) -> None:
-        try:
-            self._read(data)
-        except BadResponse as error:
-            if not self.rejectedSoFar():
-                self._opening.broken(Failure(error))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self.rejectedSoFar():
-            self._opening.broken(reason)
-
-    def abandon(self, then: Callable[[], object] = _ignore) -> None:
-        """
-        Hear nothing more, and cut the transport, once there is one.
-
-        :param then: called when it is gone.
-        """
-
-        def lost(_: Failure) -> None:
-            vars(self).update(connectionLost=_ignore)
-            then()
-
-        vars(self).update(
-            connectionMade=self._cut,
-            handshakeCompleted=_ignore,
-            dataReceived=_ignore,
-            connectionLost=lost,
-        )
-        self._forget()
-        if self.transport is not None:
-            self._cut()
-
-    def _cut(self) -> None:
-        transport: Any = self.transport
-        transport.abortConnection()
-
-    def _forget(self) -> None:
-        # We live as long as the transport, and the request may have secrets in it.
-        vars(self).pop("_opening", None)
-
-    def rejectedSoFar(self) -> bool:
-        """
-        If a refusal is arriving, be content with what there is of it.
-        """
-        if self._head is None:
-            return False
-        self._opening.rejected(self._head, self._body.body if self._body else b"")
-        return True
-
-    def _read(self, data: bytes) -> None:
-        if self._body is None:
-            head = self._response.feed(data)
-            if head is None:
-                return
-            data = self._response.takeRest()
-            if self._opening.heard(head):
-                return
-            if head.status == _SWITCHING_PROTOCOLS:
-                self._stepAside(head, data)
-                return
-            response = self._opening.streamed(head)
-            if response is not None:
-                self._handOver(response, data)
-                return
-            self._head = head
-            self._body = BodyReader(head)
-        self._body.feed(data)
-        if self._body.isComplete:
-            self.rejectedSoFar()
-
-    def _handOver(self, response: StreamedResponse, rest: bytes) -> None:
-        opening = self._opening
-        # The transport is the response's from now on, and is not cut with the opening.
-        vars(self).update(
-            abandon=_ignore,
-            handshakeCompleted=_ignore,
-            dataReceived=response.dataReceived,
-            connectionLost=response.connectionLost,
-        )
-        self._forget()
-        response.dataReceived(rest)
-        opening.rejectedWith(response)
-
-    def _stepAside(self, head: ResponseHead, rest: bytes) -> None:
-        link = self._opening.link
-        # The instance's own methods hide the class's: nothing stands between any more.
-        vars(self).update(
-            dataReceived=link.dataReceived, connectionLost=link.connectionLost
-        )
-        self._opening.accepted(head, rest)
-        self._forget()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone, NoProtocol
+from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -24,6 +24,8 @@ from txwebsocket.errors import ProxyFailed, ProxyRejected
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.socks import SocksDialogue
 from txwebsocket.wire.tunnel import ConnectDialogue, Dialogue
+
+_ENDS = (ConnectionDone, ConnectionLost)
 
 
 @implementer(IStreamClientEndpoint)
@@ -132,6 +134,7 @@ class _Tunnel(Protocol):
         self._factory = factory
         self._name = name
         self._isOver = False
+        self._isUnanswered = True
         self._inner: IProtocol | None = None
         self._connecting: Deferred[Any] | None = None
         self._reached: Deferred[IProtocol] = Deferred(self._cancelled)
@@ -165,6 +168,7 @@ class _Tunnel(Protocol):
             self._factory.doStop()
 
     def _converse(self, data: bytes) -> None:
+        self._isUnanswered = False
         transport: Any = self.transport
         try:
             answer = self._dialogue.feed(data)
@@ -217,7 +221,9 @@ class _Tunnel(Protocol):
             failure = Failure(ProxyRejected(self._name, refusal))
         elif not failure.check(ProxyFailed):
             cause = failure.value or ConnectionDone()
-            failure = Failure(ProxyFailed(self._name, cause))
+            isSilent = self._isUnanswered and isinstance(cause, _ENDS)
+            hint = "the scheme of its URL may be wrong" if isSilent else ""
+            failure = Failure(ProxyFailed(self._name, cause, hint))
         self._end(failure)
 
     def _end(self, failure: Failure) -> None:

@@ -22,6 +22,9 @@ Seconds for a request's line and headers, all of them.
 """
 
 
+# The first byte of a ClientHello, which no request begins with.
+_TLS_HANDSHAKE = b"\x16"
+
 _REFUSAL = (
     b"HTTP/1.1 %s\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
@@ -43,6 +46,13 @@ class _StrictChannel(HTTPChannel):
 
     # How long a connection may take to go once it has been told to.
     abortTimeout = 1
+
+    def dataReceived(self, data: bytes) -> None:
+        if data.startswith(_TLS_HANDSHAKE) and not self.requests:
+            # A ClientHello may never end a line, and its client would wait.
+            self._refuse(b"400 Bad Request", b"TLS is not spoken on this port")
+        else:
+            super().dataReceived(data)
 
     def resetTimeout(self) -> None:
         """
@@ -73,13 +83,17 @@ class _StrictChannel(HTTPChannel):
             self._refuse(b"408 Request Timeout")
         super().timeoutConnection()
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, status: bytes, explanation: bytes = b"") -> None:
         transport: Any = self.transport
-        transport.write(_REFUSAL % (status, len(status) + 1, status))
+        body = explanation or status
+        transport.write(_REFUSAL % (status, len(body) + 1, body))
         self.loseConnection()
         # TLS delivers what it has, and there may be more of what was refused.
         vars(self).update(
-            lineReceived=_ignore, lineLengthExceeded=_ignore, rawDataReceived=_ignore
+            dataReceived=_ignore,
+            lineReceived=_ignore,
+            lineLengthExceeded=_ignore,
+            rawDataReceived=_ignore,
         )
 
 
@@ -93,7 +107,8 @@ def _ignore(data: bytes) -> None:
 class WebSocketSite(Site):
     """
     A ``Site`` that speaks HTTP/1.1, waits ten seconds for the head of a request,
-    whatever trickles in, and takes no requests with a body or with folded headers.
+    whatever trickles in, and takes no requests with a body or with folded headers. A
+    client that speaks TLS to it without a TLS endpoint is told so.
 
     :param resource: the root of the tree.
     :param reactor: keeps the time; the installed one if None.

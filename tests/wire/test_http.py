@@ -298,7 +298,7 @@ class ResponseReaderTests(SynchronousTestCase):
         A server that speaks something else is found out with the first byte that shows
         it, since it might wait for us.
         """
-        for greeting in (b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01", b"+OK", b"HTTX"):
+        for greeting in (b"SSH-2.0-OpenSSH_9.6\r\n", b"\x05\x00", b"+OK", b"HTTX"):
             self.assertRefused(greeting, "not an HTTP response")
         self.assertRaises(BadResponse, ResponseReader().feed, b"S")
         self.assertRaises(BadResponse, ResponseReader().feed, b"HTTX")
@@ -308,6 +308,13 @@ class ResponseReaderTests(SynchronousTestCase):
         The same goes for what follows an interim response.
         """
         self.assertRefused(b"HTTP/1.1 100 C\r\n\r\n220 smtp", "not an HTTP response")
+
+    def test_TLS(self) -> None:
+        """
+        A server that speaks TLS is told as such, with the scheme that it needs.
+        """
+        for record in (b"\x15\x03\x01\x00\x02\x02\x46", b"\x16\x03\x03\x00\x7a\x02"):
+            self.assertRefused(record, "but TLS: the URL must start with wss://")
 
     def test_badHead(self) -> None:
         """
@@ -319,10 +326,33 @@ class ResponseReaderTests(SynchronousTestCase):
 
     def test_bareLineFeeds(self) -> None:
         """
-        Lines end with CR and LF. Nothing less ends a head.
+        Lines end with CR and LF. A server that ends them with less is found out at
+        once, since it would not say more.
         """
-        for end in (b"\n\n", b"\r\r", b"\n\r\n", b"\r\n\n"):
-            self.assertEqual(self.read([b"HTTP/1.1 101 x" + end]), (None, b""))
+        for end, name in (
+            (b"\n", "LF"),
+            (b"\n\n", "LF"),
+            (b"\r\r", "CR"),
+            (b"\rX", "CR"),
+            (b"\n\r\n", "LF"),
+            (b"\r\n\n", "LF"),
+            (b"\r\nA: b\nC: d\r\n\r\n", "LF"),
+            (b"\r\nA: b\rC: d\r\n\r\n", "CR"),
+        ):
+            self.assertRefused(
+                b"HTTP/1.1 101 x" + end, f"must end in CR LF, not in {name} alone"
+            )
+        self.assertRefused(
+            b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 101 x\n", "not in LF alone"
+        )
+
+    def test_lineFeedsBehindHead(self) -> None:
+        """
+        What follows the head may have any bytes.
+        """
+        rest = b"\n\r\n\n\rx"
+        for pieces in everySplit(HEAD + rest):
+            self.assertEqual(self.read(pieces), (PARSED, rest))
 
 
 class BodyTestCase(SynchronousTestCase):
@@ -569,6 +599,9 @@ class ChunkedBodyTests(BodyTestCase):
             b"1;x\n\r\na\r\n",
             b"1\ra\r\n0\r\n",
             b"1\r\r\na\r\n",
+            # Without waiting for a line to end otherwise.
+            b"1\n",
+            b"1\ra",
         ):
             self.assertRefused(data, "not the size of a chunk")
 

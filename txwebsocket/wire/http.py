@@ -37,6 +37,10 @@ _STATUS_LINE = re.compile(
 )
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _LINE_END = b"\r\n"
+# Half an end of a line; a CR at the end of the data may become a whole one.
+_HALF_END = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
+# An alert or a handshake: how a server begins that speaks TLS.
+_TLS_RECORDS = (b"\x15", b"\x16")
 _END = _LINE_END * 2
 _MAX_CHUNK_LINE = 255
 
@@ -76,6 +80,13 @@ class ResponseReader:
         self._searched = 0
         self._interim = 0
 
+    @property
+    def hasBegun(self) -> bool:
+        """
+        Whether the server has sent anything.
+        """
+        return bool(self._buffer or self._interim)
+
     def feed(self, data: bytes) -> ResponseHead | None:
         """
         Take what the network gave; return the head when it is whole.
@@ -87,8 +98,9 @@ class ResponseReader:
             end = self._buffer.find(_END, self._searched)
             if (self._sizeSoFar() if end < 0 else end) > MAX_HEAD_SIZE:
                 raise BadResponse(f"the head is larger than {MAX_HEAD_SIZE} bytes")
+            self._checkStart()
+            self._checkLineEnds(len(self._buffer) if end < 0 else end)
             if end < 0:
-                self._checkStart()
                 self._searched = max(0, len(self._buffer) - 3)
                 return None
             head = parseHead(bytes(self._buffer[:end]))
@@ -114,9 +126,23 @@ class ResponseReader:
 
     def _checkStart(self) -> None:
         # A server that speaks something else may never send an empty line.
-        start = self._buffer[:5]
+        start = bytes(self._buffer[:5])
+        if start.startswith(_TLS_RECORDS):
+            raise BadResponse(
+                "not an HTTP response, but TLS: the URL must start with wss:// there, "
+                "and that of a proxy with https://"
+            )
         if not b"HTTP/".startswith(start):
-            raise BadResponse(f"not an HTTP response: {bytes(start)!r}")
+            raise BadResponse(f"not an HTTP response: {start!r}")
+
+    def _checkLineEnds(self, size: int) -> None:
+        # A server that ends its lines otherwise may never send an empty line of ours.
+        half = _HALF_END.search(self._buffer, self._searched, size)
+        if half is not None:
+            name = "LF" if half[0] == b"\n" else "CR"
+            raise BadResponse(
+                f"a line of the head must end in CR LF, not in {name} alone"
+            )
 
 
 def parseHead(octets: bytes) -> ResponseHead:
@@ -255,6 +281,8 @@ class _ChunkReader:
         line, end, _ = self._line.partition(_LINE_END)
         if len(line.removesuffix(b"\r")) > _MAX_CHUNK_LINE:
             raise BadResponse("the size of a chunk is too long")
+        if not end and _HALF_END.search(self._line):
+            raise BadResponse(f"not the size of a chunk: {self._line[:20]!r}")
         if not end:
             return at + len(self._line) - before
         self._line = b""
