@@ -78,6 +78,8 @@ setup(
     ],
     python_requires=">=3.11",
     install_requires=[
+        # What names in other scripts become, as browsers have it.
+        "idna>=3.4",
         "twisted[tls]>=24.7.0",
         "cryptography",
         "pyopenssl",

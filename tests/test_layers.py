@@ -61,6 +61,7 @@ ORDER = (
     "txwebsocket.events",
     "txwebsocket.browserapi",
     "txwebsocket.browser",
+    "txwebsocket.weburl",
     # An open connection on Twisted.
     "txwebsocket.requirements",
     "txwebsocket.errors",
@@ -157,6 +158,7 @@ FOREIGN = {
     "OpenSSL",
     "cryptography",
     "hyperlink",
+    "idna",
     "incremental",
     "twisted",
     "typing_extensions",

@@ -25,6 +25,7 @@ from txwebsocket.environment import proxyFor
 from txwebsocket.hop import Hop
 from txwebsocket.jar import storeCookies
 from txwebsocket.url import parseProxy, parseURL
+from txwebsocket.weburl import parseWebURL
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused
 from txwebsocket.wire.forwarded import TrustedProxies
@@ -227,6 +228,8 @@ READERS: dict[str, Reader] = {
     "Set-Cookie": _setCookie,
     "a proxy's answer": partial(_proxy, step=16),
     "a URL": parseURL,
+    "a URL as browsers read it": lambda text: parseWebURL(f"ws://h/{text}"),
+    "a host as browsers read it": lambda text: parseWebURL(f"ws://{text}"),
     "a URL of a socket": lambda text: parseURL(f"ws+unix:/{text}"),
     "a proxy's URL": parseProxy,
     "no_proxy": lambda text: proxyFor(_HERE, {"all_proxy": "p", "no_proxy": text}),

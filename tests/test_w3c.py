@@ -173,7 +173,19 @@ class ConstructorTests(SocketTestCase):
             (" ws://example.com/a b\n", "ws://example.com/a%20b"),
             ("ws://exam\tple.com/", "ws://example.com/"),
             ("ws://user:secret@example.com/", "ws://example.com/"),
-            ("ws+unix:/run/chat.sock:/chat", "ws+unix:/run/chat.sock:/chat"),
+            (" ws+unix:/run/chat.sock:/chat", "ws+unix:/run/chat.sock:/chat"),
+            ("WS+Unix:/run/chat.sock:/chat", "ws+unix:/run/chat.sock:/chat"),
+            ("ws://example.com/a/../b", "ws://example.com/b"),
+            ("ws://127.1/", "ws://127.0.0.1/"),
+            ("ws://%61/", "ws://a/"),
+            ("ws:\\\\h\\x", "ws://h/x"),
+            ("ws:h/x", "ws://h/x"),
+            ("ws:///h/x", "ws://h/x"),
+            ("ws://h/[|]?'\\", "ws://h/[|]?%27\\"),
+            ("ws://h/\ud800", "ws://h/%EF%BF%BD"),
+            ("http://h:443/", "ws://h:443/"),
+            ("https://h:443/", "wss://h/"),
+            ("ws://[::FFFF:1.2.3.4]:81/", "ws://[::ffff:102:304]:81/"),
         ):
             self.assertEqual(self.make(given).url, expected)
 
@@ -193,8 +205,79 @@ class ConstructorTests(SocketTestCase):
             "wss://foo bar.com/",
             "ws://[::1/",
             "ws://example.com:99999/",
+            "ws://256.1.1.1/",
+            "ws://[example.com]/",
+            "ws://[g]/",
+            "ws://[fe80::1%25eth0]/",
+            "ws://",
+            "ws+unix:",
         ):
             self.assertInvalid(url)
+
+    def test_noText(self) -> None:
+        """
+        What is not even text is a :exc:`TypeError` that says so.
+        """
+        for url in (b"ws://h/", None, 1):
+            error = self.assertRaises(TypeError, self.make, url)
+            self.assertIn("url must be str", str(error))
+
+    def test_noSecrets(self) -> None:
+        """
+        An error shows the URL without what may be a password.
+        """
+        for url in (
+            "ftp://ada:hunter2@h/",
+            "ws://ada:hunter2@h/#x",
+            "ws://ada:hunter2@256.1.1.1/",
+            "ws://ada:hunter2@/",
+            "ws://ada:hunter2/x@h/",
+            "ws://ada:x/hunter2@[g]/#@h",
+        ):
+            told = self.assertInvalid(url)
+            self.assertNotIn("hunter2", told)
+
+    def test_asked(self) -> None:
+        """
+        The server is asked for what the URL Standard makes of path and query, with the
+        host that it makes of the name.
+        """
+        self.make("ws://u%20:p:q@EX%41mple.com:81\\a/./[|]?'\"")
+        server = self.reactor.accept()
+        request = server.request()
+        self.assertEqual(request.line, "GET /a/[|]?%27%22 HTTP/1.1")
+        self.assertEqual(request.header("Host"), ["example.com:81"])
+        self.assertEqual(request.header("Authorization"), ["Basic dSA6cDpx"])
+        self.make("ws://:@[::1]/")
+        self.assertEqual(self.reactor.nameResolver.asked[-1], "::1")
+        request = self.reactor.accept().request()
+        self.assertEqual(request.header("Host"), ["[::1]"])
+        self.assertEqual(request.header("Authorization"), [])
+
+    def test_noWay(self) -> None:
+        """
+        A URL that browsers take, with a host or port that nothing can be connected to,
+        is no mistake: the connection fails, and says why.
+        """
+        for url in ("ws://a..b/", f"ws://{'a' * 64}/", "ws://a!b/", "ws://h:0/"):
+            socket = self.make(url)
+            diary = Diary(socket)
+            self.assertEqual(socket.url, url)
+            self.assertEqual(socket.readyState, socket.CONNECTING)
+            self.assertEqual(diary.types, [])
+            self.reactor.advance(0)
+            self.assertEqual(diary.types, ["error", "close"])
+            error = self.assertFailed(diary, OpeningFailed)
+            self.assertIn(url.removesuffix("/"), error.message)
+        self.assertEqual(self.reactor.attempts, [])
+        self.assertTrue(self.reactor.isIdle)
+
+    def test_noWayAndNoHeader(self) -> None:
+        """
+        Another argument that can't be right raises all the same.
+        """
+        for more in ({"headers": {"a b": "c"}}, {"origin": "\n"}):
+            self.assertRaises(ValueError, self.make, "ws://a..b/", **more)
 
     def test_fragment(self) -> None:
         """

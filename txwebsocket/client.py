@@ -80,7 +80,7 @@ class WebSocketClient:
 
     def connect(
         self,
-        url: str,
+        url: str | Target,
         protocols: Iterable[str] = (),
         *,
         origin: str | None = None,
@@ -91,7 +91,7 @@ class WebSocketClient:
         Open a connection.
 
         :param url: a ``ws:``, ``wss:`` or ``ws+unix:`` URL; user and password in it are
-            sent as Basic authentication.
+            sent as Basic authentication. :class:`W3CWebSocket` gives one in parts.
         :param protocols: subprotocols to offer, the preferred one first. The server
             must choose one of them, unless ``requireSubprotocol`` is off.
         :param origin: where to say we come from, as a browser does.
@@ -107,7 +107,7 @@ class WebSocketClient:
             environment is to name a proxy and names none that can be.
         :raises TypeError: if it is of another type, saying which are accepted.
         """
-        target = parseURL(url)
+        target = url if isinstance(url, Target) else parseURL(url)
         handshake = makeHandshake(target, self.config, protocols, origin, headers)
         journey = Journey(
             endpointFor=self._endpointFor,

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
+from txwebsocket.weburl import endsInNumber
+
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _HTTP = re.compile(r"http(s?)(?=://)", re.IGNORECASE)
 _UNIX = re.compile(r"ws\+unix:", re.IGNORECASE)
@@ -27,8 +29,6 @@ _IN_BRACKETS = re.compile(
     r"\[([0-9A-Fa-f:.]+)(?:%25((?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+))?\](?::[^:]*)?"
 )
 _ZONE = re.compile(r"[!-~]+")
-# The last label of what the URL Standard takes for an IPv4 address.
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 # What hyperlink raises; the second where an address in brackets is not ASCII.
 _NO_URL = (ValueError, UnboundLocalError)
 _EMPTY_PORT = re.compile(
@@ -115,15 +115,16 @@ def parseURL(text: str) -> Target:
         url = URL.from_text(_withoutEmptyPort(whole))
     except _NO_URL:
         # Its text would quote the URL, and what is secret in it.
-        raise ValueError(f"{_shown(text)!r} is not a URL") from None
+        raise ValueError(f"{shownURL(text)!r} is not a URL") from None
     scheme = url.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not url.host:
         raise ValueError(
-            f"a WebSocket URL starts with ws://, wss:// or ws+unix:/: {_shown(text)!r}"
+            "a WebSocket URL starts with ws://, wss:// or ws+unix:/: "
+            f"{shownURL(text)!r}"
         )
     if url.fragment or text.endswith("#"):
         # RFC 6455, 3: a fragment would mean nothing here.
-        raise ValueError(f"a WebSocket URL has no fragment: {_shown(text)!r}")
+        raise ValueError(f"a WebSocket URL has no fragment: {shownURL(text)!r}")
     port = _portOf(url, _DEFAULT_PORTS, text)
     host = _asciiHost(url, text)
     named = f"[{host}]" if isIPv6Address(host) else host
@@ -137,7 +138,7 @@ def parseURL(text: str) -> Target:
         port=port,
         netloc=netloc,
         resource=resource,
-        authorization=_basic(url.userinfo) if url.userinfo else None,
+        authorization=basicAuthorization(url.userinfo) if url.userinfo else None,
     )
 
 
@@ -165,13 +166,13 @@ def parseProxy(text: str) -> Proxy:
     try:
         url = URL.from_text(whole)
     except _NO_URL:
-        raise ValueError(f"{_shown(text)!r} is not the URL of a proxy") from None
+        raise ValueError(f"{shownURL(text)!r} is not the URL of a proxy") from None
     scheme = url.scheme.lower()
     isMore = any(url.path) or url.query or url.fragment
     if scheme not in _PROXY_PORTS or not url.host or isMore:
         raise ValueError(
             "the URL of a proxy is http://, https://, socks5:// or socks5h://, with a "
-            f"host and perhaps a port and nothing more: {_shown(text)!r}"
+            f"host and perhaps a port and nothing more: {shownURL(text)!r}"
         )
     port = _portOf(url, _PROXY_PORTS, text)
     host = _asciiHost(url, text)
@@ -201,16 +202,16 @@ def _parseUnix(text: str) -> Target:
     if not path.startswith("/") or path.startswith("//") or path == "/":
         raise ValueError(
             "a ws+unix URL is ws+unix:/path/of/socket:/path?query, not "
-            f"{_shown(text)!r}"
+            f"{shownURL(text)!r}"
         )
     if "#" in text or not _PRINTABLE.fullmatch(text) or "?" in path:
         raise ValueError(
             "a ws+unix URL has no fragment, no space and no query before the colon: "
-            f"{_shown(text)!r}"
+            f"{shownURL(text)!r}"
         )
     socketPath = unquote(path)
     if "\0" in socketPath:
-        raise ValueError(f"the path of a socket has no zero byte: {_shown(text)!r}")
+        raise ValueError(f"the path of a socket has no zero byte: {shownURL(text)!r}")
     slash = "" if resource.startswith("/") else "/"
     resource = _resource(URL.from_text(f"ws://h{slash}{resource}"))
     return Target(
@@ -238,7 +239,7 @@ def _separateZone(text: str) -> tuple[str, str]:
         return text, ""
     if "\\" in found[1]:
         # Browsers take it for a slash, so that what follows is no host to them.
-        raise ValueError(f"a URL has no backslash before its path: {_shown(text)!r}")
+        raise ValueError(f"a URL has no backslash before its path: {shownURL(text)!r}")
     place = found[1].rpartition("@")[2]
     if "[" not in place and "]" not in place:
         _checkPort(place, text)
@@ -248,7 +249,7 @@ def _separateZone(text: str) -> tuple[str, str]:
     if not address or not isIPv6Address(address[1]) or not _ZONE.fullmatch(zone or "-"):
         raise ValueError(
             "brackets hold an IPv6 address, with its zone behind %25 if it has one: "
-            f"{_shown(text)!r}"
+            f"{shownURL(text)!r}"
         )
     _checkPort(place.rpartition("]")[2], text)
     if address[2] is None:
@@ -270,7 +271,7 @@ def _checkPort(place: str, text: str) -> None:
     """
     port = place.rpartition(":")[2] if ":" in place else ""
     if port and not (port.isascii() and port.isdigit()):
-        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+        raise ValueError(f"a port is between 1 and 65535: {shownURL(text)!r}")
 
 
 def _withoutEmptyPort(text: str) -> str:
@@ -284,7 +285,7 @@ def _withoutEmptyPort(text: str) -> str:
 def _portOf(url: URL, defaults: Mapping[str, int], text: str) -> int:
     port = defaults[url.scheme.lower()] if url.port is None else int(url.port)
     if not 0 < port < 65536:
-        raise ValueError(f"a port is between 1 and 65535: {_shown(text)!r}")
+        raise ValueError(f"a port is between 1 and 65535: {shownURL(text)!r}")
     return port
 
 
@@ -296,20 +297,15 @@ def _asciiHost(url: URL, text: str) -> str:
     try:
         found = str(URL(host=stand, scheme="http").to_uri().host)
     except ValueError:
-        raise ValueError(f"the host of {_shown(text)!r} has no such name") from None
+        raise ValueError(f"the host of {shownURL(text)!r} has no such name") from None
     host = found if stand == url.host else str(url.host).lower()
-    if not isIPAddress(host) and _endsInNumber(host):
+    if not isIPAddress(host) and endsInNumber(host):
         # Resolvers read some of these as addresses, each in its own way.
         raise ValueError(
-            f"the host of {_shown(text)!r} ends in a number and is not an IPv4 address "
-            "of four numbers from 0 to 255"
+            f"the host of {shownURL(text)!r} ends in a number and is not an IPv4 "
+            "address of four numbers from 0 to 255"
         )
     return host
-
-
-def _endsInNumber(host: str) -> bool:
-    last = host.removesuffix(".").rpartition(".")[2]
-    return _NUMBER.fullmatch(last) is not None
 
 
 def _resource(url: URL) -> str:
@@ -319,7 +315,7 @@ def _resource(url: URL) -> str:
     return resource if resource.startswith("/") else f"/{resource}"
 
 
-def _basic(userinfo: str) -> str:
+def basicAuthorization(userinfo: str) -> str:
     """
     User and password as RFC 7617 wants them, in UTF-8.
     """
@@ -328,7 +324,7 @@ def _basic(userinfo: str) -> str:
     return f"Basic {b64encode(credentials).decode('ascii')}"
 
 
-def _shown(text: str) -> str:
+def shownURL(text: str) -> str:
     """
     A text that is no good URL, without what might be a password in it.
     """

@@ -10,25 +10,25 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered
-from txwebsocket.client import WebSocketClient
+from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered, scalars
+from txwebsocket.client import WebSocketClient, makeHandshake
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deferreds import runApplication
+from txwebsocket.errors import OpeningFailed, OpeningStep
 from txwebsocket.events import Callback, CloseEvent, ErrorEvent, Event, MessageEvent
-from txwebsocket.headers import HeaderPairs
-from txwebsocket.url import Target, parseURL
+from txwebsocket.headers import HeaderPairs, headerPairs
+from txwebsocket.url import Target, basicAuthorization, parseURL, shownURL
+from txwebsocket.weburl import parseWebURL, trimmed
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.handshake import checkProtocols
 
-_SCHEMES = {"http": "ws", "https": "wss"}
-# What the URL Standard has its parser remove.
-_AROUND_URLS = "".join(map(chr, range(0x21)))
-_WITHIN_URLS = str.maketrans("", "", "\t\n\r")
+_SECURE_SCHEMES = ("wss", "https")
+_UNIX = "ws+unix:"
 
 
 class W3CWebSocket(WebSocketAPI):
@@ -42,7 +42,8 @@ class W3CWebSocket(WebSocketAPI):
     Events are never dispatched from within a call to this object. What a listener
     raises is logged.
 
-    :param url: a ``ws:``, ``wss:``, ``http:`` or ``https:`` URL without a fragment.
+    :param url: a ``ws:``, ``wss:``, ``http:`` or ``https:`` URL without a fragment,
+        read as browsers do (WHATWG URL Standard); or one with ``ws+unix:``.
     :param protocols: a subprotocol, or several, the preferred one first.
     :param client: makes the connection, as its own options say.
     :param origin: where to say we come from, as a browser does.
@@ -64,9 +65,8 @@ class W3CWebSocket(WebSocketAPI):
         headers: HeaderPairs | None = None,
     ) -> None:
         super().__init__()
-        address = _address(url)
         names = offered(protocols)
-        self._target = _parse(address, names)
+        self._target = _parse(url, names)
         scheme = "wss" if self._target.isSecure else "ws"
         self._origin = f"{scheme}://{self._target.netloc}"
         self._clock = client.reactor
@@ -79,13 +79,7 @@ class W3CWebSocket(WebSocketAPI):
         self._unsendable = 0
         self._leftBefore: int | None = None
         self._tasks: deque[Callable[[], object]] = deque()
-        self._opening = client.connect(
-            address,
-            names,
-            origin=origin,
-            headers=headers,
-            application=_Application(self),
-        )
+        self._opening = self._connect(client, names, origin, headers)
         self._opening.addErrback(self._ended)
 
     @property
@@ -130,6 +124,35 @@ class W3CWebSocket(WebSocketAPI):
         """
         left = self._left() if self._leftBefore is None else self._leftBefore
         return self._unsendable + self._backlog.size(left)
+
+    def _connect(
+        self,
+        client: WebSocketClient,
+        protocols: Iterable[str],
+        origin: str | None,
+        headers: HeaderPairs | None,
+    ) -> Deferred[WebSocketConnection]:
+        """
+        Begin to connect. To a browser a host that can't be reached is a failure of the
+        connection, and no mistake of the caller.
+
+        :raises ValueError: if the protocols, origin or headers can't be sent.
+        """
+        target = self._target
+        pairs = headerPairs(headers)
+        makeHandshake(target, client.config, protocols, origin, pairs)
+        try:
+            # The URL Standard has names and ports that no connection can have.
+            parseURL(f"ws://{target.netloc}/")
+            return client.connect(
+                target,
+                protocols,
+                origin=origin,
+                headers=pairs,
+                application=_Application(self),
+            )
+        except ValueError as error:
+            return fail(OpeningFailed(target.url, OpeningStep.CONNECT, error))
 
     def _send(self, message: str | bytes) -> None:
         octets = message.encode("utf-8") if isinstance(message, str) else message
@@ -280,18 +303,43 @@ class _Backlog:
         return self._size - size + min(size, end - left)
 
 
-def _address(url: str) -> str:
+def _parse(url: str, protocols: Iterable[str]) -> Target:
     """
-    A URL with the scheme of a WebSocket.
+    Read the constructor's arguments.
+
+    :raises InvalidSyntax: if one of them is not of the form it should have.
     """
-    text = url.strip(_AROUND_URLS).translate(_WITHIN_URLS)
-    scheme, colon, rest = text.partition(":")
-    return _SCHEMES.get(scheme.lower(), scheme) + colon + rest
-
-
-def _parse(address: str, protocols: Iterable[str]) -> Target:
+    if not isinstance(url, str):
+        raise TypeError(f"url must be str, not {type(url).__name__}")
+    text = trimmed(scalars(url))
     try:
         checkProtocols(protocols)
-        return parseURL(address)
+        return parseURL(text) if text.lower().startswith(_UNIX) else _targetOf(text)
     except ValueError as error:
         raise InvalidSyntax(str(error)) from None
+
+
+def _targetOf(text: str) -> Target:
+    """
+    Read a URL as browsers do.
+    """
+    try:
+        url = parseWebURL(text)
+    except ValueError as error:
+        raise ValueError(f"{error}: {shownURL(text)!r}") from None
+    if url.hasFragment:
+        raise ValueError(f"a WebSocket URL has no fragment: {shownURL(text)!r}")
+    isSecure = url.scheme in _SECURE_SCHEMES
+    scheme, port = ("wss", 443) if isSecure else ("ws", 80)
+    netloc = url.host if url.port is None else f"{url.host}:{url.port}"
+    resource = url.path if url.query is None else f"{url.path}?{url.query}"
+    hasUser = url.userinfo not in ("", ":")
+    return Target(
+        url=f"{scheme}://{netloc}{resource}",
+        isSecure=isSecure,
+        host=url.host.strip("[]"),
+        port=port if url.port is None else url.port,
+        netloc=netloc,
+        resource=resource,
+        authorization=basicAuthorization(url.userinfo) if hasUser else None,
+    )

@@ -429,6 +429,14 @@ REMOVALS = (
         "tests.wire.test_grammar.ParseTokensTests.test_emptyElements",
     ),
     Removal(
+        "B4",
+        "Punycode is made of names that are short enough",
+        "txwebsocket/weburl.py",
+        "if len(domain) > _MAX_NAME:",
+        "if False:",
+        "tests.test_weburl.PartTests.test_longNames",
+    ),
+    Removal(
         "B5",
         "a flood of tiny frames is read less at a time",
         "txwebsocket/sockets.py",
@@ -1080,7 +1088,7 @@ REMOVALS = (
         "D4",
         "a host that ends in a number is a plain IPv4 address",
         "txwebsocket/url.py",
-        "if not isIPAddress(host) and _endsInNumber(host):",
+        "if not isIPAddress(host) and endsInNumber(host):",
         "if False:",
         "tests.test_url.HostTests.test_numbers",
     ),

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.fuzz.source import Source, check, checkSame, outcome
+from txwebsocket.browserapi import scalars
 from txwebsocket.environment import proxyFor
 from txwebsocket.url import Target, parseProxy, parseURL
+from txwebsocket.weburl import parseWebURL
 from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import (
@@ -185,8 +187,24 @@ def readURL(data: bytes) -> None:
         checkSame(proxy.host, parseProxy(proxy.url).host)
         shown = f"{proxy!r} {proxy}"
         _checkSecrets(shown, [proxy.password])
+    _readWebURL(text)
     names = {"http_proxy": "http://p:3128", "no_proxy": text}
     outcome(lambda: proxyFor(_HERE, names), ValueError)
+
+
+def _readWebURL(text: str) -> None:
+    """
+    A URL as browsers read it: what it is read as, is read as the same again.
+    """
+    url = outcome(lambda: parseWebURL(scalars(text)), ValueError)
+    if isinstance(url, str):
+        return
+    port = "" if url.port is None else f":{url.port}"
+    query = "" if url.query is None else f"?{url.query}"
+    whole = f"{url.scheme}://{url.host}{port}{url.path}{query}"
+    check(_HOST.fullmatch(whole.encode("ascii")), whole)
+    again = parseWebURL(whole)
+    checkSame(url[2:6], again[2:6])
 
 
 _HERE = parseURL("ws://192.0.2.1:81/")
