@@ -5,25 +5,38 @@ Tests of whom a server lets in, whom it tells, and how it sends all away.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import twisted.internet.reactor
+from OpenSSL.crypto import X509, PKey
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
+from twisted.internet.ssl import Certificate, CertificateOptions
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from tests.memory import Peer, Recorder, Response, Served, close, handshake, text
+from tests.remote import certify
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
+    ConnectionRejected,
     HandshakeError,
     ServerConfig,
+    TLSPolicy,
+    WebSocketClient,
     WebSocketConnection,
     WebSocketProtocol,
     WebSocketRequest,
+    WebSocketResource,
     WebSocketServer,
 )
 from txwebsocket.testing import MemoryTransport
@@ -469,6 +482,66 @@ class ForwardedTests(AdmissionTestCase):
         ):
             peer = self.come(self.PROXY, f"X-Forwarded-For: {client}")
             self.assertEqual(peer.response().status, status, client)
+
+
+class SocketTests(TestCase):
+    """
+    Tests of what a client's address is over real sockets.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve, and have a place for sockets: the path of one has to be short.
+        """
+        self.seen: list[tuple[str, ...]] = []
+        config = ServerConfig(trustedProxies=["unix", "127.0.0.1"])
+        resource = WebSocketResource(self.note, config)
+        self.site = Site(resource, reactor=twisted.internet.reactor)
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        self.path = f"{directory}/ws"
+
+    def note(self, request: WebSocketRequest) -> None:
+        """
+        Write down where a request came from.
+        """
+        self.seen.append(request.remoteAddresses)
+        request.reject()
+
+    async def ask(self, url: str, **options: Any) -> None:
+        """
+        Ask as a proxy does.
+        """
+        reactor: Any = twisted.internet.reactor
+        port = await UNIXServerEndpoint(reactor, self.path).listen(self.site)
+        self.addCleanup(port.stopListening)
+        client = WebSocketClient(reactor, **options)
+        with self.assertRaises(ConnectionRejected):
+            await client.connect(url, headers={"X-Forwarded-For": "192.0.2.7:51008"})
+
+    async def test_unix(self) -> None:
+        """
+        Over a UNIX socket the proxy is ``unix``.
+        """
+        await self.ask(f"ws+unix:{self.path}:/")
+        self.assertEqual(self.seen, [("192.0.2.7", "unix")])
+
+    async def test_unixTLS(self) -> None:
+        """
+        So it is with TLS over one.
+        """
+        identity = certify("localhost")
+        certificate = X509.from_cryptography(identity.certificate)
+        options = CertificateOptions(
+            privateKey=PKey.from_cryptography_key(identity.key), certificate=certificate
+        )
+        self.site = TLSMemoryBIOFactory(options, False, self.site)
+        await self.ask(
+            "wss://localhost/",
+            proxy=UNIXClientEndpoint(twisted.internet.reactor, self.path),
+            tlsPolicy=TLSPolicy(Certificate(certificate)),
+        )
+        self.assertEqual(self.seen, [("192.0.2.7", "unix")])
 
 
 class OriginTests(AdmissionTestCase):
