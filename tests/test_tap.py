@@ -33,7 +33,13 @@ from zope.interface.verify import verifyObject
 
 from tests.memory import Peer, Recorder, binary, close, handshake, text
 from tests.remote import certify
-from txwebsocket import INSECURE_ANY_ORIGIN, ServerConfig, firstOffered, tap
+from txwebsocket import (
+    INSECURE_ANY_ORIGIN,
+    ServerConfig,
+    WebSocketRequest,
+    firstOffered,
+    tap,
+)
 from txwebsocket.tap import DEFAULT_PORT, Echo, Options, makeService
 from txwebsocket.testing import MemoryTransport
 
@@ -147,6 +153,26 @@ class OptionsTests(SynchronousTestCase):
         """
         for bad in ("", "a.example:80", "http://a.example", "a b", "10.0.0.0/33"):
             self.assertWrong("--allowed-host", f"--allowed-host={bad}")
+
+    def test_trustedProxy(self) -> None:
+        """
+        ``--trusted-proxy`` names the proxies to believe, several, and
+        ``--forwarded-header`` the header.
+        """
+        config = parse("--trusted-proxy=unix", "--trusted-proxy=10.0.0.0/8")["config"]
+        self.assertEqual(config.trustedProxies, ("unix", "10.0.0.0/8"))
+        self.assertEqual(config.forwardedHeader, "X-Forwarded-For")
+        config = parse("--forwarded-header=Forwarded")["config"]
+        self.assertEqual(config.forwardedHeader, "Forwarded")
+
+    def test_badTrustedProxy(self) -> None:
+        """
+        What is no proxy and no header is refused.
+        """
+        for bad in ("", "localhost", "10.0.0.1/8"):
+            self.assertWrong("--trusted-proxy", f"--trusted-proxy={bad}")
+        for bad in ("", "a b", "X:"):
+            self.assertWrong("--forwarded-header", f"--forwarded-header={bad}")
 
     def test_maxSize(self) -> None:
         """
@@ -409,6 +435,25 @@ class MemoryEndpoint:
         """
 
 
+class BehindProxy(MemoryTransport):
+    """
+    A connection over a UNIX socket.
+    """
+
+    def getPeer(self) -> Any:
+        """
+        It has no address.
+        """
+        return UNIXAddress("")
+
+
+def tellAddress(request: WebSocketRequest) -> None:
+    """
+    A handler that tells the client its address.
+    """
+    request.reject(418, str(request.remoteAddress))
+
+
 class ServiceTests(SynchronousTestCase):
     """
     Tests of what runs then.
@@ -480,7 +525,9 @@ class ServiceTests(SynchronousTestCase):
         for path in ("/", "/page.js", "/nothing"):
             peer = self.connect()
             peer.send(f"GET {path} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
-            self.assertEqual(peer.response().status, 421)
+            response = peer.response()
+            self.assertEqual(response[:2], (421, "Misdirected Request"))
+            self.assertIn(b"--allowed-host", response.body)
 
     def test_open(self) -> None:
         """
@@ -496,6 +543,20 @@ class ServiceTests(SynchronousTestCase):
         self.serve(*ports, "--allowed-host=a.example", addresses=(LOOPBACK, place))
         self.assertEqual(self.status("www.example.com"), 421)
         self.assertEqual(self.status("a.example"), 101)
+
+    def test_proxy(self) -> None:
+        """
+        Behind a proxy at a UNIX socket, the application is told the client's address.
+        """
+        place = (UNIXAddress("ws.sock"),)
+        app = "--app=tests.test_tap.tellAddress"
+        self.serve("--port=unix:ws.sock", app, "--trusted-proxy=unix", addresses=place)
+        transport = BehindProxy(self.clock)
+        protocol = self.endpoints[0].factory.buildProtocol(transport.getPeer())
+        transport.connect(protocol)
+        peer = Peer(protocol, transport)
+        peer.send(handshake("X-Forwarded-For: 192.0.2.7"))
+        self.assertIn(b"192.0.2.7", peer.response().body)
 
     def test_named(self) -> None:
         """

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.pages import errorPage, notFound
+from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
 
 from txwebsocket.config import ServerConfig
 from txwebsocket.mounting import asksForUpgrade
+from txwebsocket.refusal import refuse
 from txwebsocket.resource import WebSocketResource
 from txwebsocket.wire.hosts import HostPolicy
 
@@ -98,6 +99,21 @@ class _Index(Resource):
         return self._files.getChild(b"", request).render(request)
 
 
+class _Misdirected(Resource):
+    """
+    The answer to a request for a host that is not this server's.
+    """
+
+    isLeaf = True
+
+    def render(self, request: Request) -> int:
+        explanation = (
+            "This server does not answer for this host. If it should, name it "
+        )
+        refuse(request, 421, explanation + "with --allowed-host.")
+        return NOT_DONE_YET
+
+
 class RootResource(WebSocketResource):
     """
     A WebSocket at ``/``, and the files of a directory for whoever wants pages.
@@ -123,7 +139,7 @@ class RootResource(WebSocketResource):
         The WebSocket or a file. Pages are for the same hosts as the WebSocket is.
         """
         if not asksForUpgrade(request) and not self._isForUs(request):
-            return errorPage(421, "Misdirected Request", "Not a host of this server.")
+            return _Misdirected()
         return super().getChildWithDefault(path, request)
 
     def _isForUs(self, request: Request) -> bool:

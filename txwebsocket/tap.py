@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application import strports
@@ -35,7 +36,10 @@ from txwebsocket.server import WebSocketServer
 from txwebsocket.site import WebSocketSite
 from txwebsocket.wire.addresses import parseAddress
 from txwebsocket.wire.deflate import Deflate
+from txwebsocket.wire.forwarded import TrustedProxies
+from txwebsocket.wire.grammar import isToken
 from txwebsocket.wire.hosts import HostPolicy
+from txwebsocket.wire.origins import OriginPolicy
 
 _LOCAL_PORT = "tcp:{}:interface=127.0.0.1"
 DEFAULT_PORT = _LOCAL_PORT.format(8080)
@@ -129,6 +133,12 @@ class Options(UsageOptions):
             _STATIC_HELP,
         ],
         [
+            "forwarded-header",
+            None,
+            "X-Forwarded-For",
+            "The header in which trusted proxies tell addresses.",
+        ],
+        [
             "max-size",
             "m",
             None,
@@ -151,6 +161,7 @@ class Options(UsageOptions):
         self["ports"] = []
         self["origins"] = []
         self["hosts"] = []
+        self["proxies"] = []
         self["listeners"] = Listeners()
 
     def opt_port(self, description: str) -> None:
@@ -174,6 +185,7 @@ class Options(UsageOptions):
         be given several times. '*' lets every page on the web connect in its visitor's
         name, and so does 'null', which every site can have a page send.
         """
+        _check("--origin", OriginPolicy, [origin])
         self["origins"].append(origin)
 
     def opt_allowed_host(self, host: str) -> None:
@@ -182,11 +194,17 @@ class Options(UsageOptions):
         or a network. Can be given several times; '*' is any host. [default: localhost
         and all addresses if only this machine can connect, else any]
         """
-        try:
-            HostPolicy([host])
-        except ValueError as error:
-            raise UsageError(f"--allowed-host: {error}") from None
+        _check("--allowed-host", HostPolicy, [host])
         self["hosts"].append(host)
+
+    def opt_trusted_proxy(self, proxy: str) -> None:
+        """
+        Believe the header of this proxy that tells clients' addresses: an address, a
+        network, or 'unix' for one at the other end of a UNIX socket. Can be given
+        several times.
+        """
+        _check("--trusted-proxy", TrustedProxies, [proxy])
+        self["proxies"].append(proxy)
 
     def opt_pidfile(self, path: str) -> None:
         """
@@ -226,6 +244,8 @@ class Options(UsageOptions):
         options: dict[str, Any] = {
             "origins": self["origins"],
             "allowedHosts": self["hosts"] or self["listeners"].permits,
+            "trustedProxies": self["proxies"],
+            "forwardedHeader": self["forwarded-header"],
         }
         if self["app"] is None:
             # An echo speaks whatever its client does.
@@ -242,10 +262,12 @@ class Options(UsageOptions):
         lifetime = self["max-lifetime"]
         if lifetime is not None:
             options["maxLifetime"] = _seconds("--max-lifetime", lifetime)
-        try:
-            return ServerConfig(**options)
-        except ValueError as error:
-            raise UsageError(f"--origin: {error}") from None
+        if not isToken(self["forwarded-header"]):
+            raise UsageError(
+                "--forwarded-header: the name of a header such as Forwarded, and not "
+                f"{self['forwarded-header']!r}"
+            )
+        return ServerConfig(**options)
 
     def _application(self) -> Any:
         name = self["app"]
@@ -258,6 +280,15 @@ class Options(UsageOptions):
         except (ValueError, AttributeError, ImportError, TypeError) as error:
             raise UsageError(f"--app: {name!r} can't be served: {error}") from error
         return application
+
+
+def _check(
+    option: str, policy: Callable[[list[str]], object], given: list[str]
+) -> None:
+    try:
+        policy(given)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _seconds(option: str, text: str) -> float:
