@@ -376,7 +376,7 @@ class Page(AccumulatingProtocol):
     @property
     def reason(self) -> Any:
         """
-        Why there is no more.
+        The reason that ended the body.
         """
         return self.closedReason
 
@@ -469,7 +469,7 @@ class RefusedTests(EndpointTestCase):
 
     def test_noBody(self) -> None:
         """
-        Where there is no body, that is known at once.
+        An empty body is known to be empty at once.
         """
         response, server = self.refuse("Content-Length: 0")
         self.assertEqual(self.successResultOf(readBody(response)), b"")
@@ -502,7 +502,7 @@ class RefusedTests(EndpointTestCase):
 
     def test_bounded(self) -> None:
         """
-        Of a body without end 64 KiB are read, and who reads it is told that there is
+        At most 64 KiB of a body are read, and its reader is told that there may be
         more.
         """
         for framing, start in (
@@ -546,7 +546,7 @@ class RefusedTests(EndpointTestCase):
 
     def test_unread(self) -> None:
         """
-        It is the same if nobody reads the body: the socket is not left open.
+        A body without a reader does not keep the socket open either.
         """
         _, server = self.refuse("Content-Length: 100", body=b"x")
         server.wait(9.5)
@@ -571,7 +571,7 @@ class RefusedTests(EndpointTestCase):
 
     def test_paused(self) -> None:
         """
-        Who reads the body can pause it, and go on.
+        A reader of the body can pause and resume it.
         """
         response, server = self.refuse("Content-Length: 4", body=b"a")
         page = self.deliver(response)
@@ -623,7 +623,7 @@ class RefusedTests(EndpointTestCase):
 
     def test_redirect(self) -> None:
         """
-        A redirect that is followed is no refusal, and the refusal after it knows it.
+        A followed redirect is not told as a rejection; the rejection after it has it.
         """
         outcome = self.begin(config=ClientConfig(maxRedirects=1))
         server = self.reactor.accept()

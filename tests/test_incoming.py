@@ -405,8 +405,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_unlimited(self) -> None:
         """
-        Where there is no limit, a message may announce any size, and be compressed to
-        any ratio that is no bomb; its pieces arrive as ever.
+        Without a limit, a message may announce any size; its pieces arrive as ever.
         """
         for role in Role:
             self.begin(maxReceivedMessageSize=None, role=role)
@@ -439,7 +438,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_unlimitedWhole(self) -> None:
         """
-        But who wants it in one is not given more than 1 MiB, unless it says how much.
+        Collected in one, it may have 1 MiB, unless the application says how much.
         """
         for maxSize, size, isGiven in (
             (None, MIB, True),
@@ -837,7 +836,7 @@ class PullTests(SynchronousTestCase):
 
     def test_unlimitedReceive(self) -> None:
         """
-        Where messages have no limit, receive() has one.
+        If messages have no limit, receive() still has one.
         """
         ends = Ends(streamMessages=True, maxReceivedMessageSize=None)
         receiving = ends.connection.receive()

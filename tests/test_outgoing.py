@@ -153,7 +153,7 @@ class OutgoingMessageTests(OutgoingTestCase):
 
     def test_encodedPieces(self) -> None:
         """
-        Whoever says that it is a text can give all of its pieces in UTF-8.
+        With ``isText`` all pieces of a text can be UTF-8.
         """
         pieces = ["ä".encode(), "ö".encode()]
         self.successResultOf(self.connection.sendPieces(pieces, isText=True))

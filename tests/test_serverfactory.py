@@ -111,7 +111,7 @@ class FactoryTests(SynchronousTestCase):
 
     def test_noUpgrade(self) -> None:
         """
-        Who asks for a page is told that there is none, or shown the one that there is.
+        A request for a page is answered 426, or with the page that was given.
         """
         page = Data(b"a page", "text/plain")
         for options, status in (({}, 426), ({"page": page}, 200)):
@@ -133,7 +133,7 @@ class FactoryTests(SynchronousTestCase):
 
     def test_shutDown(self) -> None:
         """
-        Its server closes the connections, and lets nobody in any more.
+        Its server closes the connections, and refuses further clients.
         """
         factory = self.make(Recorder)
         peer = self.connect(factory)

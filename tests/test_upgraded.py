@@ -259,7 +259,7 @@ class UpgradedProtocolTests(UpgradedTestCase):
 
     def test_otherConfig(self) -> None:
         """
-        Without options of one of the roles there is no telling which it is.
+        Options of neither role are refused.
         """
         for wrong in (None, object(), "client"):
             with self.assertRaises(TypeError) as raised:

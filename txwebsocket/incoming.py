@@ -31,7 +31,7 @@ Bytes of pieces that may wait before the peer's data is read no further.
 
 MAX_WHOLE = 1024 * 1024
 """
-Bytes, or characters, of a message that is collected where there is no limit at all.
+Bytes, or characters, of a collected message if ``maxReceivedMessageSize`` is None.
 """
 
 MAX_PIECES = 1024

@@ -37,6 +37,7 @@ async def tryTwistd(setting: Setting, results: Results) -> None:
     app = ("--app", "with_txwebsocket.pull")
     server = partial(setting.twistd, "--port", TCP, *app, cwd=DRIVERS)
     await _tryFew(setting, results, "twistd --app, pull", server)
+    await _trySubprotocols(setting, results)
     await _tryPorts(setting, results)
     await _tryStatic(setting, results)
 
@@ -99,6 +100,26 @@ async def _endsInPeace(server: Child) -> str:
     if "Traceback" in log:
         return log[log.index("Traceback") :]
     return lacking(log, ["Stopping factory"])
+
+
+async def _trySubprotocols(setting: Setting, results: Results) -> None:
+    """
+    Clients that offer subprotocols, and fail if none is chosen, get the first.
+    """
+    place = Place("twistd", "echo")
+    async with setting.twistd("--port", TCP) as server:
+        url = await server.listening()
+        for name, peer in PEERS.items():
+            if await setting.missing(peer.needs):
+                continue
+            async with setting.driver(peer.driver, "client") as client:
+                await note(results, place, f"{name} agrees", _agreed(client, url))
+
+
+async def _agreed(client: Child, url: str) -> str:
+    client.tell("connect", url=url, protocols=["chat", "superchat"])
+    protocol = (await client.expect("open"))["protocol"]
+    return "" if protocol == "chat" else f"{protocol}"
 
 
 async def _tryPorts(setting: Setting, results: Results) -> None:
