@@ -117,6 +117,16 @@ class HostEndpointTests(ClientTestCase):
         self.assertIsInstance(outcome.results[0], Protocol)
         self.assertTrue(self.reactor.isIdle)
 
+    def test_encoded(self) -> None:
+        """
+        So is one that is encoded, whether or not Twisted could decode it.
+        """
+        for host in ("xn--ls8h.example", "xn--bcher-kva.example", "a_.xn--ls8h"):
+            outcome, _ = self.connectTo(host)
+            self.assertEqual(self.reactor.nameResolver.asked[-1], host)
+            self.reactor.accept()
+            self.assertIsInstance(outcome.results[0], Protocol)
+
     def test_underscoreAddresses(self) -> None:
         """
         All its addresses are tried.

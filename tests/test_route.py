@@ -625,6 +625,11 @@ class HostTests(RouteTestCase):
         )
         TLSServer(server, self.identity("my_host.example").context()).upgrade()
         self.assertTrue(self.opened(outcome).connected)
+        outcome, server = self.begin(
+            None, "wss://xn--ls8h.example/", tlsPolicy=self.trusting()
+        )
+        TLSServer(server, self.identity("xn--ls8h.example").context()).upgrade()
+        self.assertTrue(self.opened(outcome).connected)
         self.reactor = ClientReactor()
         client = self.client(None, tlsPolicy=BrowserLikePolicyForHTTPS())
         error = self.assertRaises(ValueError, client.connect, "wss://my_host/")

@@ -391,7 +391,6 @@ class HostTests(URLTestCase):
             "exa%0d%0ample.com",
             "a" * 64,
             "a..b",
-            "xn--zzzzzz",
             "a\ud800b",
         ):
             self.assertRefused(f"ws://{host}/", "")
@@ -608,6 +607,18 @@ class UnderscoreTests(URLTestCase):
         self.assertEqual(target.host, "my_host.example")
         self.assertEqual(target.netloc, "my_host.example:81")
         self.assertEqual(parseURL("ws://_srv._tcp.a/").host, "_srv._tcp.a")
+
+    def test_encodedNames(self) -> None:
+        """
+        So is a name that is encoded already, and means something that IDNA 2008 does
+        not allow, such as a picture: browsers connect there.
+        """
+        for host in ("xn--ls8h.example", "XN--LS8H.EXAMPLE", "a.xn--i-7iq", "xn--a"):
+            target = parseURL(f"ws://{host}:81/")
+            self.assertEqual(target.host, host.lower())
+            self.assertEqual(target.netloc, f"{host.lower()}:81")
+        for host in ("xn--", "xn--a-", "xn--" + "a" * 60, "xn--a b", "xn--a..b"):
+            self.assertRefused(f"ws://{host}/", "")
 
     def test_others(self) -> None:
         """

@@ -254,6 +254,16 @@ class ConstructorTests(SocketTestCase):
         self.assertEqual(request.header("Host"), ["[::1]"])
         self.assertEqual(request.header("Authorization"), [])
 
+    def test_pictures(self) -> None:
+        """
+        A name that browsers encode is one to connect to.
+        """
+        socket, server, diary = self.started("ws://\U0001f4a9.example/")
+        self.assertEqual(self.reactor.nameResolver.asked, ["xn--ls8h.example"])
+        self.assertEqual(server.asked.header("Host"), ["xn--ls8h.example"])
+        self.assertEqual(socket.url, "ws://xn--ls8h.example/")
+        self.assertEqual(diary.types, ["open"])
+
     def test_noWay(self) -> None:
         """
         A URL that browsers take, with a host or port that nothing can be connected to,

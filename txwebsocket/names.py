@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txwebsocket.errors import ProxyRejected
+from txwebsocket.weburl import standIn
 
 
 def isAddress(host: str) -> bool:
@@ -46,8 +47,8 @@ def hostEndpoint(
     """
     if "%" in host:
         return _ZoneEndpoint(reactor, host, port, **options)
-    if "_" in host:
-        return _UnderscoreEndpoint(reactor, host, port, options)
+    if standIn(host) != host.lower():
+        return _OddNameEndpoint(reactor, host, port, options)
     return HostnameEndpoint(reactor, host, port, **options)
 
 
@@ -73,12 +74,12 @@ class _ZoneEndpoint(TCP6ClientEndpoint):
 
 
 @implementer(IStreamClientEndpoint)
-class _UnderscoreEndpoint:
+class _OddNameEndpoint:
     """
-    The way to a host whose name has an underscore.
+    The way to a host whose name has an underscore, or is encoded.
 
-    Twisted refuses such a name, though name servers and the ``hosts`` file may know it.
-    So its endpoint is given another one, and a reactor that looks up the right one.
+    Twisted refuses such names, though name servers and the ``hosts`` file may know
+    them. So its endpoint is given another, and a reactor that looks up the right one.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class _UnderscoreEndpoint:
     ) -> None:
         self._host = host
         self._endpoint = HostnameEndpoint(
-            _Renaming(reactor, host), host.replace("_", "x"), port, **options
+            _Renaming(reactor, host), standIn(host), port, **options
         )
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:

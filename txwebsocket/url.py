@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
-from txwebsocket.weburl import endsInNumber
+from txwebsocket.weburl import endsInNumber, standIn
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _HTTP = re.compile(r"http(s?)(?=://)", re.IGNORECASE)
@@ -292,8 +292,7 @@ def _portOf(url: URL, defaults: Mapping[str, int], text: str) -> int:
 def _asciiHost(url: URL, text: str) -> str:
     if isIPAddress(url.host) or isIPv6Address(url.host):
         return str(url.host)
-    # IDNA knows no underscore, but name servers do.
-    stand = url.host.replace("_", "x") if url.host.isascii() else url.host
+    stand = standIn(url.host) if url.host.isascii() else url.host
     try:
         found = str(URL(host=stand, scheme="http").to_uri().host)
     except ValueError:

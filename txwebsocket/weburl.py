@@ -100,6 +100,16 @@ def trimmed(text: str) -> str:
     return text.strip(_AROUND).translate(_WITHIN)
 
 
+def standIn(host: str) -> str:
+    """
+    Make a name of the same form for IDNA, which knows fewer than name servers do:
+    without underscores, and with nothing encoded.
+
+    :param host: a name in ASCII.
+    """
+    return host.lower().replace("_", "x").replace("xn--", "x-x-")
+
+
 def endsInNumber(host: str) -> bool:
     """
     Is this an IPv4 address, in one form or another, or else no host at all? (URL
