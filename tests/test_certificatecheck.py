@@ -27,7 +27,14 @@ from tests.remote import (
     certify,
     sign,
 )
-from txwebsocket import OpeningFailed, OpeningStep, TLSPolicy, WebSocketClient
+from txwebsocket import (
+    CertificateRejected,
+    OpeningFailed,
+    OpeningStep,
+    TLSPolicy,
+    WebSocketClient,
+)
+from txwebsocket.certificatecheck import checkHost
 
 HOST = "example.com"
 WWW = "www.example.com"
@@ -312,7 +319,16 @@ class HostTests(VerdictTestCase):
             isAccepted = not case.words or bool(case.difference)
             self.assertIs(verdict.isAccepted, isAccepted, (case.what, verdict))
 
-    def test_number(self) -> None:
+    def test_numbers(self) -> None:
+        """
+        A host that ends in a number is an address to others, and no name.
+        """
+        for name in ("127.1", "2130706433", "0x7f000001", "a.1"):
+            certificate = self.identityFor(Case("", dns(name))).certificate
+            error = self.assertRaises(CertificateRejected, checkHost, certificate, name)
+            self.assertIn("an address is not a DNS name", error.reason)
+
+    def test_size(self) -> None:
         """
         Forty certificates are compared, and no more than three verdicts differ.
         """

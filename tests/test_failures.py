@@ -13,10 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 import twisted.internet.reactor
+from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
     ConnectionClosed,
+    ConnectionDone,
+    ConnectionLost,
     ConnectionRefusedError,
     DNSLookupError,
 )
@@ -28,7 +31,15 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from tests.memory import Recorder
-from tests.remote import Identity, Request, Resolver, certify, readRequest, upgrade
+from tests.remote import (
+    Identity,
+    Request,
+    Resolver,
+    certify,
+    readRequest,
+    sign,
+    upgrade,
+)
 from txwebsocket import (
     ClientConfig,
     CloseCause,
@@ -36,6 +47,7 @@ from txwebsocket import (
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
+    TLSPolicy,
     WebSocketClient,
 )
 from txwebsocket.wire.errors import BadResponse
@@ -62,10 +74,12 @@ class Answers(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Answer once the request is whole.
+        Answer once the request is whole, or is TLS that nobody speaks here.
         """
         self._data += data
-        if self._data.endswith(b"\r\n\r\n"):
+        if self._data.startswith(b"\x16"):
+            self._answer(self.transport, Request("", []))
+        elif self._data.endswith(b"\r\n\r\n"):
             data, self._data = self._data, b""
             self._answer(self.transport, readRequest(data))
 
@@ -155,6 +169,7 @@ class FailuresTests(TestCase):
     """
 
     authority = certify()
+    Policy: Callable[[Certificate], Any] = BrowserLikePolicyForHTTPS
 
     def setUp(self) -> None:
         resolver = Resolver()
@@ -169,7 +184,7 @@ class FailuresTests(TestCase):
         A client that trusts our authority.
         """
         root = Certificate(X509.from_cryptography(self.authority.certificate))
-        policy = BrowserLikePolicyForHTTPS(root)
+        policy = type(self).Policy(root)
         config = ClientConfig(**{"openTimeout": TIMEOUT, **options})
         return WebSocketClient(reactor, config, tlsPolicy=policy)
 
@@ -215,7 +230,7 @@ class FailuresTests(TestCase):
     async def assertFails(
         self,
         step: OpeningStep,
-        cause: type[BaseException],
+        cause: type[BaseException] | tuple[type[BaseException], ...],
         *arguments: Any,
         kind: type[OpeningFailed] = OpeningFailed,
         **more: Any,
@@ -303,6 +318,28 @@ class FailuresTests(TestCase):
         identity = certify("other.example", issuer=self.authority)
         await self.assertUntrusted("", identity)
 
+    async def test_namelessCertificate(self) -> None:
+        """
+        It is for no host.
+        """
+        identity = sign("localhost", issuer=self.authority)
+        await self.assertUntrusted("subjectAltName", identity)
+        self.flushLoggedErrors()
+
+    async def test_plainText(self) -> None:
+        """
+        The server does not speak TLS, and says something else.
+        """
+        told = await self.assertFails(
+            OpeningStep.TLS,
+            SSL.Error,
+            write(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            url="wss://localhost:{}/",
+            openTimeout=PATIENCE,
+        )
+        self.assertIn("does not speak TLS", told)
+        self.assertTold(CloseCause.OPENING_FAILED)
+
     async def test_noTLS(self) -> None:
         """
         The server does not speak TLS, and waits.
@@ -315,7 +352,43 @@ class FailuresTests(TestCase):
         )
         self.assertTold(CloseCause.OPEN_TIMEOUT)
 
+    async def test_onlyTLS(self) -> None:
+        """
+        The server speaks TLS, and the URL does not say so.
+        """
+        told = await self.assertFails(
+            OpeningStep.HANDSHAKE,
+            (ConnectionDone, ConnectionLost),
+            identity=certify("localhost", issuer=self.authority),
+            openTimeout=PATIENCE,
+        )
+        self.assertIn("may speak TLS on this port", told)
+        self.assertTold(CloseCause.PEER_LOST)
+
     # Waiting for the answer
+
+    async def test_bareLineFeeds(self) -> None:
+        """
+        The server ends its lines with LF alone, over TCP and TLS.
+        """
+        identity = certify("localhost", issuer=self.authority)
+        for url, proof in (
+            ("ws://localhost:{}", None),
+            ("wss://localhost:{}", identity),
+        ):
+            self.recorder = Recorder()
+            told = await self.assertFails(
+                OpeningStep.HANDSHAKE,
+                BadResponse,
+                lambda transport, request: transport.write(
+                    upgrade(request).replace(b"\r\n", b"\n")
+                ),
+                url=url,
+                identity=proof,
+                openTimeout=PATIENCE,
+            )
+            self.assertIn("must end in CR LF", told)
+            self.assertTold(CloseCause.PEER_FAULT)
 
     async def test_silent(self) -> None:
         """
@@ -467,3 +540,11 @@ def descriptors() -> int:
     How many files and sockets this process has open.
     """
     return len(os.listdir("/dev/fd"))
+
+
+class OwnPolicyTests(FailuresTests):
+    """
+    Tests of an opening that fails with our own policy in place of Twisted's.
+    """
+
+    Policy = TLSPolicy
