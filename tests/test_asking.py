@@ -24,6 +24,7 @@ from txwebsocket import (
     WebSocketResource,
     WebSocketRouter,
     WebSocketServer,
+    WebSocketServerProtocolFactory,
 )
 from txwebsocket.pages import RootResource
 from txwebsocket.site import WebSocketSite
@@ -198,6 +199,8 @@ class AdmissionTests(SynchronousTestCase):
         attached.attachServer(server)
         server.mount(routed.site)
         yield "attached router", routed, "chat"
+        bare = WebSocketServerProtocolFactory(self.keeper, config, reactor=Clock())
+        yield "bare transports", Served(Resource(), site=bare), "chat"
         root = RootResource(self.keeper, config or ServerConfig())
         yield "twistd", Served(root, site=WebSocketSite(root, reactor=Clock())), ""
 

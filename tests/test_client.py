@@ -314,6 +314,13 @@ class CheckTests(ClientTestCase):
         for origin in ("https://a\r\nX: y", "\x00", "日本"):
             self.assertRefused("Origin", origin=origin)
 
+    def test_badHost(self) -> None:
+        """
+        A host that no server would take.
+        """
+        for host in ("", "a b", "h,g", "[", "h/admin#", "u@h", "h:99999", "::1"):
+            self.assertRefused(f"not {host!r}", headers={"Host": host})
+
     def test_twoHosts(self) -> None:
         """
         Two hosts, of which a server would have to choose one.

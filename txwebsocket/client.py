@@ -30,6 +30,7 @@ from txwebsocket.wire.handshake import (
     checkHeaders,
     checkProtocols,
 )
+from txwebsocket.wire.hosts import parseAuthority
 
 _USER_AGENT = f"txwebsocket/{__version__}"
 
@@ -200,3 +201,10 @@ def _checkGiven(headers: list[tuple[str, str]]) -> None:
     for name in ("Host", *ORIGIN_HEADERS.values()):
         if counts[name.lower()] > 1:
             raise ValueError(f"{name} is given more than once")
+    for name, value in headers:
+        if name.lower() == "host" and parseAuthority(value) is None:
+            # RFC 9112, 3.2: a server answers 400.
+            raise ValueError(
+                "the header Host must be a name or an address, with or without a port, "
+                f"not {value!r}"
+            )
