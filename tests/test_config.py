@@ -32,6 +32,7 @@ FLAGS = (
     "useNativeKeepalive",
     "emptyPings",
     "disableNagleAlgorithm",
+    "deliverAfterClose",
 )
 SERVER_FLAGS = ("autoAcceptConnections", "parseCookies", "parseExtensions")
 COUNTS = ("maxConnections", "maxConnectionsPerAddress", "maxPendingRequests")

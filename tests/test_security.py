@@ -55,7 +55,7 @@ FIXED = {
     "a response's headers": (MAX_HEADERS, ""),
     "interim responses": (MAX_INTERIM, ""),
     "the body of a refusal": (MAX_BODY_SIZE, "bytes"),
-    "messages that wait for ``receive()``": (MAX_MESSAGES, ""),
+    "messages that wait for ``receive()``, or for a hook": (MAX_MESSAGES, ""),
     "bytes of pieces that wait, with ``streamMessages``": (MAX_WAITING, "bytes"),
     "pieces that wait": (MAX_PIECES, ""),
     "a message that is collected, where ``maxReceivedMessageSize`` is None": (
@@ -73,7 +73,7 @@ IN_WORDS = {
     "a response's lines that end in LF or CR alone",
     "TLS on a port without it",
     "a request's body",
-    "bytes that wait for ``receive()``",
+    "bytes that wait for ``receive()``, or for a hook",
     "pongs that are owed",
 }
 

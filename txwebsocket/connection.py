@@ -395,7 +395,8 @@ class WebSocketConnection:
 
     def pause(self) -> None:
         """
-        Deliver nothing more and stop reading from the peer, until :meth:`resume`.
+        Deliver nothing more and stop reading from the peer, until :meth:`resume`. Its
+        pings can't be answered meanwhile.
         """
         self._link.hold(Hold.PAUSED)
 
@@ -410,8 +411,8 @@ class WebSocketConnection:
     def close(self, code: int | None = 1000, reason: str = "") -> Deferred[CloseReport]:
         """
         Close the connection. Messages that still arrive are counted in the report and
-        not delivered. If the peer does not answer within ``closeTimeout``, the
-        connection is dropped.
+        not delivered, unless the option ``deliverAfterClose`` is on. If the peer does
+        not answer within ``closeTimeout``, the connection is dropped.
 
         :param code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; None to give none.
         :param reason: at most 123 bytes in UTF-8.

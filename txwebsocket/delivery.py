@@ -7,114 +7,86 @@ From the protocol core to the application, one thing after the other.
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.deferreds import asDeferred, runApplication
+from txwebsocket.backlog import Backlog
+from txwebsocket.deferreds import asDeferred
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import NO_HOOKS, introduce
+from txwebsocket.hookcalls import HookCaller, log
+from txwebsocket.hooks import NO_HOOKS
 from txwebsocket.inbox import Inbox
-from txwebsocket.incoming import Incoming, IncomingMessage
+from txwebsocket.incoming import Incoming
 from txwebsocket.pings import Pings
-from txwebsocket.wire.codes import CloseCause, CloseCode, Role
+from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
-from txwebsocket.wire.errors import ConnectionClosed
-from txwebsocket.wire.frames import Frame
-from txwebsocket.wire.report import CloseReport
+from txwebsocket.wire.extensions import Transform
+from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.messages import endsMessage
 from txwebsocket.wire.states import State
-from txwebsocket.writer import Writer
-
-# Not a class's own, or each event would keep the connection it tells of.
-log = Logger()
 
 _nextMask = partial(os.urandom, 4)
 
 _OPEN = State.OPEN
 
+_CONTROL = 0x8
+_PINGS = (Opcode.PING, Opcode.PONG)
 
-class Delivery(ABC):
+_UNTOLD = Hold.PAUSED | Hold.HOOK | Hold.WRITER | Hold.START
+
+LAST_HOOK = 60.0
+"""
+Seconds that a hook may take before the messages behind it are given up, if the
+connection has ended meanwhile.
+"""
+
+
+class Delivery(HookCaller):
     """
     What arrives, on its way to the application: messages in their order, one at a time,
     and no more while there is a reason to wait.
 
-    :ivar connection: the face of the connection, which the application knows.
-    :ivar clock: keeps the time.
-    :ivar wire: the protocol core.
-    :ivar outbox: what it has to send.
+    :ivar outbox: what the protocol core has to send.
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
-    :ivar isPulled: whether the application takes messages itself, with ``receive()``.
     :ivar incoming: the messages that are received in pieces; None if they are not.
     :ivar pings: what waits for a pong.
-    :ivar writer: what hands the outbox to the transport.
-    :ivar report: how the connection ended, once it has.
     """
 
-    writer: Writer
-
     # Of most connections these stay what they are here, and take no memory.
-    _awaited = 0
-    _droppedLately = 0
+    _backlog: Backlog | None = None
+    _lost: Failure | None = None
+    _lastHookCall: IDelayedCall | None = None
+    _transforms: Sequence[Transform] = ()
 
     def __init__(
         self, role: Role, config: ConnectionConfig, clock: IReactorTime
     ) -> None:
-        self.connection: Any = None
-        self.config = config
-        self.clock = clock
+        super().__init__(config, clock)
         self.wire = Connection(role, config, _nextMask, self)
         self.outbox = self.wire.outbox
         self.pings = Pings(clock)
-        self.report: CloseReport | None = None
-        self.isPulled = True
         self.isDelivering = False
         self._inbox: Inbox | None = None
         self.incoming = Incoming(self) if config.streamMessages else None
-        self._hooks = NO_HOOKS
-        self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
-        self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
-        self._held: int = Hold.NONE
         self._lastHeard: float
-
-    @abstractmethod
-    def settle(self) -> None:
-        """
-        Do what follows from how things stand.
-        """
 
     @abstractmethod
     def makeRoom(self, isNeeded: bool) -> None:
         """
         Much waits to be sent: hand over what can be, even during a delivery.
         """
-
-    @abstractmethod
-    def fail(self, code: int, reason: str, cause: CloseCause) -> None:
-        """
-        End the connection for a fault.
-        """
-
-    def attachApplication(self, application: object) -> None:
-        """
-        Deliver to an application in callback style. What it raises while it is told of
-        the beginning goes to the caller.
-        """
-        self.isPulled = False
-        self._hooks = introduce(application, self.connection)
-        self._takeText = self._hooks.textMessageReceived
-        self._takeBytes = self._hooks.bytesMessageReceived
-        self._hooks.negotiationStarted(self.connection)
 
     @property
     def inbox(self) -> Inbox:
@@ -126,6 +98,7 @@ class Delivery(ABC):
                 messageLimit(self.config),
                 partial(self.hold, Hold.INBOX),
                 partial(self.release, Hold.INBOX),
+                self.clock,
             )
             if self.report is not None:
                 self._inbox.end(partial(closedError, self.report))
@@ -137,12 +110,6 @@ class Delivery(ABC):
         """
         source = self.inbox if self.incoming is None else self.incoming
         return source.receive()
-
-    def messageStarted(self, message: IncomingMessage) -> Any:
-        """
-        Tell the application of a message that it gets in pieces.
-        """
-        return self._hooks.messageStarted(message)
 
     def deliver(self) -> None:
         """
@@ -156,7 +123,7 @@ class Delivery(ABC):
         The same, of what was read just now.
         """
         if self.isDelivering or self._held:
-            self.wire.putBack(items)
+            self._deliverLater(items)
             return
         # This is whileDelivering, with fewer calls.
         self.isDelivering = True
@@ -164,24 +131,62 @@ class Delivery(ABC):
             self._deliverItems(iter(items))
         except BaseException:  # noqa: BLE001 - an application may raise anything
             self.applicationFailed(Failure())
-        if self.wire.waiting:
-            self._deliverWaiting()
-        self.isDelivering = False
-        self.settle()
+        finally:
+            self.isDelivering = False
+        if self.wire.waiting or self._backlog or self.incoming is not None:
+            self.deliver()
+        else:
+            self.settle()
+
+    def _deliverLater(self, items: Iterable[Any]) -> None:
+        if self.isDelivering or self._mustWait():
+            self.wire.putBack(items)
+        else:
+            self.whileDelivering(partial(self._deliverBusy, iter(items)))
+
+    def _deliverBusy(self, items: Iterator[Any]) -> None:
+        self.run(self._setAside, items)
+        self._deliverWaiting()
 
     def whileDelivering(self, deliver: Callable[[], object]) -> None:
         """
         Call something of the application's; all it sends meanwhile leaves in one write.
         """
         self.isDelivering = True
-        self.run(deliver)
-        self.isDelivering = False
+        try:
+            self.run(deliver)
+        finally:
+            # Whatever happens, or the connection would be deaf.
+            self.isDelivering = False
         self.settle()
 
     def _deliverWaiting(self) -> None:
         # What raised may be no reason to end, and then the rest follows.
-        while self.wire.waiting and not self._held:
-            self.run(self._deliverItems, iter(self.wire.takeWaiting()))
+        while self._deliverSome():
+            pass
+        if self._lost is not None and not self.hasQueued():
+            self._tellLost()
+
+    def _deliverSome(self) -> bool:
+        """
+        Deliver what waits, as far as it can be; tell whether anything could.
+        """
+        if self._mayDeliverQueued():
+            self.run(self._deliverQueued)
+        elif self.wire.waiting and not self._mustWait():
+            isBusy = self._held or self._backlog
+            take = self._setAside if isBusy else self._deliverItems
+            self.run(take, iter(self.wire.takeWaiting()))
+        else:
+            return False
+        return True
+
+    def _mustWait(self) -> bool:
+        """
+        Must what was read stay where it is? When nothing is delivered any more, the
+        peer's close frame is looked for.
+        """
+        return bool(self._held & ~Hold.HOOK) and self.wire.isReceiving
 
     def _deliverItems(self, items: Iterator[Any]) -> None:
         # With few calls in the usual case, since this is the way of every message.
@@ -197,19 +202,154 @@ class Delivery(ABC):
                 else:
                     result = self._takeEvent(wire.eventOf(item))
                 if result is not None:
-                    self._waitFor(result, self.config.concurrentMessages)
+                    self._waitFor(result)
                 if self._held:
-                    wire.putBack(items)
+                    self._setAside(items)
         except BaseException:
             wire.putBack(items)
             raise
+
+    def _setAside(self, items: Iterator[Any]) -> None:
+        """
+        Queue messages that can't be delivered yet, and do with all else what is to be
+        done.
+        """
+        wire = self.wire
+        try:
+            for item in items:
+                if self._mustWait() or self._isControlTooEarly(item):
+                    wire.putBack(chain((item,), items))
+                elif self.incoming is None and wire.isReceiving and _isData(item):
+                    self._queue(item)
+                    if self._backlog and self._backlog.isFull:
+                        self.hold(Hold.INBOX)
+                else:
+                    result = self._takeEvent(wire.eventOf(item))
+                    if result is not None:
+                        self._waitFor(result)
+        except BaseException:
+            wire.putBack(items)
+            raise
+
+    def _isControlTooEarly(self, item: object) -> bool:
+        """
+        Is this a ping or pong while the application deals with as many as it may?
+        """
+        isMany = self._awaitedControls >= self.config.concurrentMessages
+        if not isMany or type(item) is not Frame or item.opcode not in _PINGS:
+            return False
+        self._held |= Hold.CONTROL
+        return self.wire.isReceiving
+
+    def _queue(self, item: str | bytes | Frame) -> None:
+        """
+        Queue a message, or a part of one.
+        """
+        self.wire.messagesReceived -= 1
+        whole: str | bytes | Frame | None = item
+        if isinstance(item, Frame) and self.config.assembleFragments:
+            whole = self.wire.assemble(item)
+        if whole is not None:
+            if self._backlog is None:
+                self._backlog = Backlog(self.config, self._transforms)
+            self._backlog.put(whole)
+
+    def hasQueued(self) -> bool:
+        """
+        In callback style: does a message wait to be delivered?
+        """
+        if self.incoming is not None:
+            return self.incoming.hasUntold
+        return bool(self._backlog)
+
+    def _mayDeliverQueued(self) -> bool:
+        blocked = _UNTOLD | Hold.INBOX if self.isPulled else _UNTOLD
+        if self._held & blocked:
+            return False
+        if self.incoming is not None:
+            return self.incoming.mayTell
+        return bool(self._backlog)
+
+    def _deliverQueued(self) -> None:
+        """
+        Deliver the message that was queued first.
+        """
+        self._putOffGivingUp()
+        if self.incoming is not None:
+            self.incoming.tell()
+            return
+        message = self._takeQueued()
+        if isinstance(message, Failed):
+            self.wire.failFor(message)
+            self.discardQueued()
+            return
+        if message is not None:
+            self.wire.messagesReceived += endsMessage(message)
+        result = self._takeEvent(message)
+        if result is not None:
+            self._waitFor(result)
+
+    def _takeQueued(self) -> str | bytes | Frame | Failed | None:
+        backlog = self._backlog
+        if not backlog:
+            return None
+        message = backlog.take()
+        if not self.isPulled and not backlog.isFull:
+            self._held &= ~Hold.INBOX
+        return message
+
+    def queueEarly(self) -> bool:
+        """
+        What came with the handshake was there before the application could close: queue
+        the messages among it, to be delivered all the same.
+
+        :return: whether that was to be done.
+        """
+        isEarly = bool(self._held & Hold.START) and self.wire.isReceiving
+        if isEarly:
+            self._queueRead()
+        return isEarly
+
+    def _queueRead(self) -> None:
+        """
+        Queue the messages among what was read, however many they are.
+        """
+        left: list[Any] = []
+        items: Iterator[Any] = iter(self.wire.takeWaiting())
+        for item in items:
+            if not _isData(item):
+                left.append(item)
+            elif self.incoming is None:
+                self._queue(item)
+            else:
+                self._takeEvent(self.wire.eventOf(item))
+            if _isEnd(item):
+                left += items
+        self.wire.putBack(left)
+
+    def discardQueued(self) -> None:
+        """
+        Give up what is queued, and count it.
+        """
+        if self.isPulled:
+            return
+        count = 0
+        if self.incoming is not None:
+            count = self.incoming.discardUntold()
+        elif self._backlog is not None:
+            count = self._backlog.clear()
+            self._held &= ~Hold.INBOX
+        self.wire.noteDiscarded(count)
+        if self._lost is not None and not self.isDelivering:
+            self._tellLost()
 
     def _takeEvent(self, event: object) -> Any:
         if isinstance(event, PingReceived):
             wanted = self._hooks.pingReceived(event.payload)
             deferred = asDeferred(wanted)
             if deferred is not None:
-                return deferred.addCallback(self._answerPing, event.payload)
+                deferred.addCallback(self._answerPing, event.payload)
+                return self._noteControl(deferred)
             self._answerPing(wanted, event.payload)
         elif isinstance(event, bytes):
             return self._takeBytes(event)
@@ -217,99 +357,109 @@ class Delivery(ABC):
             return self._takeText(event)
         elif isinstance(event, PongReceived):
             self.pings.answer(event.payload)
-            return self._hooks.pongReceived(event.payload)
+            deferred = asDeferred(self._hooks.pongReceived(event.payload))
+            return deferred and self._noteControl(deferred)
         elif isinstance(event, Frame):
             if self.incoming is not None:
                 self.incoming.take(event)
+                if self._mayDeliverQueued():
+                    self._deliverQueued()
                 return None
             return self._hooks.frameReceived(WebSocketFrame.fromFrame(event))
         return None
 
-    def _answerPing(self, wanted: object, payload: bytes) -> None:
-        if wanted is not False:
-            self.wire.pong(payload, self.writer.isFull)
+    # The end
 
-    def _waitFor(self, result: object, atOnce: int = 1) -> None:
+    def takeLast(self, isOrderly: bool) -> None:
         """
-        Deliver nothing more until what a hook returned is there, unless fewer than so
-        many are waited for.
-        """
-        deferred = asDeferred(result)
-        if deferred is None:
-            return
-        done: list[object] = []
-        deferred.addErrback(self.applicationFailed).addBoth(done.append)
-        if not done:
-            self._awaited += 1
-            if self._awaited >= atOnce:
-                self.hold(Hold.HOOK)
-            deferred.addBoth(self._goOn)
+        The transport is gone. TLS brings what the peer has sent together with its end,
+        also while we don't read.
 
-    def _goOn(self, _: object) -> None:
-        self._awaited -= 1
-        self.release(Hold.HOOK)
-        # It may have allowed a pong.
-        self.settle()
+        :param isOrderly: whether the peer has ended the connection as it should. What
+            it has sent before is delivered then, unless the application has paused.
+        """
+        if self.isPulled:
+            if not self.isDelivering:
+                self._receiveLast()
+        elif not isOrderly or self._held & Hold.PAUSED:
+            self.discardQueued()
+        elif not self.isDelivering and self.wire.isReceiving:
+            self._queueRead()
 
-    def messageDropped(self) -> None:
+    def _receiveLast(self) -> None:
         """
-        A message was left out. Operators are told of the first one, the application of
-        all when nothing waits any more.
+        Give all that was read to ``receive()``; but a frame may become large.
         """
-        self._droppedLately += 1
-        if self._droppedLately == 1:
-            log.info(
-                "{connection} reads too slowly: messages are left out",
-                connection=repr(self.connection),
-            )
-            self.writer.flushed().addCallbacks(self._tellDropped, _passOver)
+        self.isDelivering = True
+        while self._backlog and not self.inbox.isLarge:
+            self.run(self._deliverQueued)
+        if self._backlog:
+            self.wire.noteDiscarded(self._backlog.clear())
+        items = self.wire.takeWaiting()
+        for number, item in enumerate(items):
+            if type(item) is Frame and self.incoming is None and self.inbox.isLarge:
+                self.wire.putBack(items[number:])
+                break
+            self._held = Hold.NONE
+            self.run(self._deliverItems, iter((item,)))
+        self.isDelivering = False
 
-    def _tellDropped(self, _: object) -> None:
-        dropped, self._droppedLately = self._droppedLately, 0
-        if self.wire.state is State.OPEN:
-            self.run(self._hooks.messagesDropped, dropped)
+    def endDelivery(self, lost: Failure) -> None:
+        """
+        Tell the application that the connection is gone, after the messages that are
+        queued.
 
-    def run(self, hook: Callable[..., object], *args: object) -> None:
+        :param lost: what to tell.
         """
-        Call application code, which may raise now or later.
-        """
-        runApplication(self.applicationFailed, hook, *args)
-
-    def applicationFailed(self, failure: Failure) -> None:
-        """
-        The application raised: log it, and close with 1011.
-
-        That its own connection has ended while it was sending is a race and no fault.
-        """
-        isRace = failure.check(ConnectionClosed) and self.wire.state is not State.OPEN
-        if not isRace:
-            log.failure(
-                "An error in the application of {connection}",
-                failure,
-                connection=repr(self.connection),
-            )
-            self.fail(CloseCode.INTERNAL_SERVER_ERROR, "", CloseCause.APPLICATION_ERROR)
-
-    def hold(self, why: Hold) -> None:
-        """
-        Deliver nothing more and stop reading, for one more reason.
-        """
-        if self.wire.state in (State.CONNECTING, State.OPEN):
-            self._held |= why
-            self.settle()
-
-    def release(self, why: Hold) -> None:
-        """
-        Take one of the reasons back; when none is left, go on.
-        """
-        if self._held & why:
-            self._held &= ~why
-            self._lastHeard = self.clock.seconds()
+        self._lost = lost
+        self._held &= Hold.HOOK
+        if not self.hasQueued():
+            self._tellLost()
+        elif self.isDelivering:
+            self.clock.callLater(0, self.deliver)
+        else:
+            self._putOffGivingUp()
             self.deliver()
 
+    def _putOffGivingUp(self) -> None:
+        if self._lost is not None:
+            self._stopLastHookCall()
+            self._lastHookCall = self.clock.callLater(LAST_HOOK, self._giveUpQueued)
 
-def _passOver(ended: Failure) -> None:
+    def _giveUpQueued(self) -> None:
+        self._lastHookCall = None
+        log.info(
+            "{connection} has ended, and its application takes too long: what it has "
+            "not been told is discarded",
+            connection=repr(self.connection),
+        )
+        self.discardQueued()
+
+    def _stopLastHookCall(self) -> None:
+        if self._lastHookCall is not None:
+            self._lastHookCall.cancel()
+            self._lastHookCall = None
+
+    def _tellLost(self) -> None:
+        lost, self._lost = self._lost, None
+        hooks, self._hooks = self._hooks, NO_HOOKS
+        self._takeText = self._takeBytes = NO_HOOKS.frameReceived
+        self._stopLastHookCall()
+        self._backlog, self._transforms = None, ()
+        self.run(hooks.connectionLost, lost)
+
+
+def _isData(item: object) -> bool:
     """
-    The connection has ended; its report tells the rest.
+    Is this a message, or a part of one?
     """
-    ended.trap(ConnectionClosed)
+    if type(item) is Frame:
+        return item.opcode < _CONTROL
+    return type(item) is not Failed
+
+
+def _isEnd(item: object) -> bool:
+    """
+    Does nothing count that was read after this?
+    """
+    return type(item) is Failed or (type(item) is Frame and item.opcode == Opcode.CLOSE)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from txwebsocket.turns import TurnLimit
 
 MAX_MESSAGES = 16
 """
@@ -23,9 +26,11 @@ class Inbox:
     :param maxBytes: how much may wait before :attr:`isFull`.
     :param onFull: called when it is full.
     :param onRoom: called when it was full and is not any more.
+    :param clock: tells turns, so that loops made of callbacks don't go too deep.
     """
 
     __slots__ = (
+        "_limit",
         "_makeError",
         "_maxBytes",
         "_messages",
@@ -36,7 +41,11 @@ class Inbox:
     )
 
     def __init__(
-        self, maxBytes: int, onFull: Callable[[], object], onRoom: Callable[[], object]
+        self,
+        maxBytes: int,
+        onFull: Callable[[], object],
+        onRoom: Callable[[], object],
+        clock: IReactorTime | None = None,
     ) -> None:
         self._maxBytes = maxBytes
         self._onFull = onFull
@@ -46,6 +55,7 @@ class Inbox:
         self._size = 0
         self._waiting: list[Deferred[str | bytes]] = []
         self._makeError: Callable[[], BaseException] | None = None
+        self._limit = None if clock is None else TurnLimit(clock, self._serve)
 
     @property
     def isFull(self) -> bool:
@@ -65,11 +75,11 @@ class Inbox:
         """
         Give a message to who waits for one, or keep it for who comes.
         """
-        if self._waiting:
+        if self._waiting and not self._messages:
             self._waiting.pop(0).callback(message)
             return
         self._messages.append(message)
-        self._size += _sizeOf(message)
+        self._size += sizeOf(message)
         if self.isFull:
             self._onFull()
 
@@ -77,9 +87,9 @@ class Inbox:
         """
         The next message. Cancelling the Deferred loses none.
         """
-        if self._messages:
+        if self._messages and not self._waiting and self._mayGive():
             return succeed(self._take())
-        if self._makeError is not None:
+        if self._makeError is not None and not self._messages:
             return fail(self._makeError())
         waiting: Deferred[str | bytes] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
@@ -93,19 +103,34 @@ class Inbox:
             through, and would for as long as we kept it.
         """
         self._makeError = makeError
-        while self._waiting:
+        while self._waiting and not self._messages:
             self._waiting.pop(0).errback(makeError())
+
+    def _mayGive(self) -> bool:
+        return self._limit is None or self._limit.allows()
+
+    def _serve(self) -> None:
+        """
+        Go on with a loop that had gone too deep.
+        """
+        while self._waiting and self._messages:
+            self._waiting.pop(0).callback(self._take())
+        if self._makeError is not None:
+            self.end(self._makeError)
 
     def _take(self) -> str | bytes:
         wasFull = self.isFull
         message = self._messages.pop(0)
-        self._size -= _sizeOf(message)
+        self._size -= sizeOf(message)
         if wasFull and not self.isFull:
             self._onRoom()
         return message
 
 
-def _sizeOf(message: str | bytes) -> int:
+def sizeOf(message: str | bytes) -> int:
+    """
+    Bytes of a message; of text, in UTF-8.
+    """
     if isinstance(message, bytes) or message.isascii():
         return len(message)
     return len(message.encode("utf-8"))

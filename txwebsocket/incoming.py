@@ -7,19 +7,20 @@ Messages that are received in pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 
+from txwebsocket.collecting import Collector
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.holds import Hold
 from txwebsocket.inbox import MAX_MESSAGES
 from txwebsocket.pumping import Pump
+from txwebsocket.receiver import Receives
+from txwebsocket.turns import TurnLimit
 from txwebsocket.wire.codes import CloseCode, Opcode
-from txwebsocket.wire.config import ConnectionConfig
-from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Failed, Frame
 from txwebsocket.wire.pieces import PieceDecoder
@@ -38,42 +39,6 @@ MAX_PIECES = 1024
 """
 Pieces that may wait likewise: tiny ones take more than their bytes.
 """
-
-
-class Receives(Protocol):
-    """
-    Whose messages they are.
-    """
-
-    clock: IReactorTime
-    config: ConnectionConfig
-    wire: Connection
-    isPulled: bool
-
-    def hold(self, why: Hold) -> None:
-        """
-        Deliver nothing more and stop reading, for one more reason.
-        """
-
-    def release(self, why: Hold) -> None:
-        """
-        Take one of the reasons back.
-        """
-
-    def settle(self) -> None:
-        """
-        Do what follows from how things stand.
-        """
-
-    def messageStarted(self, message: IncomingMessage) -> Any:
-        """
-        Tell the application of a message.
-        """
-
-    def applicationFailed(self, failure: Failure) -> None:
-        """
-        The application raised.
-        """
 
 
 _LEFT = "the message is over for its hook, or the next one was asked for"
@@ -100,6 +65,7 @@ class IncomingMessage:
         self._pump: Pump | None = None
         self._makeError: Callable[[], BaseException] | None = None
         self._isRead = self._isLeft = self._isHeld = False
+        self._limit = TurnLimit(incoming.clock, self._goOn)
 
     def __repr__(self) -> str:
         kind = "text" if self.isText else "binary"
@@ -123,6 +89,12 @@ class IncomingMessage:
             left.
         """
         self._checkFree()
+        if self._limit.allows():
+            return self._next()
+        self._waiting = Deferred(self._giveUp)
+        return self._waiting
+
+    def _next(self) -> Deferred[str | bytes]:
         try:
             piece = self._take()
         except ConnectionClosed as error:
@@ -136,7 +108,9 @@ class IncomingMessage:
         return self
 
     async def __anext__(self) -> str | bytes:
-        piece = await self.read()
+        self._checkFree()
+        # A coroutine goes no deeper for a result that is there.
+        piece = await self._next()
         if not piece:
             raise StopAsyncIteration
         return piece
@@ -266,7 +240,7 @@ class IncomingMessage:
     def _goOn(self) -> None:
         if self._pump is not None:
             self._pump.run()
-        elif self._waiting is not None:
+        elif self._waiting is not None and not self._limit.isResting:
             try:
                 piece = self._take()
             except ConnectionClosed:
@@ -337,10 +311,8 @@ class Incoming:
         self._ready: list[IncomingMessage] = []
         self._waiting: list[Deferred[IncomingMessage]] = []
         self._given: IncomingMessage | None = None
-        # The same for messages that are to be whole.
-        self._whole: list[Any] = []
-        self._receivers: list[Deferred[Any]] = []
-        self._isCollecting = False
+        self._limit = TurnLimit(self.clock, self._serve)
+        self._collector = Collector(self.clock, self.nextMessage)
 
     def take(self, fragment: Frame) -> None:
         """
@@ -352,13 +324,33 @@ class Incoming:
             message = IncomingMessage(self._owner.wire.decoderFor(fragment), self)
             message._add(fragment)
             self._messages.append(message)
-            if self._owner.isPulled:
-                self._ready.append(message)
-            else:
-                self._tell(message)
+            self._ready.append(message)
         self.changed()
 
-    def _tell(self, message: IncomingMessage) -> None:
+    @property
+    def hasUntold(self) -> bool:
+        """
+        In callback style: are there messages that the application was not told of?
+        """
+        return not self._owner.isPulled and bool(self._ready)
+
+    @property
+    def mayTell(self) -> bool:
+        """
+        May the application be told of the next one? Several may be dealt with at a
+        time, but only one read.
+        """
+        if not self.hasUntold:
+            return False
+        told = self._messages[: len(self._messages) - len(self._ready)]
+        most = self._owner.config.concurrentMessages
+        return len(told) < most and all(each._isRead for each in told)
+
+    def tell(self) -> None:
+        """
+        Tell the application of the next message.
+        """
+        message = self._ready.pop(0)
         message._isHeld = True
         done = asDeferred(self._owner.messageStarted(message))
         if done is None:
@@ -366,6 +358,16 @@ class Incoming:
         else:
             done.addErrback(self._owner.applicationFailed)
             done.addBoth(lambda _: message._leave())
+
+    def discardUntold(self) -> int:
+        """
+        Give up the messages that the application was not told of.
+
+        :return: how many of them were complete.
+        """
+        untold, self._ready = self._ready, []
+        self._messages = [each for each in self._messages if each not in untold]
+        return sum(each._decoder.isComplete for each in untold)
 
     def nextMessage(self) -> Deferred[IncomingMessage]:
         """
@@ -375,11 +377,12 @@ class Incoming:
         self._waiting.append(waiting)
         if self._given is not None:
             self._given._leave()
-        self._serve()
+        if self._limit.allows():
+            self._serve()
         return waiting
 
     def _serve(self) -> None:
-        while self._waiting:
+        while self._waiting and not self._limit.isResting:
             given = self._given
             if self._ready and (given is None or given._isOver):
                 self._given = self._ready.pop(0)
@@ -403,23 +406,7 @@ class Incoming:
         """
         The next message, when all of it is there. Cancelling the Deferred loses none.
         """
-        receiver: Deferred[str | bytes] = Deferred(self._receivers.remove)
-        self._receivers.append(receiver)
-        self._collect()
-        return receiver
-
-    def _collect(self) -> None:
-        while self._receivers and self._whole:
-            self._receivers.pop(0).callback(self._whole.pop(0))
-        if self._receivers and not self._isCollecting:
-            self._isCollecting = True
-            whole = self.nextMessage().addCallback(IncomingMessage.whole)
-            whole.addBoth(self._collected)
-
-    def _collected(self, whole: Any) -> None:
-        self._isCollecting = False
-        self._whole.append(whole)
-        self._collect()
+        return self._collector.receive()
 
     def end(self, makeError: Callable[[], BaseException]) -> None:
         """
@@ -442,6 +429,8 @@ class Incoming:
             self._owner.hold(Hold.PIECES)
         else:
             self._owner.release(Hold.PIECES)
+        if self.mayTell:
+            self._owner.deliver()
 
     def _isFull(self) -> bool:
         decoders = [each._decoder for each in self._messages]
@@ -450,12 +439,9 @@ class Incoming:
             or sum(decoder.count for decoder in decoders) >= MAX_PIECES
         ):
             return True
-        complete = [each for each in self._messages if each._decoder.isComplete]
-        if self._owner.isPulled:
-            return len(complete) >= MAX_MESSAGES
-        # Several may be dealt with at a time, but only one read.
-        most = self._owner.config.concurrentMessages
-        return len(complete) >= most or not all(each._isRead for each in complete)
+        # In callback style, those that are dealt with have a bound of their own.
+        messages = self._messages if self._owner.isPulled else self._ready
+        return sum(each._decoder.isComplete for each in messages) >= MAX_MESSAGES
 
     def fail(self, failure: Failed) -> ConnectionClosed:
         """

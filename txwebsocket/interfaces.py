@@ -65,10 +65,11 @@ class WebSocketProtocol:
     A base class for applications in callback style: override what you need.
 
     Methods that receive something may be coroutine functions, or return a Deferred or
-    an asyncio future. The next message then waits for the result, and so does the peer:
-    its data is not read meanwhile; ``concurrentMessages`` lets more of them be dealt
-    with at a time. If a method raises anything, be it an ``Exception`` or not, that is
-    logged, and the connection is closed with 1011; no other connection is touched.
+    an asyncio future. The next message then waits for the result, in a bounded queue.
+    Pings are answered meanwhile, and a close is noticed. ``concurrentMessages`` lets
+    more messages be dealt with at a time. If a method raises anything, be it an
+    ``Exception`` or not, that is logged, and the connection is closed with 1011; no
+    other connection is touched.
 
     An application need not inherit from this; methods it lacks are not called.
 
@@ -149,7 +150,8 @@ class WebSocketProtocol:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The connection is gone. This is called once, whatever happened.
+        The connection is gone. This is called once, whatever happened, and last.
+        Messages that were queued when the peer closed are delivered before.
 
         :param reason: its value is a :exc:`ConnectionClosed`, whose ``report`` says
             how it ended. It is a Twisted ``ConnectionDone`` as well if the connection

@@ -17,10 +17,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.delivery import Delivery, log
+from txwebsocket.delivery import Delivery
 from txwebsocket.errors import closedError, logEnd
 from txwebsocket.holds import Hold
-from txwebsocket.hooks import NO_HOOKS
+from txwebsocket.hookcalls import log
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.producers import Pulling
@@ -100,6 +100,8 @@ class Link(Delivery):
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
         transforms = [transform for _, transform in agreed]
         self.wire.open(transforms)
+        if transforms:
+            self._transforms = transforms
         self._lastHeard = self.clock.seconds()
         self.writer.start(self.transport)
         if self.isPulled:
@@ -118,7 +120,8 @@ class Link(Delivery):
 
     def _begin(self) -> None:
         producer = self._producer
-        self._waitFor(self._hooks.negotiationFinished())
+        finished = self._hooks.negotiationFinished()
+        self._waitFor(finished, self.config.concurrentMessages)
         if producer is not None and producer is self._producer:
             self._tellProducer()
 
@@ -163,8 +166,8 @@ class Link(Delivery):
         if self.report is not None:
             return
         detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
-        if self.isPulled and not self.isDelivering:
-            self._takeLast()
+        isOrderly = self.wire.hasPeerClosed or bool(reason.check(ConnectionDone))
+        self.takeLast(isOrderly)
         self.wire.lose(detail)
         self.report = report = self.wire.report()
         self.outbox.clear()
@@ -181,27 +184,10 @@ class Link(Delivery):
         for each in closed:
             each.callback(report)
 
-    def _takeLast(self) -> None:
-        """
-        TLS brings what the peer has sent together with its end, also while we don't
-        read. Who receives gets that first, as with TCP; but a frame may become large.
-        """
-        self.isDelivering = True
-        items = self.wire.takeWaiting()
-        for number, item in enumerate(items):
-            if type(item) is Frame and self.incoming is None and self.inbox.isLarge:
-                self.wire.putBack(items[number:])
-                break
-            self._held = Hold.NONE
-            self.run(self._deliverItems, iter((item,)))
-        self.isDelivering = False
-
     def _sayGoodbye(self, report: CloseReport) -> None:
         logEnd(log, self.connection, report)
-        hooks, self._hooks = self._hooks, NO_HOOKS
-        self._takeText = self._takeBytes = NO_HOOKS.frameReceived
         self._stopProducer()
-        self.run(hooks.connectionLost, Failure(closedError(report)))
+        self.endDelivery(Failure(closedError(report)))
         if self.keeper is not None:
             self.keeper.ended(self)
 
@@ -218,10 +204,11 @@ class Link(Delivery):
     # Reading, or not
 
     def _readOrNot(self) -> None:
-        wanted = not self._held
+        wanted = not self._mustWait()
         if wanted is not self._isReading:
             self._isReading = wanted
             if wanted:
+                self._lastHeard = self.clock.seconds()
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
@@ -331,7 +318,10 @@ class Link(Delivery):
         if self.wire.state is State.CONNECTING:
             self.abort(cause)
             return
+        isEarly = self.queueEarly()
         self.wire.close(code, reason, cause)
+        if not (isEarly or self.config.deliverAfterClose):
+            self.discardQueued()
         self.settle()
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
@@ -342,6 +332,7 @@ class Link(Delivery):
             self.abort(cause)
             return
         self.wire.fail(code, reason, cause)
+        self.discardQueued()
         self.settle()
 
     def drop(self, code: int, reason: str, skipCloseFrame: bool) -> None:
@@ -362,6 +353,8 @@ class Link(Delivery):
         """
         if self.report is None:
             self.wire.drop(cause)
+            if cause is CloseCause.DROPPED:
+                self.discardQueued()
             self.writer.stop()
             self._isEnding = True
             if self.transport is not None:
@@ -370,7 +363,6 @@ class Link(Delivery):
     def _continueClosing(self) -> None:
         if self._closeCall is None and not self._isEnding:
             self._stopTimers()
-            self._held = Hold.NONE
             self._readOrNot()
             self._closeCall = self.clock.callLater(
                 self.config.closeTimeout, self._closeTimedOut
@@ -406,7 +398,7 @@ class Link(Delivery):
         When the peer last showed that it is there.
         """
         # While we don't read, the silence is ours.
-        return self.clock.seconds() if self._held else self._lastHeard
+        return self.clock.seconds() if self._mustWait() else self._lastHeard
 
     def newPing(self) -> bytes:
         """

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from txwebsocket.browserapi import InvalidSyntax, WebSocketAPI, offered, scalars
 from txwebsocket.client import WebSocketClient, makeHandshake
-from txwebsocket.connection import WebSocketConnection
+from txwebsocket.connection import WebSocketConnection, linkOf
 from txwebsocket.deferreds import runApplication
 from txwebsocket.errors import OpeningFailed, OpeningStep
 from txwebsocket.events import Callback, CloseEvent, ErrorEvent, Event, MessageEvent
@@ -73,6 +73,7 @@ class W3CWebSocket(WebSocketAPI):
         self._readyState = self.CONNECTING
         self._protocol = self._extensions = ""
         self._connection: WebSocketConnection | None = None
+        self._isTelling = False
         self._backlog = _Backlog()
         # Bytes that were to be sent too late, and bytes of frames that had left before
         # this turn, if anything was sent in it.
@@ -96,7 +97,7 @@ class W3CWebSocket(WebSocketAPI):
         """
         connection = self._connection
         isOver = connection is not None and not connection.connected
-        if self._readyState == self.OPEN and isOver:
+        if self._readyState == self.OPEN and isOver and not self._hasMessages():
             # The peer closes, and the end has not been told yet.
             return self.CLOSING
         return self._readyState
@@ -154,6 +155,14 @@ class W3CWebSocket(WebSocketAPI):
         except ValueError as error:
             return fail(OpeningFailed(target.url, OpeningStep.CONNECT, error))
 
+    def _hasMessages(self) -> bool:
+        """
+        Are there messages that came before the end, and were not told?
+        """
+        connection = self._connection
+        isTelling = self._isTelling
+        return isTelling or (connection is not None and linkOf(connection).hasQueued())
+
     def _send(self, message: str | bytes) -> None:
         octets = message.encode("utf-8") if isinstance(message, str) else message
         connection = self._connection
@@ -204,7 +213,9 @@ class W3CWebSocket(WebSocketAPI):
 
     def _received(self, message: str | bytes) -> None:
         if self._readyState == self.OPEN:
+            self._isTelling = True
             self._fire(MessageEvent("message", data=message, origin=self._origin))
+            self._isTelling = False
 
     def _ended(self, failure: Failure) -> None:
         self._queue(partial(self._tellEnd, failure.value))

@@ -114,8 +114,8 @@ class ConnectionConfig:
     concurrentMessages: int = numberOption(1)
     """
     Messages at a time whose hooks have returned something to wait for. When there are
-    so many, the peer is not read from until one of them is dealt with. Hooks are called
-    in the order of the messages, whatever this is.
+    so many, further messages are queued until one of them is dealt with. Hooks are
+    called in the order of the messages, whatever this is.
     """
 
     highWaterMark: int = sizeOption(64 * _KIB)
@@ -181,6 +181,12 @@ class ConnectionConfig:
     """
     How long the opening may take, all of it: for a client from the look-up of the name
     to the server's answer; for a server until its application has decided.
+    """
+
+    deliverAfterClose: bool = flagOption(False)
+    """
+    Deliver messages that arrive after our own ``close()``, until the peer's close
+    frame. If false, they are counted in the report and not delivered.
     """
 
     closeTimeout: float = secondsOption(5.0)

@@ -197,13 +197,22 @@ class Connection(Room):
             event = item
         if event is None:
             return None
-        if self.state is _OPEN:
+        if self.state is _OPEN or self.isReceiving:
             self.messagesReceived += endsMessage(event)
             return event
         if type(event) in _ALWAYS_TOLD:
             return event
         self._discarded += endsMessage(event)
         return None
+
+    def assemble(self, fragment: Frame) -> Frame | None:
+        """
+        Add a frame to the message it belongs to, and return that as one frame when it
+        is whole. What extensions did to it is not undone.
+        """
+        if self._assembler is None:
+            self._assembler = MessageAssembler()
+        return self._assembler.add(fragment)
 
     def decoderFor(self, first: Frame) -> PieceDecoder:
         """
@@ -234,9 +243,7 @@ class Connection(Room):
         if opcode < _CONTROL:
             if self._config.streamMessages or not self._config.assembleFragments:
                 return frame
-            if self._assembler is None:
-                self._assembler = MessageAssembler()
-            message = self._assembler.add(frame)
+            message = self.assemble(frame)
             return None if message is None else self._takeMessage(message)
         if opcode == Opcode.PING:
             return PingReceived(frame.payload)

@@ -125,11 +125,18 @@ class Ending:
         if self._dropGiven[0] is None:
             self._dropGiven = (code, reason)
 
-    def noteDiscarded(self) -> None:
+    @property
+    def hasPeerClosed(self) -> bool:
         """
-        A message that has arrived whole will not be read to its end.
+        Has the peer's close frame arrived?
         """
-        self._discarded += 1
+        return self._closeReceived
+
+    def noteDiscarded(self, count: int = 1) -> None:
+        """
+        Messages that have arrived whole will not be delivered, or not to their end.
+        """
+        self._discarded += count
 
     def checkOpen(self) -> None:
         """

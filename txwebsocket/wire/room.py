@@ -11,6 +11,7 @@ from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.ending import Ending
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
+from txwebsocket.wire.states import State
 
 _CLOSE_CODES = {
     BufferPolicy.CLOSE: CloseCode.POLICY_VIOLATION,
@@ -54,6 +55,15 @@ class Room(Ending):
         super().__init__(nextMask)
         self._config = config
         self._owner = owner
+
+    @property
+    def isReceiving(self) -> bool:
+        """
+        Are messages that arrive to be delivered?
+        """
+        return self.state is State.OPEN or (
+            self.state is State.AWAITING_CLOSE and self._config.deliverAfterClose
+        )
 
     def _makeRoom(self, size: int) -> None:
         """

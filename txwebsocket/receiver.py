@@ -1,0 +1,57 @@
+# -*- test-case-name: tests.test_incoming -*-
+# Part of txwebsocket. See LICENSE for details.
+"""
+What messages that are received in pieces need of their connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from txwebsocket.holds import Hold
+from txwebsocket.wire.config import ConnectionConfig
+from txwebsocket.wire.connection import Connection
+
+
+class Receives(Protocol):
+    """
+    Whose messages they are.
+    """
+
+    clock: IReactorTime
+    config: ConnectionConfig
+    wire: Connection
+    isPulled: bool
+
+    def hold(self, why: Hold) -> None:
+        """
+        Deliver nothing more and stop reading, for one more reason.
+        """
+
+    def release(self, why: Hold) -> None:
+        """
+        Take one of the reasons back.
+        """
+
+    def settle(self) -> None:
+        """
+        Do what follows from how things stand.
+        """
+
+    def deliver(self) -> None:
+        """
+        Tell the application of messages, as far as it can be told now.
+        """
+
+    def messageStarted(self, message: Any) -> Any:
+        """
+        Tell the application of a message.
+        """
+
+    def applicationFailed(self, failure: Failure) -> None:
+        """
+        The application raised.
+        """
