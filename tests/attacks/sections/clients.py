@@ -267,6 +267,37 @@ def endlessBody(arena: Arena) -> Iterator[Finding]:
         yield atMost("memory", client.grown(), MIB, MEMORY)
 
 
+def endlessStream(arena: Arena) -> Iterator[Finding]:
+    with trap() as server, Client.running(_url(arena, server), reads=True) as client:
+        peer = server.catch()
+        peer.head()
+        client.mark()
+        peer.pour(b"HTTP/1.1 403 Forbidden\r\n\r\n" + bytes(20 * MIB), _STUCK)
+        yield same("it fails with", client.expect("failed")["error"], _REJECTED)
+        read = client.expect("read")
+        yield same("the body ends with", read["error"], "PartialDownloadError")
+        yield atMost("of the body", read["body"], 64 * KIB, NUMBER)
+        yield atMost("memory", client.grown(), MIB, MEMORY)
+
+
+def slowBody(arena: Arena) -> Iterator[Finding]:
+    with trap() as server, Client.running(_url(arena, server), reads=True) as client:
+        peer = server.catch()
+        peer.head()
+        began = time.monotonic()
+        peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\n")
+        client.expect("failed")
+        yield atMost("it fails after", time.monotonic() - began, _SPARE, SECONDS)
+        with suppress(Ended):
+            for _ in range(40):
+                peer.send(b"x")
+                time.sleep(0.5)
+        error = client.expect("read", 20.0)["error"]
+        yield same("the body ends with", error, "ResponseFailed")
+        seconds = time.monotonic() - began
+        yield atMost("it ends after", seconds, 10 + _SPARE, SECONDS)
+
+
 def slowHead(arena: Arena) -> Iterator[Finding]:
     def cost(times: int) -> float:
         with trap() as server, Client.running(_url(arena, server)) as client:
@@ -496,11 +527,15 @@ ATTACKS = (
     _client("A8", "200,000 pings, and nothing read", pings, _BOTH),
     _client("B1", "no response", noAnswer, isPatient=True),
     _client("B1", "no TLS", noTLS, isPatient=True),
+    _client(
+        "B1", "the body of a rejection, a byte at a time", slowBody, isPatient=True
+    ),
     _client("B2", "a close that is talked over", closeUnanswered, isPatient=True),
     _client("B3", "silence", silence, isPatient=True),
     _client("C1", "responses that are no handshake", handshakes),
     _client("C2", "headers without an end", endlessHead),
     _client("C2", "a refusal without an end", endlessBody),
+    _client("C2", "a refusal without an end, read as it arrives", endlessStream),
     _client("C4", "a frame behind the response", early),
     _client("C5", "frames that break a rule", brokenFrames),
     _client("C8", "windows that nobody offered", windows),

@@ -7,7 +7,8 @@ A client that connects where it is told to, and prints what happens.
 ``url`` is where to; ``connections`` how often at a time; ``config`` are options of
 ``ClientConfig``; ``headers``, ``protocols`` and ``compress`` are part of the request;
 ``authority`` is a certificate to trust; with ``sends`` it sends so many messages, with
-``closes`` it closes as soon as it is open.
+``closes`` it closes as soon as it is open. With ``reads`` it connects once, as
+``twisted.web.websocket`` does, and reads the body of a rejection as it arrives.
 """
 
 import json
@@ -18,13 +19,16 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.internet.ssl import Certificate
 from twisted.internet.task import react
+from twisted.web.client import readBody
 
 from txwebsocket import (
     ClientConfig,
     ConnectionClosed,
+    ConnectionRejected,
     Deflate,
     TLSPolicy,
     WebSocketClient,
+    WebSocketClientEndpoint,
     WebSocketProtocol,
 )
 
@@ -67,12 +71,35 @@ async def once(client: WebSocketClient, asked: dict[str, Any]) -> None:
         connection.close(1000, "")
 
 
+class Factory:
+    def buildProtocol(self, url: str) -> Telling:
+        return Telling()
+
+
+async def readRejection(endpoint: WebSocketClientEndpoint) -> None:
+    try:
+        await endpoint.connect(Factory())
+    except ConnectionRejected as rejected:
+        response = rejected.response
+        say("failed", error=type(rejected).__name__, body=len(response.body))
+        try:
+            await readBody(response)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            say("read", error=type(error).__name__, body=len(response.body))
+
+
 async def main(reactor: Any, asked: dict[str, Any]) -> None:
     extensions = [Deflate()] if asked.get("compress") else []
     config = ClientConfig(extensions=extensions, **asked.get("config", {}))
     authority = asked.get("authority")
     trusted = Certificate.loadPEM(Path(authority).read_text()) if authority else None
     policy = TLSPolicy(trusted) if authority else None
+    if asked.get("reads"):
+        url = asked["url"]
+        endpoint = WebSocketClientEndpoint.new(reactor, url, policy, config=config)
+        say("ready")
+        await readRejection(endpoint)
+        await Deferred()  # until a signal comes
     client = WebSocketClient(reactor, config, tlsPolicy=policy)
     say("ready")
     count = asked.get("connections", 1)
