@@ -483,6 +483,19 @@ class AcceptTests(RequestTestCase):
                 self.assertEqual(response.header(name), [value])
             self.assertEqual(response.header("Vary"), ["Origin", "Cookie"])
 
+    def test_twoOfSingleHeaders(self) -> None:
+        """
+        Two values for a header that has one are an error, and the request stays open.
+        """
+        for name, other in (("Server", "server"), ("Retry-After", "Retry-After")):
+            request = self.ask()
+            for act in (request.accept, request.reject):
+                error = self.assertRaises(
+                    ValueError, act, headers=[(name, "1"), ("X", "y"), (other, "1")]
+                )
+                self.assertIn(other, str(error))
+            self.assertOpen(request)
+
     def test_ownHeadersOfTwistedWeb(self) -> None:
         """
         Where no such header is given, those of twisted.web are sent, once.

@@ -25,7 +25,7 @@ from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
 from txwebsocket.refusal import Body, refuse
 from txwebsocket.sockets import peerCertificate
-from txwebsocket.upgrade import replaceHeaders, responseHeaders, takeOver
+from txwebsocket.upgrade import checkSingle, replaceHeaders, responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.cookies import Cookie, cookieHeaders
 from txwebsocket.wire.errors import InvalidState
@@ -175,8 +175,7 @@ class WebSocketRequest:
         chosen = self._choose(protocol)
         if origin is not None and origin != self.origin:
             raise ValueError(f"the origin is {self.origin!r}, not {origin!r}")
-        extra = headerPairs(headers)
-        checkHeaders(extra)
+        extra = _checkedHeaders(headers)
         extra += cookieHeaders(cookies)
         offer = cast(Offer, self._offer)
         agreed = acceptOffers(self._config.extensions, offer.extensions)
@@ -258,8 +257,7 @@ class WebSocketRequest:
         self._checkUndecided()
         if not 300 <= status <= 599:
             raise ValueError(f"a refusal has a status from 300 to 599, not {status!r}")
-        extra = headerPairs(headers)
-        checkHeaders(extra)
+        extra = _checkedHeaders(headers)
         self._decide(None)
         if self._lost is None and self._withdrawnFor is None:
             refuse(self.httpRequest, status, reason, extra, body)
@@ -324,6 +322,13 @@ def _endUnopened(link: Link, cause: CloseCause, failure: Failure) -> None:
     """
     link.abort(cause)
     link.connectionLost(failure)
+
+
+def _checkedHeaders(headers: HeaderPairs | None) -> list[tuple[str, str]]:
+    pairs = headerPairs(headers)
+    checkHeaders(pairs)
+    checkSingle(pairs)
+    return pairs
 
 
 def _text(octets: bytes) -> str:

@@ -66,6 +66,20 @@ def canTakeOver(request: Request) -> bool:
     return isinstance(request.channel, HTTPChannel)
 
 
+def checkSingle(headers: Iterable[tuple[str, str]]) -> None:
+    """
+    Is each header there once that has one value?
+
+    :raises ValueError: naming one that is not.
+    """
+    seen = set()
+    for name, _ in headers:
+        lower = name.lower()
+        if lower in _SINGLE and lower in seen:
+            raise ValueError(f"{name} is given more than once")
+        seen.add(lower)
+
+
 def replaceHeaders(request: Request, headers: Iterable[tuple[str, str]]) -> None:
     """
     Take back what twisted.web or a resource on the way has set, where one of these
