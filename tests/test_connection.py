@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -79,6 +80,19 @@ class FaceTests(SynchronousTestCase):
                 return object()
 
         self.assertIsNone(Ends(transport=Unix(Clock())).connection.remoteAddress)
+
+    def test_mapped(self) -> None:
+        """
+        An IPv4 peer on an IPv6 socket has its IPv4 address.
+        """
+
+        class DualStack(MemoryTransport):
+            def getPeer(self) -> Any:
+                return IPv6Address("TCP", "::ffff:192.0.2.7", 50000)
+
+        connection = Ends(transport=DualStack(Clock())).connection
+        self.assertEqual(connection.remoteAddress, "192.0.2.7")
+        self.assertEqual(repr(connection), "<WebSocketConnection OPEN 192.0.2.7>")
 
     def test_states(self) -> None:
         """
