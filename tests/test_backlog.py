@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of messages that wait in callback style. How a connection uses them is tested in
-``test_busy``.
+Tests of the queue of received messages in callback style. Connections that use it are
+tested in ``test_busy``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BacklogTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Messages come out in their order, as what they are.
+        Messages come out in their order and in their types.
         """
         backlog = self.make()
         self.assertFalse(backlog)
@@ -42,7 +42,7 @@ class BacklogTests(SynchronousTestCase):
 
     def test_inflated(self) -> None:
         """
-        What is compressed is inflated when it is taken; what can't be is a failure.
+        A compressed message is inflated when it is taken, or gives a failure.
         """
         backlog = self.make(maxReceivedMessageSize=1000)
         for size in (1000, 1001):
@@ -90,7 +90,7 @@ class BacklogTests(SynchronousTestCase):
 
     def test_clear(self) -> None:
         """
-        What is cleared is counted, in whole messages.
+        Cleared messages are counted, fragments left out.
         """
         backlog = self.make(assembleFragments=False)
         backlog.put(Frame(Opcode.TEXT, b"a", False))

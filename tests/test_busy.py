@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of what a connection does while its application deals with a message: a part of
-those in ``test_link``.
+Tests of connections whose hook of a message has not finished: a part of those in
+``test_link``.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ STREAMED = (False, True)
 
 class OddError(Exception):
     """
-    What applications raise here.
+    An application's own error.
     """
 
 
 class Busy(Recorder):
     """
-    Deals with each message until a test lets it.
+    An application whose hooks finish when a test permits it.
 
-    :ivar permits: what it waits for, for each message.
+    :ivar permits: the result of each hook that has not finished.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Busy(Recorder):
 
     def permit(self) -> None:
         """
-        The oldest message is dealt with.
+        Have the oldest hook finish.
         """
         self.permits.pop(0).callback(None)
 
@@ -117,12 +117,12 @@ def everyEnd(**options: Any) -> Iterator[tuple[Busy, Ends]]:
 
 class BusyTestCase(SynchronousTestCase):
     """
-    What tests of busy connections need.
+    Helps tests of busy connections.
     """
 
     def lines(self) -> list[str]:
         """
-        What the log says from now on about pings that can't be answered.
+        The reasons that the log gives from now on for unanswered pings.
         """
         found: list[str] = []
 
@@ -137,7 +137,7 @@ class BusyTestCase(SynchronousTestCase):
 
 class ReadingOnTests(BusyTestCase):
     """
-    Tests of what comes behind a message that is dealt with.
+    Tests of data received while a hook runs.
     """
 
     def test_longHook(self) -> None:
@@ -277,7 +277,7 @@ class ReadingOnTests(BusyTestCase):
 
     def test_concurrent(self) -> None:
         """
-        With ``concurrentMessages``, as many are dealt with at a time, and the others
+        With ``concurrentMessages``, as many hooks run at a time, and the others
         follow one by one as these are done.
         """
         for application, ends in everyEnd(concurrentMessages=3):
@@ -292,7 +292,7 @@ class ReadingOnTests(BusyTestCase):
 
     def test_permittedByPing(self) -> None:
         """
-        If a ping has the application be done, what waits follows at once.
+        If a ping has the running hook finish, queued messages follow at once.
         """
 
         class Permitting(Busy):
@@ -312,8 +312,8 @@ class ReadingOnTests(BusyTestCase):
 
     def test_failing(self) -> None:
         """
-        If the hook fails, the connection is closed with 1011, and what waits is counted
-        and not delivered.
+        If the hook fails, the connection is closed with 1011, and queued messages are
+        counted and not delivered.
         """
         for application, ends in everyEnd():
             ends.peer.sendText("a", "b", "c")
@@ -326,8 +326,8 @@ class ReadingOnTests(BusyTestCase):
 
     def test_closing(self) -> None:
         """
-        Whoever closes meanwhile, or drops the connection, is told nothing more; what
-        waits is counted.
+        An application that closes meanwhile, or drops the connection, is told nothing
+        more; queued messages are counted.
         """
         for isDropped in (False, True):
             for application, ends in everyEnd():
@@ -345,7 +345,7 @@ class ReadingOnTests(BusyTestCase):
 
 class BoundTests(BusyTestCase):
     """
-    Tests of how much may wait.
+    Tests of the queue's bounds.
     """
 
     def test_messages(self) -> None:
@@ -405,7 +405,7 @@ class BoundTests(BusyTestCase):
 
     def test_text(self) -> None:
         """
-        Bytes are what text has in UTF-8.
+        Text is counted in bytes of UTF-8.
         """
         ends = Ends(Busy(), maxReceivedMessageSize=KIB)
         ends.peer.sendText("a", "€" * 300)
@@ -415,8 +415,8 @@ class BoundTests(BusyTestCase):
 
     def test_compressed(self) -> None:
         """
-        What waits is not inflated: messages that are small on the wire stay so until it
-        is their turn.
+        Queued messages are not inflated: messages that are small on the wire stay so
+        until it is their turn.
         """
         theirs = agreed()
         application = Busy()
@@ -438,8 +438,8 @@ class BoundTests(BusyTestCase):
 
     def test_compressedAndClosed(self) -> None:
         """
-        It can be inflated also after the peer has closed; what turns out to be corrupt
-        then is not delivered, and nothing behind it.
+        They can be inflated also after the peer has closed. A corrupt one is not
+        delivered then, and nothing behind it.
         """
         theirs = agreed()
         application = Busy()
@@ -513,8 +513,8 @@ class BoundTests(BusyTestCase):
 
     def test_pause(self) -> None:
         """
-        Whoever pauses by hand is not read for, and the log says once that pings can't
-        be answered.
+        A connection that is paused by hand does not read, and the log says once that
+        pings can't be answered.
         """
         lines = self.lines()
         for application, ends in everyEnd():
@@ -533,9 +533,20 @@ class BoundTests(BusyTestCase):
             ends.connection.pause()
             self.assertEqual(lines, ["it is paused"])
 
+    def test_pausedBefore(self) -> None:
+        """
+        So it does for an application that pauses before the connection is open.
+        """
+        lines = self.lines()
+        ends = Ends(Busy(), openIt=False)
+        ends.connection.pause()
+        ends.link.opened()
+        self.assertFalse(ends.transport.isReading)
+        self.assertEqual(lines, ["it is paused"])
+
     def test_pulled(self) -> None:
         """
-        So it does in pull style, if nobody receives.
+        So it does in pull style, if the application does not receive.
         """
         lines = self.lines()
         ends = Ends()
@@ -573,12 +584,12 @@ class BoundTests(BusyTestCase):
 
 class PingTests(BusyTestCase):
     """
-    Tests of pings whose pong waits for something.
+    Tests of hooks of pings and pongs that take their time.
     """
 
     class Choosy(Busy):
         """
-        Thinks about each ping, and each pong.
+        Its hooks of pings and pongs finish when a test lets them.
         """
 
         def __init__(self) -> None:
@@ -597,8 +608,8 @@ class PingTests(BusyTestCase):
 
     def test_oneAtATime(self) -> None:
         """
-        While one ping is thought about the next one waits, with all behind it, also if
-        a message is dealt with; pings can't pile up.
+        While the hook of one ping runs the next ping waits, with all data behind it,
+        also if a message's hook runs; pings can't pile up.
         """
         for isStreamed in STREAMED:
             application = self.Choosy()
@@ -647,7 +658,7 @@ class PingTests(BusyTestCase):
 
     def test_failing(self) -> None:
         """
-        If thinking fails, that closes the connection, and nothing more is asked.
+        If such a hook fails, that closes the connection, and no other one is called.
         """
         application = self.Choosy()
         ends = Ends(application)
@@ -675,12 +686,12 @@ class PingTests(BusyTestCase):
 
 class EndTests(BusyTestCase):
     """
-    Tests of connections that end while messages wait.
+    Tests of connections that end while messages are queued.
     """
 
     def connect(self) -> Iterator[tuple[Busy, Ends]]:
         """
-        Connections with one message that is dealt with, and two that wait.
+        Connections with one message whose hook runs, and two queued ones.
         """
         for application, ends in everyEnd():
             ends.peer.sendText("a", "b", "c")
@@ -688,7 +699,7 @@ class EndTests(BusyTestCase):
 
     def assertFollows(self, application: Busy, ends: Ends) -> None:
         """
-        Check that what waits is delivered, and the end told after that.
+        Check that queued messages are delivered, and the end told after that.
         """
         self.assertIs(ends.connection.state, State.CLOSED)
         self.successResultOf(ends.connection.whenClosed())
@@ -704,8 +715,8 @@ class EndTests(BusyTestCase):
 
     def test_closed(self) -> None:
         """
-        What a peer has sent before its close frame is delivered after that, and
-        connectionLost is called last.
+        Messages that a peer has sent before its close frame are delivered after that,
+        and connectionLost is called last.
         """
         for application, ends in self.connect():
             ends.peer.sendClose(4002)
@@ -741,8 +752,8 @@ class EndTests(BusyTestCase):
 
     def test_broken(self) -> None:
         """
-        If the connection breaks, connectionLost is called at once, and what waits is
-        counted and not delivered.
+        If the connection breaks, connectionLost is called at once, and queued messages
+        are counted and not delivered.
         """
         for application, ends in self.connect():
             ends.peer.vanish()
@@ -764,7 +775,7 @@ class EndTests(BusyTestCase):
 
     def test_sending(self) -> None:
         """
-        What is answered then is too late, which is no fault: the rest follows.
+        An answer is too late then, which is no fault: the rest follows.
         """
 
         class Answering(Busy):
@@ -799,7 +810,7 @@ class EndTests(BusyTestCase):
 
     def test_closingThen(self) -> None:
         """
-        Whoever closes then has enough.
+        If the application closes then, no more messages are delivered.
         """
         for application, ends in self.connect():
             ends.peer.sendClose()
@@ -827,9 +838,32 @@ class EndTests(BusyTestCase):
             self.assertEqual(application.messages, ["a", "b"])
             self.assertEqual(ends.clock.getDelayedCalls(), [])
 
+    def test_failingAtOnce(self) -> None:
+        """
+        An exception for a message that came with the end is logged as ever.
+        """
+
+        class Failing(Recorder):
+            def textMessageReceived(self, message: str) -> None:
+                super().textMessageReceived(message)
+                raise OddError
+
+            def messageStarted(self, message: Any) -> None:
+                super().textMessageReceived("started")
+                raise OddError
+
+        for role, isStreamed in product(Role, STREAMED):
+            early = b"".join(map(Ends(role=role).peer.text, "ab"))
+            application = Failing()
+            ends = Ends(application, role=role, early=early, streamMessages=isStreamed)
+            ends.transport.lose(ConnectionDone())
+            self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
+            self.assertEqual(len(application.messages), 1)
+            self.assertEqual(application.told[-1], "lost")
+
     def test_lostWithinHook(self) -> None:
         """
-        If the transport goes while a hook is called, what waits follows all the same.
+        If the transport is lost within a hook, queued messages follow all the same.
         """
 
         class Ending(Busy):
@@ -870,7 +904,7 @@ class AfterCloseTests(BusyTestCase):
     def test_callbacks(self) -> None:
         """
         Messages that arrive after our close are delivered, in order and one at a time,
-        until the peer's close frame; whatever waited is delivered as well.
+        until the peer's close frame; so are messages that were queued before.
         """
         for application, ends in everyEnd(deliverAfterClose=True):
             ends.peer.sendText("a", "b")
@@ -890,7 +924,7 @@ class AfterCloseTests(BusyTestCase):
 
     def test_notBusy(self) -> None:
         """
-        So are those that are dealt with at once.
+        So are those whose hooks finish at once.
         """
 
         class Closing(Recorder):
@@ -948,8 +982,8 @@ class AfterCloseTests(BusyTestCase):
 
     def test_bounded(self) -> None:
         """
-        The queue is bounded as before, and the close has its deadline: who does not
-        take what waits may miss the peer's close frame.
+        The queue is bounded as before, and the close has its deadline: an application
+        that takes no messages may miss the peer's close frame.
         """
         for application, ends in everyEnd(deliverAfterClose=True):
             closed = ends.connection.close()
@@ -992,8 +1026,8 @@ class EarlyTests(BusyTestCase):
 
     def test_closed(self) -> None:
         """
-        Whoever closes in the same turn is told of them all the same, and of the end
-        after that.
+        An application that closes in the same turn is told of them all the same, and of
+        the end after that.
         """
 
         class Hasty(Recorder):
@@ -1117,7 +1151,7 @@ class EarlyTests(BusyTestCase):
 
 class DeafTests(BusyTestCase):
     """
-    Tests of what could make a connection deaf.
+    Tests of errors that could make a connection deaf.
     """
 
     def test_recursion(self) -> None:
@@ -1140,7 +1174,7 @@ class DeafTests(BusyTestCase):
 
     def test_loggingFails(self) -> None:
         """
-        So it is if not even the log can take what was raised.
+        So it is if the error can't even be logged.
         """
 
         class Failing(Recorder):
@@ -1166,6 +1200,6 @@ class DeafTests(BusyTestCase):
             except RecursionError:
                 pass
             self.assertFalse(ends.link.isDelivering)
-        # What nobody takes is logged when it is collected.
+        # Unhandled errors of Deferreds are logged when these are collected.
         gc.collect()
         self.flushLoggedErrors(RecursionError)

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of loops that are made of callbacks, and of many that wait.
+Tests of loops that are made of callbacks, and of many waiting receivers.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Loop:
     """
     Takes one result after the other, each in the callback of the one before.
 
-    :ivar results: what it has got.
+    :ivar results: the results so far.
     :ivar isOver: whether there are no more.
     """
 
@@ -201,7 +201,7 @@ class Reading(Recorder):
 
 class WaitingTests(SynchronousTestCase):
     """
-    Tests of many that wait for the same.
+    Tests of many receivers of one connection.
     """
 
     def check(self, waiting: list[Deferred[Any]], ends: Ends) -> None:
@@ -218,7 +218,7 @@ class WaitingTests(SynchronousTestCase):
 
     def test_receive(self) -> None:
         """
-        Of thousands that wait for a message each is told of the end.
+        Each of many waiting receivers is told of the end.
         """
         for role in Role:
             for isStreamed in STREAMED:
@@ -265,7 +265,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        What waits goes to who has asked first, and what comes meanwhile after that.
+        Queued messages go to the first receiver first, and later ones after that.
         """
         second = self.inbox.receive()
         self.inbox.put("c")
@@ -285,7 +285,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_ended(self) -> None:
         """
-        At the end what waits is given first.
+        At the end queued messages are given first.
         """
         rest = [self.inbox.receive(), self.inbox.receive()]
         self.inbox.end(EOFError)

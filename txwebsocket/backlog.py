@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.test_backlog -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Messages that wait for an application in callback style.
+The queue of received messages in callback style.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Backlog:
     """
     Received messages in their order, bounded as those in pull style are.
 
-    They are kept as they were received: what extensions did to a message is undone when
-    it is taken, since it may become much larger.
+    Messages are queued as they were received. A compressed message is inflated when it
+    is taken, since it may become much larger.
 
-    :param transforms: what the extensions agreed on do.
+    :param transforms: the transforms of the extensions agreed on.
     """
 
     __slots__ = ("_config", "_messages", "_size", "_transforms")
@@ -56,7 +56,7 @@ class Backlog:
 
     def take(self) -> str | bytes | Frame | Failed:
         """
-        Remove and return the oldest message, or what is wrong with it.
+        Remove and return the oldest message, or the reason why it can't be decoded.
         """
         message = self._messages.pop(0)
         self._size -= _sizeOf(message)

@@ -47,8 +47,8 @@ _UNTOLD = Hold.PAUSED | Hold.HOOK | Hold.WRITER | Hold.START
 
 LAST_HOOK = 60.0
 """
-Seconds that a hook may take before the messages behind it are given up, if the
-connection has ended meanwhile.
+Seconds that a hook may take after the end of its connection, until the messages queued
+behind it are discarded.
 """
 
 
@@ -57,7 +57,7 @@ class Delivery(HookCaller):
     What arrives, on its way to the application: messages in their order, one at a time,
     and no more while there is a reason to wait.
 
-    :ivar outbox: what the protocol core has to send.
+    :ivar outbox: the frames to send.
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
     :ivar incoming: the messages that are received in pieces; None if they are not.
@@ -169,7 +169,9 @@ class Delivery(HookCaller):
 
     def _deliverSome(self) -> bool:
         """
-        Deliver what waits, as far as it can be; tell whether anything could.
+        Deliver the next queued message, or process received items.
+
+        :return: whether there was anything to do.
         """
         if self._mayDeliverQueued():
             self.run(self._deliverQueued)
@@ -183,8 +185,8 @@ class Delivery(HookCaller):
 
     def _mustWait(self) -> bool:
         """
-        Must what was read stay where it is? When nothing is delivered any more, the
-        peer's close frame is looked for.
+        Must received items stay unprocessed? Not while the connection is closing, since
+        the peer's close frame may be among them.
         """
         return bool(self._held & ~Hold.HOOK) and self.wire.isReceiving
 
@@ -211,8 +213,7 @@ class Delivery(HookCaller):
 
     def _setAside(self, items: Iterator[Any]) -> None:
         """
-        Queue messages that can't be delivered yet, and do with all else what is to be
-        done.
+        Queue messages that can't be delivered yet, and process control frames.
         """
         wire = self.wire
         try:
@@ -233,7 +234,7 @@ class Delivery(HookCaller):
 
     def _isControlTooEarly(self, item: object) -> bool:
         """
-        Is this a ping or pong while the application deals with as many as it may?
+        Is this a ping or pong, while hooks for earlier ones have not finished?
         """
         isMany = self._awaitedControls >= self.config.concurrentMessages
         if not isMany or type(item) is not Frame or item.opcode not in _PINGS:
@@ -300,10 +301,10 @@ class Delivery(HookCaller):
 
     def queueEarly(self) -> bool:
         """
-        What came with the handshake was there before the application could close: queue
-        the messages among it, to be delivered all the same.
+        Queue messages that came with the opening handshake, so that a close in the same
+        turn does not discard them.
 
-        :return: whether that was to be done.
+        :return: whether this is that turn.
         """
         isEarly = bool(self._held & Hold.START) and self.wire.isReceiving
         if isEarly:
@@ -312,7 +313,7 @@ class Delivery(HookCaller):
 
     def _queueRead(self) -> None:
         """
-        Queue the messages among what was read, however many they are.
+        Queue all received messages, without a bound: they are in memory already.
         """
         left: list[Any] = []
         items: Iterator[Any] = iter(self.wire.takeWaiting())
@@ -322,14 +323,15 @@ class Delivery(HookCaller):
             elif self.incoming is None:
                 self._queue(item)
             else:
-                self._takeEvent(self.wire.eventOf(item))
+                fragment: Any = self.wire.eventOf(item)
+                self.incoming.take(fragment)
             if _isEnd(item):
                 left += items
         self.wire.putBack(left)
 
     def discardQueued(self) -> None:
         """
-        Give up what is queued, and count it.
+        Discard queued messages, and count them.
         """
         if self.isPulled:
             return
@@ -372,11 +374,11 @@ class Delivery(HookCaller):
 
     def takeLast(self, isOrderly: bool) -> None:
         """
-        The transport is gone. TLS brings what the peer has sent together with its end,
-        also while we don't read.
+        Process the items received before the transport was lost. With TLS, data and the
+        end arrive together, also while reading is paused.
 
-        :param isOrderly: whether the peer has ended the connection as it should. What
-            it has sent before is delivered then, unless the application has paused.
+        :param isOrderly: whether the peer ended the connection in an orderly way. Then
+            its messages are delivered, unless the application has paused.
         """
         if self.isPulled:
             if not self.isDelivering:
@@ -384,11 +386,14 @@ class Delivery(HookCaller):
         elif not isOrderly or self._held & Hold.PAUSED:
             self.discardQueued()
         elif not self.isDelivering and self.wire.isReceiving:
+            # Messages are delivered by endDelivery().
+            self.isDelivering = True
             self._queueRead()
+            self.isDelivering = False
 
     def _receiveLast(self) -> None:
         """
-        Give all that was read to ``receive()``; but a frame may become large.
+        Give received messages to ``receive()``; but a frame may become large.
         """
         self.isDelivering = True
         while self._backlog and not self.inbox.isLarge:
@@ -406,10 +411,9 @@ class Delivery(HookCaller):
 
     def endDelivery(self, lost: Failure) -> None:
         """
-        Tell the application that the connection is gone, after the messages that are
-        queued.
+        Call ``connectionLost``, after the hooks of queued messages.
 
-        :param lost: what to tell.
+        :param lost: the argument of that hook.
         """
         self._lost = lost
         self._held &= Hold.HOOK
@@ -429,8 +433,9 @@ class Delivery(HookCaller):
     def _giveUpQueued(self) -> None:
         self._lastHookCall = None
         log.info(
-            "{connection} has ended, and its application takes too long: what it has "
-            "not been told is discarded",
+            "{connection} has ended, and its hook has run for {seconds} seconds: "
+            "messages queued behind it are discarded",
+            seconds=LAST_HOOK,
             connection=repr(self.connection),
         )
         self.discardQueued()
@@ -451,7 +456,7 @@ class Delivery(HookCaller):
 
 def _isData(item: object) -> bool:
     """
-    Is this a message, or a part of one?
+    Is this item a message, or a fragment of one?
     """
     if type(item) is Frame:
         return item.opcode < _CONTROL
@@ -460,6 +465,6 @@ def _isData(item: object) -> bool:
 
 def _isEnd(item: object) -> bool:
     """
-    Does nothing count that was read after this?
+    Are items after this one ignored?
     """
     return type(item) is Failed or (type(item) is Frame and item.opcode == Opcode.CLOSE)

@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.test_flow -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Why a peer is not read from, or not listened to, for now.
+Why messages are not delivered for now.
 """
 
 from enum import IntFlag, auto
@@ -16,9 +16,9 @@ class Hold(IntFlag):
     NONE = 0
     #: The application asked for a pause.
     PAUSED = auto()
-    #: The application deals with as many messages as it may at a time.
+    #: As many hooks as may run at a time have not finished.
     HOOK = auto()
-    #: As many messages wait as may.
+    #: The queue of received messages is full.
     INBOX = auto()
     #: The peer does not read what we send.
     WRITER = auto()
@@ -26,5 +26,5 @@ class Hold(IntFlag):
     START = auto()
     #: Pieces of messages wait that nobody takes.
     PIECES = auto()
-    #: A ping or pong has arrived, and the application still deals with the one before.
+    #: A ping or pong has arrived, and the hook of an earlier one has not finished.
     CONTROL = auto()

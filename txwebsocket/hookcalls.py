@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.test_link -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Calling an application, and waiting for what its methods return.
+Calling the hooks of an application, and waiting for their results.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _UNREAD = {
 
 class HookCaller(ABC):
     """
-    The hooks of one connection's application: what they raise, what they return, and
-    the reasons not to call them for now.
+    Calls the hooks of one connection's application, handles their exceptions and
+    results, and holds the reasons not to call them for now.
 
     :ivar connection: the face of the connection, which the application knows.
     :ivar clock: keeps the time.
     :ivar wire: the protocol core.
-    :ivar writer: what hands the protocol core's frames to the transport.
+    :ivar writer: passes the protocol core's frames on to the transport.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
     :ivar report: how the connection ended, once it has.
     """
@@ -111,7 +111,7 @@ class HookCaller(ABC):
 
     def _noteControl(self, deferred: Deferred[Any]) -> Deferred[Any]:
         """
-        Let no more pings and pongs be dealt with at a time than messages.
+        Count the hooks of pings and pongs that have not finished.
         """
         self._awaitedControls += 1
         deferred.addErrback(self.applicationFailed)
@@ -124,10 +124,10 @@ class HookCaller(ABC):
 
     def _waitFor(self, result: object, weight: int = 1) -> None:
         """
-        Deliver nothing more until what a hook returned is there, unless fewer than
-        ``concurrentMessages`` are waited for.
+        Deliver nothing more until the result of a hook is there, unless fewer than
+        ``concurrentMessages`` hooks run.
 
-        :param weight: as how many messages it counts.
+        :param weight: the number of hooks it counts as.
         """
         deferred = asDeferred(result)
         if deferred is None:
@@ -193,7 +193,8 @@ class HookCaller(ABC):
         """
         if why is Hold.PAUSED and self.report is not None:
             return
-        if why in _UNREAD and self.wire.isReceiving and not self._hasWarned:
+        isRead = self.wire.isReceiving or self.wire.state is State.CONNECTING
+        if why in _UNREAD and isRead and not self._hasWarned:
             self._hasWarned = True
             log.info(
                 "{connection} is not read from while {reason}: pings of its peer "

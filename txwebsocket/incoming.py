@@ -337,8 +337,8 @@ class Incoming:
     @property
     def mayTell(self) -> bool:
         """
-        May the application be told of the next one? Several may be dealt with at a
-        time, but only one read.
+        In callback style: may the hook of the next message be called? Several hooks may
+        run at a time, but only one message is read.
         """
         if not self.hasUntold:
             return False
@@ -439,7 +439,7 @@ class Incoming:
             or sum(decoder.count for decoder in decoders) >= MAX_PIECES
         ):
             return True
-        # In callback style, those that are dealt with have a bound of their own.
+        # In callback style, messages whose hooks run have a bound of their own.
         messages = self._messages if self._owner.isPulled else self._ready
         return sum(each._decoder.isComplete for each in messages) >= MAX_MESSAGES
 

@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.test_incoming -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-What messages that are received in pieces need of their connection.
+The interface of a connection that messages in pieces rely on.
 """
 
 from __future__ import annotations

@@ -278,7 +278,7 @@ REMOVALS = (
     ),
     Removal(
         "A9",
-        "a message waits for the hook of the one before",
+        "a message waits for the hook of the previous one",
         "txwebsocket/hookcalls.py",
         "                self.hold(Hold.HOOK)\n",
         "                pass\n",
@@ -302,7 +302,7 @@ REMOVALS = (
     ),
     Removal(
         "A9",
-        "so many of them stop reading",
+        "a full queue for hooks stops reading",
         "txwebsocket/delivery.py",
         "                        self.hold(Hold.INBOX)\n",
         "                        pass\n",
@@ -326,7 +326,7 @@ REMOVALS = (
     ),
     Removal(
         "A9",
-        "pings that an application thinks about wait for each other",
+        "hooks of pings run one at a time",
         "txwebsocket/delivery.py",
         "        self._held |= Hold.CONTROL\n        return self.wire.isReceiving\n",
         "        return False\n",
@@ -342,7 +342,7 @@ REMOVALS = (
     ),
     Removal(
         "B3",
-        "who is read from during a hook has to be there",
+        "a silent peer is noticed during a hook",
         "txwebsocket/link.py",
         "self.clock.seconds() if self._mustWait() else",
         "self.clock.seconds() if self._held else",
@@ -358,7 +358,7 @@ REMOVALS = (
     ),
     Removal(
         "B5",
-        "whatever an application does, its connection is not deaf",
+        "no exception makes a connection deaf",
         "txwebsocket/delivery.py",
         "        finally:\n            self.isDelivering = False\n        if",
         "        else:\n            self.isDelivering = False\n        if",

@@ -114,8 +114,8 @@ class ConnectionConfig:
     concurrentMessages: int = numberOption(1)
     """
     Messages at a time whose hooks have returned something to wait for. When there are
-    so many, further messages are queued until one of them is dealt with. Hooks are
-    called in the order of the messages, whatever this is.
+    so many, further messages are queued until one of these hooks has finished. Hooks
+    are called in the order of the messages, whatever this is.
     """
 
     highWaterMark: int = sizeOption(64 * _KIB)

@@ -208,7 +208,7 @@ class Connection(Room):
     def assemble(self, fragment: Frame) -> Frame | None:
         """
         Add a frame to the message it belongs to, and return that as one frame when it
-        is whole. What extensions did to it is not undone.
+        is whole. It is not decoded by extensions.
         """
         if self._assembler is None:
             self._assembler = MessageAssembler()
