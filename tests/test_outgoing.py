@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.memory import Ends, Recorder, close, ping, pong, text
+from tests.splits import everySplit
 from tests.test_flow import Producer
 from txwebsocket import (
     BufferFull,
@@ -139,17 +140,56 @@ class OutgoingMessageTests(OutgoingTestCase):
 
     def test_encoded(self) -> None:
         """
-        A piece of text may be UTF-8, of whole characters; other bytes are refused, and
-        do no harm.
+        A piece of text may be UTF-8; other bytes are refused, and do no harm.
         """
         message = self.connection.startMessage(isText=True)
         message.write("ä".encode())
-        self.assertRaises(UnicodeDecodeError, message.write, "ö".encode()[:1])
+        for wrong in (b"\xff", b"\xc3a", b"\xed\xa0", b"\xc0"):
+            self.assertRaises(ValueError, message.write, wrong)
         message.write("ü")
         message.end()
         frames = self.peer.frames()
         self.assertEqual([frame.opcode for frame in frames], [TEXT, 0, 0])
         self.assertEqual(b"".join(f.payload for f in frames).decode(), "äü")
+
+    def test_cutCharacters(self) -> None:
+        """
+        It may be cut anywhere, as a file is; what can't go on like that is refused.
+        """
+        whole = "ä€🎈".encode()
+        for pieces in everySplit(whole):
+            message = self.connection.startMessage(isText=True)
+            for piece in pieces:
+                message.write(piece)
+            message.end()
+            sent = b"".join(frame.payload for frame in self.peer.frames())
+            self.assertEqual(sent, whole)
+        message = self.connection.startMessage(isText=True)
+        message.write(whole[:1])
+        self.assertRaises(ValueError, message.write, "a")
+        self.assertRaises(ValueError, message.write, b"a")
+        message.write(whole[1:2])
+        message.write("a")
+        message.end()
+        sent = b"".join(frame.payload for frame in self.peer.frames())
+        self.assertEqual(sent.decode(), "äa")
+
+    def test_endsInsideCharacter(self) -> None:
+        """
+        A text that ends inside a character can't be ended: the connection is closed.
+        """
+        whole = "ä".encode()
+        with (
+            self.assertRaises(ValueError),
+            self.connection.startMessage(isText=True) as message,
+        ):
+            message.write(whole[:1])
+        self.assertFalse(self.connection.connected)
+        self.assertEqual(self.peer.frames()[-1].payload[:2], b"\x03\xf3")
+        self.setUp()
+        sending = self.connection.sendPieces([whole, whole[:1]], isText=True)
+        self.failureResultOf(sending, ValueError)
+        self.assertFalse(self.connection.connected)
 
     def test_encodedPieces(self) -> None:
         """

@@ -18,8 +18,9 @@ from zope.interface import implementer
 from txwebsocket.link import Link
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
-from txwebsocket.wire.messages import BytesLike, asBytes, asUTF8
+from txwebsocket.wire.messages import BytesLike, asBytes, textBytes
 from txwebsocket.wire.states import State
+from txwebsocket.wire.utf8 import unfinishedCharacter
 
 Pieces: TypeAlias = Iterable[str | BytesLike] | AsyncIterable[str | BytesLike]
 """
@@ -55,11 +56,13 @@ class OutgoingMessage:
         self._isText = isText
         self._hasEnded = False
         self._hasProducer = False
+        # The bytes of a character that a piece of text has cut.
+        self._cut = b""
 
     def write(self, piece: str | BytesLike) -> None:
         """
         Send a piece: ``str`` or its UTF-8 in a text message, what is like ``bytes`` in
-        a binary one. Each piece of UTF-8 has whole characters.
+        a binary one. Pieces of UTF-8 may be cut inside a character.
 
         This never waits; what the transport has no room for is queued, up to
         ``maxBufferedBytes``. Wait for :meth:`drained` to send no faster than the peer
@@ -72,16 +75,18 @@ class OutgoingMessage:
             close; the piece can be written again later.
         :raises InvalidState: if the message has ended.
         :raises TypeError: if the piece is of another kind.
-        :raises ValueError: if bytes in a text message are not valid UTF-8.
+        :raises ValueError: if bytes in a text message are not valid UTF-8, or a ``str``
+            follows ones that end inside a character.
         """
         if self._hasEnded:
             raise InvalidState("the message has ended")
-        octets = self._octets(piece)
+        octets, cut = self._octets(piece)
         try:
             self._put(octets, isLast=False)
         except ConnectionClosed:
             if not self._hasProducer:
                 raise
+        self._cut = cut
 
     def end(self) -> None:
         """
@@ -91,7 +96,13 @@ class OutgoingMessage:
         :raises ConnectionClosed: as :meth:`write` does.
         :raises BufferFull: likewise, if nothing was written. Then the message is as if
             it had not been started.
+        :raises ValueError: if a text ends inside a character. The connection is closed
+            with 1011 then, since the peer can't be given the rest.
         """
+        if self._cut:
+            self._cut = b""
+            self.breakOff()
+            raise ValueError("the text ends inside a character")
         if not self._hasEnded:
             self._hasEnded = True
             try:
@@ -107,8 +118,18 @@ class OutgoingMessage:
         """
         return self._link.writer.drained()
 
-    def _octets(self, piece: Any) -> bytes:
-        return asUTF8(piece) if self._isText else asBytes(piece)
+    def _octets(self, piece: Any) -> tuple[bytes, bytes]:
+        """
+        The bytes of a piece, and those of the character that it cuts.
+        """
+        if not self._isText:
+            return asBytes(piece), b""
+        if not isinstance(piece, str):
+            octets = textBytes(piece)
+            return octets, unfinishedCharacter(self._cut + octets)
+        if self._cut:
+            raise ValueError("a str can't follow bytes that end inside a character")
+        return piece.encode("utf-8"), b""
 
     def _put(self, octets: bytes, isLast: bool) -> None:
         try:

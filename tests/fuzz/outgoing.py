@@ -42,7 +42,11 @@ _ROOM = 20_000
 _LARGEST = 2**16
 _POLICIES = (*BufferPolicy,)
 _NOT_NOW = (ConnectionClosed, InvalidState)
-_REFUSED = (BufferFull, InvalidState, ConnectionClosed, TypeError, UnicodeError)
+_REFUSED = (BufferFull, InvalidState, ConnectionClosed, TypeError, ValueError)
+
+# How bytes that are no characters yet stand in a text.
+_ODD = "surrogateescape"
+_CUT = "".join(map(chr, range(0xDC80, 0xDD00)))
 
 Message = str | bytes
 
@@ -145,17 +149,12 @@ def _joined(parts: list[Message]) -> Message:
     """
     The message that is made of these.
     """
-    nothing: Any = parts[0][:0] if parts else b""
-    return nothing.join(_alike(nothing, part) for part in parts)  # type: ignore[no-any-return]
+    whole = b"".join(map(_octets, parts))
+    return whole.decode("utf-8") if parts and isinstance(parts[0], str) else whole
 
 
-def _alike(message: Message, piece: Message) -> Message:
-    """
-    A piece as a part of a message, which may be a text that it is the UTF-8 of.
-    """
-    if isinstance(message, str) and isinstance(piece, bytes):
-        return piece.decode("utf-8")
-    return piece
+def _octets(piece: Message) -> bytes:
+    return piece.encode("utf-8") if isinstance(piece, str) else piece
 
 
 class _Reader:
@@ -268,10 +267,14 @@ class _Play:
     def _put(self, message: OutgoingMessage, piece: Message) -> None:
         message.write(piece)
         begun: Any = self._begun
-        self._begun = begun + _alike(begun, piece)
+        if isinstance(begun, str):
+            octets = begun.encode("utf-8", _ODD) + _octets(piece)
+            self._begun = octets.decode("utf-8", _ODD)
+        else:
+            self._begun = begun + piece
 
     def _finish(self) -> object:
-        return self._tell(self._complete, ConnectionClosed, BufferFull)
+        return self._tell(self._complete, ConnectionClosed, BufferFull, ValueError)
 
     def _complete(self, message: OutgoingMessage) -> None:
         begun, self._begun = self._begun, None
@@ -372,7 +375,11 @@ class _Play:
         isAllRead = not waiting and not ends.transport.unsent
         if isAllRead and self._begun is not None and self._connection.connected:
             begun = self._inPieces.begun
-            check((begun or None) == (self._begun or None), "a piece is kept back")
+            written = self._begun
+            if isinstance(written, str):
+                # A character that was cut is not read before its end.
+                written = written.rstrip(_CUT)
+            check((begun or None) == (written or None), "a piece is kept back")
 
     def _end(self) -> None:
         """

@@ -175,11 +175,20 @@ def asUTF8(text: str | BytesLike) -> bytes:
     """
     if isinstance(text, str):
         return text.encode("utf-8")
-    try:
-        octets = asBytes(text)
-    except TypeError:
-        kind = type(text).__name__
-        raise TypeError(f"text must be str, or its UTF-8, not {kind}") from None
+    octets = textBytes(text)
     # Compared with other checks, CPython's decoder is the fastest.
     octets.decode("utf-8")
     return octets
+
+
+def textBytes(text: object) -> bytes:
+    """
+    The bytes of a text that is like ``bytes``, which are not checked.
+
+    :raises TypeError: if it is not.
+    """
+    try:
+        return asBytes(text)
+    except TypeError:
+        kind = type(text).__name__
+        raise TypeError(f"text must be str, or its UTF-8, not {kind}") from None

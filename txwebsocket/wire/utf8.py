@@ -72,6 +72,19 @@ class Utf8Decoder:
             raise UnicodeError("the text ends inside a character")
 
 
+def unfinishedCharacter(octets: bytes) -> bytes:
+    """
+    Return the bytes of an incomplete character that UTF-8 ends with, if it does.
+
+    :raises UnicodeError: if no continuation could make it valid.
+    """
+    _, consumed = utf_8_decode(octets, "strict", False)
+    tail = octets[consumed:]
+    if _isSurrogateStart(tail):
+        raise UnicodeError("a surrogate is no character")
+    return tail
+
+
 def _isSurrogateStart(tail: bytes) -> bool:
     # The standard decoder waits for a third byte here, though there is none that helps:
     # ED A0..BF starts a surrogate, which UTF-8 doesn't have (RFC 3629, 3).
