@@ -494,6 +494,30 @@ class ProducerTests(OutgoingTestCase):
         self.peer.vanish()
         self.assertEqual(self.ends.clock.getDelayedCalls(), [])
 
+    def test_textFile(self) -> None:
+        """
+        A file of text is sent as a text message, although its pieces cut characters. A
+        file of other bytes ends the connection instead.
+        """
+        for data, isText in (
+            ("a" + "€" * 100 * KIB, True),
+            ("a" * KIB + "\xff", False),
+        ):
+            self.setUp()
+            coded = data.encode("utf-8" if isText else "latin-1")
+            message = self.connection.startMessage(isText=True)
+            sent = FileSender().beginFileTransfer(BytesIO(coded), message)
+            sent.addCallback(lambda _, message=message: message.end())
+            if isText:
+                payloads = [frame.payload for frame in self.peer.frames()]
+                self.successResultOf(sent)
+                self.assertEqual(b"".join(payloads).decode(), data)
+                continue
+            self.peer.turn()
+            self.failureResultOf(sent)
+            self.assertEqual(len(self.flushLoggedErrors(UnicodeDecodeError)), 1)
+            self.assertEqual(self.peer.frames()[-1].payload[:2], b"\x03\xf3")
+
     def test_fileTurns(self) -> None:
         """
         One piece of a file is read in each turn, and more only while there is room.
