@@ -114,6 +114,7 @@ ORDER = (
     "txwebsocket.environment",
     "txwebsocket.certificatecheck",
     "txwebsocket.tls",
+    "txwebsocket.protocolfactory",
     "txwebsocket.proxies",
     "txwebsocket.names",
     "txwebsocket.route",

@@ -519,11 +519,12 @@ class CancelTests(ProxyTestCase):
                 outcome = Outcome(connecting)
                 server = self.reactor.accept()
                 server.send(said[:end])
+                protocol = server.transport.protocol
                 connecting.cancel()
                 self.failed(outcome, ProxyFailed)
                 self.assertGone(server)
                 # TLS may have some more in store.
-                server.transport.protocol.dataReceived(said[end:])
+                protocol.dataReceived(said[end:])
         self.assertEqual(self.users.made, [])
 
     def test_late(self) -> None:

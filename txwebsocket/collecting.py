@@ -18,27 +18,29 @@ from txwebsocket.turns import TurnLimit
 class Collector:
     """
     Collect the pieces of one message after the other, as long as there are receivers.
-
-    :param nextMessage: returns a Deferred of the next message, which has a method
-        ``whole()``.
     """
 
-    def __init__(
-        self, clock: IReactorTime, nextMessage: Callable[[], Deferred[Any]]
-    ) -> None:
-        self._nextMessage = nextMessage
+    def __init__(self, clock: IReactorTime) -> None:
+        # It refers to an object that has this one: kept while there are receivers.
+        self._nextMessage: Callable[[], Deferred[Any]] | None = None
         self._whole: list[Any] = []
         self._receivers: list[Deferred[Any]] = []
         self._isCollecting = self._isAnswering = False
-        self._limit = TurnLimit(clock, self._collect)
+        self._limit = TurnLimit(clock)
 
-    def receive(self) -> Deferred[str | bytes]:
+    def receive(
+        self, nextMessage: Callable[[], Deferred[Any]]
+    ) -> Deferred[str | bytes]:
         """
         The next message, when all of it is there. Cancelling the Deferred loses none.
+
+        :param nextMessage: returns a Deferred of the next message, which has a method
+            ``whole()``.
         """
         receiver: Deferred[str | bytes] = Deferred(self._receivers.remove)
         self._receivers.append(receiver)
-        if self._limit.allows():
+        self._nextMessage = nextMessage
+        if self._limit.allows(self._collect):
             self._collect()
         return receiver
 
@@ -52,14 +54,15 @@ class Collector:
                 self._receivers.pop(0).callback(self._whole.pop(0))
             elif self._isCollecting:
                 break
-            else:
-                self._collectNext()
+            elif self._nextMessage is not None:
+                self._collectNext(self._nextMessage())
         self._isAnswering = False
+        if not self._receivers:
+            self._nextMessage = None
 
-    def _collectNext(self) -> None:
+    def _collectNext(self, message: Deferred[Any]) -> None:
         self._isCollecting = True
-        whole = self._nextMessage().addCallback(lambda message: message.whole())
-        whole.addBoth(self._collected)
+        message.addCallback(lambda message: message.whole()).addBoth(self._collected)
 
     def _collected(self, whole: Any) -> None:
         self._isCollecting = False

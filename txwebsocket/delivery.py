@@ -452,6 +452,7 @@ class Delivery(HookCaller):
         self._stopLastHookCall()
         self._backlog, self._transforms = None, ()
         self.run(hooks.connectionLost, lost)
+        self.forgetConnection()
 
 
 def _isData(item: object) -> bool:

@@ -94,6 +94,10 @@ class HandshakeProtocol(Protocol):
         self._response = ResponseReader()
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
+        # What has the transport after the handshake.
+        self._receiver: Link | StreamedResponse | None = None
+        # Called when the transport is gone, once nothing more is to be heard.
+        self._then: Callable[[], object] | None = None
 
     @property
     def isUnanswered(self) -> bool:
@@ -106,18 +110,24 @@ class HandshakeProtocol(Protocol):
         """
         Send the request.
         """
-        self._opening.connected(self.transport)
+        if self._then is None:
+            self._opening.connected(self.transport)
+        else:
+            self._cut()
 
     def handshakeCompleted(self) -> None:
         """
         TLS is established.
         """
-        self._opening.secured()
+        if self._then is None and self._receiver is None:
+            self._opening.secured()
 
     def dataReceived(self, data: bytes) -> None:
         """
         Read a part of the answer.
         """
+        if self._then is not None:
+            return
         try:
             self._read(data)
         except BadResponse as error:
@@ -128,7 +138,15 @@ class HandshakeProtocol(Protocol):
         """
         There is no more of it.
         """
-        if not self.rejectedSoFar():
+        then, receiver = self._then, self._receiver
+        self._hearNothing()
+        # Twisted's TLS gives one that refers to itself by its traceback.
+        reason.cleanFailure()
+        if then is not None:
+            then()
+        elif receiver is not None:
+            receiver.connectionLost(reason)
+        elif not self.rejectedSoFar():
             self._opening.broken(reason)
 
     def abandon(self, then: Callable[[], object] = _ignore) -> None:
@@ -137,20 +155,17 @@ class HandshakeProtocol(Protocol):
 
         :param then: called when it is gone.
         """
-
-        def lost(_: Failure) -> None:
-            vars(self).update(connectionLost=_ignore)
-            then()
-
-        vars(self).update(
-            connectionMade=self._cut,
-            handshakeCompleted=_ignore,
-            dataReceived=_ignore,
-            connectionLost=lost,
-        )
+        self._hearNothing()
+        self._then = then
         self._forget()
         if self.transport is not None:
             self._cut()
+
+    def _hearNothing(self) -> None:
+        # With the instance's method go the cycles that it is part of.
+        vars(self).pop("dataReceived", None)
+        self._receiver = None
+        self._then = _ignore
 
     def _cut(self) -> None:
         transport: Any = self.transport
@@ -193,21 +208,15 @@ class HandshakeProtocol(Protocol):
     def _handOver(self, response: StreamedResponse, rest: bytes) -> None:
         opening = self._opening
         # The transport is the response's from now on, and is not cut with the opening.
-        vars(self).update(
-            abandon=_ignore,
-            handshakeCompleted=_ignore,
-            dataReceived=response.dataReceived,
-            connectionLost=response.connectionLost,
-        )
+        self._receiver = response
+        vars(self).update(abandon=_ignore, dataReceived=response.dataReceived)
         self._forget()
         response.dataReceived(rest)
         opening.rejectedWith(response)
 
     def _stepAside(self, head: ResponseHead, rest: bytes) -> None:
-        link = self._opening.link
-        # The instance's own methods hide the class's: nothing stands between any more.
-        vars(self).update(
-            dataReceived=link.dataReceived, connectionLost=link.connectionLost
-        )
+        self._receiver = link = self._opening.link
+        # The instance's own method hides the class's: nothing stands between any more.
+        vars(self).update(dataReceived=link.dataReceived)
         self._opening.accepted(head, rest)
         self._forget()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -42,7 +43,6 @@ class HookCaller(ABC):
     Calls the hooks of one connection's application, handles their exceptions and
     results, and holds the reasons not to call them for now.
 
-    :ivar connection: the face of the connection, which the application knows.
     :ivar clock: keeps the time.
     :ivar wire: the protocol core.
     :ivar writer: passes the protocol core's frames on to the transport.
@@ -60,7 +60,7 @@ class HookCaller(ABC):
     _hasWarned = False
 
     def __init__(self, config: ConnectionConfig, clock: IReactorTime) -> None:
-        self.connection: Any = None
+        self._connection: Any = None
         self.config = config
         self.clock = clock
         self.report: CloseReport | None = None
@@ -69,6 +69,19 @@ class HookCaller(ABC):
         self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
         self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
         self._held: int = Hold.NONE
+
+    @property
+    def connection(self) -> Any:
+        """
+        The face of the connection, which the application knows. After the end this is
+        None, unless others keep it.
+        """
+        connection = self._connection
+        return connection() if isinstance(connection, ref) else connection
+
+    @connection.setter
+    def connection(self, connection: Any) -> None:
+        self._connection = connection
 
     @abstractmethod
     def settle(self) -> None:
@@ -177,14 +190,30 @@ class HookCaller(ABC):
 
         That its own connection has ended while it was sending is a race and no fault.
         """
-        isRace = failure.check(ConnectionClosed) and self.wire.state is not State.OPEN
-        if not isRace:
+        if self.isRace(failure):
+            # Thrown into a coroutine, it refers to itself by its traceback.
+            failure.cleanFailure()
+        else:
             log.failure(
                 "An error in the application of {connection}",
                 failure,
                 connection=repr(self.connection),
             )
             self.fail(CloseCode.INTERNAL_SERVER_ERROR, "", CloseCause.APPLICATION_ERROR)
+
+    def forgetConnection(self) -> None:
+        """
+        Refer to the face of the connection no more than others do: it refers to us.
+        """
+        connection = self.connection
+        self._connection = None if connection is None else ref(connection)
+
+    def isRace(self, failure: Failure) -> bool:
+        """
+        Has code failed because just this connection has ended?
+        """
+        hasEnded = self.wire.state is not State.OPEN
+        return hasEnded and failure.check(ConnectionClosed) is not None
 
     def hold(self, why: Hold) -> None:
         """

@@ -55,7 +55,7 @@ class Inbox:
         self._size = 0
         self._waiting: list[Deferred[str | bytes]] = []
         self._makeError: Callable[[], BaseException] | None = None
-        self._limit = None if clock is None else TurnLimit(clock, self._serve)
+        self._limit = None if clock is None else TurnLimit(clock)
 
     @property
     def isFull(self) -> bool:
@@ -103,11 +103,13 @@ class Inbox:
             through, and would for as long as we kept it.
         """
         self._makeError = makeError
+        # These refer to the connection, which refers to us.
+        self._onFull = self._onRoom = _doNothing
         while self._waiting and not self._messages:
             self._waiting.pop(0).errback(makeError())
 
     def _mayGive(self) -> bool:
-        return self._limit is None or self._limit.allows()
+        return self._limit is None or self._limit.allows(self._serve)
 
     def _serve(self) -> None:
         """
@@ -125,6 +127,10 @@ class Inbox:
         if wasFull and not self.isFull:
             self._onRoom()
         return message
+
+
+def _doNothing() -> None:
+    return None
 
 
 def sizeOf(message: str | bytes) -> int:

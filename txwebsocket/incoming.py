@@ -7,7 +7,9 @@ Messages that are received in pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from weakref import ref
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IConsumer
@@ -60,12 +62,16 @@ class IncomingMessage:
 
     def __init__(self, decoder: PieceDecoder, incoming: Incoming) -> None:
         self._decoder = decoder
-        self._incoming = incoming
+        self._clock = incoming.clock
+        self._wire = incoming.wire
+        self._isUnlimited = incoming.isUnlimited
+        # Not the other way round, too: both would wait for the cyclic collector.
+        self._incoming = incoming.ref
         self._waiting: Deferred[str | bytes] | None = None
         self._pump: Pump | None = None
         self._makeError: Callable[[], BaseException] | None = None
         self._isRead = self._isLeft = self._isHeld = False
-        self._limit = TurnLimit(incoming.clock, self._goOn)
+        self._limit = TurnLimit(incoming.clock)
 
     def __repr__(self) -> str:
         kind = "text" if self.isText else "binary"
@@ -89,7 +95,7 @@ class IncomingMessage:
             left.
         """
         self._checkFree()
-        if self._limit.allows():
+        if self._limit.allows(self._goOn):
             return self._next()
         self._waiting = Deferred(self._giveUp)
         return self._waiting
@@ -125,7 +131,7 @@ class IncomingMessage:
         :return: a Deferred that fails with :exc:`ConnectionClosed` as :meth:`read`
             does, and if there are more.
         """
-        if maxSize is None and self._incoming.isUnlimited:
+        if maxSize is None and self._isUnlimited:
             maxSize = MAX_WHOLE
         return Deferred.fromCoroutine(self._collect(maxSize))
 
@@ -136,7 +142,7 @@ class IncomingMessage:
             size += len(piece)
             if maxSize is not None and size > maxSize:
                 reason = f"message larger than {maxSize}"
-                raise self._incoming.fail(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
+                raise self._fail(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
             pieces.append(piece)
         return ("" if self.isText else b"").join(pieces)
 
@@ -154,11 +160,13 @@ class IncomingMessage:
         """
         self._checkFree()
         done: Deferred[None] = Deferred(lambda _: pump.stopProducing())
+        # Those who wait for other messages are kept until this one is over.
+        kept = self._incoming()
         pump = self._pump = Pump(
-            self._incoming.clock,
+            self._clock,
             self._take,
             lambda piece: consumer.write(_octets(piece)),
-            lambda failure: self._delivered(consumer, done, failure),
+            lambda failure: self._delivered(consumer, done, kept, failure),
         )
         try:
             consumer.registerProducer(pump, True)
@@ -169,7 +177,11 @@ class IncomingMessage:
         return done
 
     def _delivered(
-        self, consumer: IConsumer, done: Deferred[None], failure: Failure | None
+        self,
+        consumer: IConsumer,
+        done: Deferred[None],
+        kept: object,
+        failure: Failure | None,
     ) -> None:
         self._pump = None
         try:
@@ -178,7 +190,7 @@ class IncomingMessage:
             failure = failure or Failure()
         if not self._isRead:
             self._discard()
-        self._incoming.changed()
+        self._changed()
         if not done.called:
             done.callback(failure)
 
@@ -208,18 +220,32 @@ class IncomingMessage:
         piece = self._decoder.take()
         if isinstance(piece, Failed):
             self._isRead = True
-            error: BaseException = self._incoming.fail(piece)
+            error: BaseException = self._fail(piece)
         elif piece is None and self._makeError is not None:
             self._isRead = True
             error = self._makeError()
         else:
             if piece is not None and not piece:
                 self._isRead = True
-            self._incoming.changed()
+            self._changed()
             return piece
         # Who waits for the next message has to hear of it, too.
-        self._incoming.changed()
+        self._changed()
         raise error
+
+    def _fail(self, failure: Failed) -> BaseException:
+        """
+        End the connection for what the peer has sent, if it is there.
+        """
+        incoming = self._incoming()
+        if incoming is not None:
+            return incoming.fail(failure)
+        return ConnectionClosed(self._wire.report())
+
+    def _changed(self) -> None:
+        incoming = self._incoming()
+        if incoming is not None:
+            incoming.changed()
 
     # What its connection does
 
@@ -261,7 +287,7 @@ class IncomingMessage:
         self._isHeld = False
         if not self._isRead and self._pump is None:
             self._discard()
-        self._incoming.changed()
+        self._changed()
 
     def _discard(self) -> None:
         """
@@ -270,16 +296,16 @@ class IncomingMessage:
         self._isLeft = True
         self._answer(Failure(InvalidState(_LEFT)))
         lost: list[bool] = []
-
-        def count(failure: Failure | None) -> None:
-            if lost and failure is None:
-                self._incoming.noteDiscarded()
-
-        def lose(_: object) -> None:
-            lost[:] = [True]
-
-        self._pump = Pump(self._incoming.clock, self._take, lose, count)
+        # Those who wait for other messages are kept until this one is over.
+        ended = partial(self._discarded, self._incoming(), lost)
+        self._pump = Pump(self._clock, self._take, lambda _: lost.append(True), ended)
         self._pump.run()
+
+    def _discarded(
+        self, kept: object, lost: list[bool], failure: Failure | None
+    ) -> None:
+        if lost and failure is None:
+            self._wire.noteDiscarded()
 
     @property
     def _isOver(self) -> bool:
@@ -303,7 +329,11 @@ class Incoming:
     def __init__(self, owner: Receives) -> None:
         self.clock = owner.clock
         self.isUnlimited = owner.config.maxReceivedMessageSize is None
-        self._owner = owner
+        self.wire = owner.wire
+        self.ref = ref(self)
+        self._config = owner.config
+        # It refers to us, and is there as long as the connection.
+        self._owner: ref[Receives] = ref(owner)
         # Those that have begun and are not over; the last one may be arriving still.
         self._messages: list[IncomingMessage] = []
         self._makeError: Callable[[], BaseException] | None = None
@@ -311,8 +341,8 @@ class Incoming:
         self._ready: list[IncomingMessage] = []
         self._waiting: list[Deferred[IncomingMessage]] = []
         self._given: IncomingMessage | None = None
-        self._limit = TurnLimit(self.clock, self._serve)
-        self._collector = Collector(self.clock, self.nextMessage)
+        self._limit = TurnLimit(self.clock)
+        self._collector = Collector(self.clock)
 
     def take(self, fragment: Frame) -> None:
         """
@@ -321,7 +351,7 @@ class Incoming:
         if fragment.opcode == Opcode.CONTINUATION:
             self._messages[-1]._add(fragment)
         else:
-            message = IncomingMessage(self._owner.wire.decoderFor(fragment), self)
+            message = IncomingMessage(self.wire.decoderFor(fragment), self)
             message._add(fragment)
             self._messages.append(message)
             self._ready.append(message)
@@ -332,7 +362,12 @@ class Incoming:
         """
         In callback style: are there messages that the application was not told of?
         """
-        return not self._owner.isPulled and bool(self._ready)
+        return not self._isPulled and bool(self._ready)
+
+    @property
+    def _isPulled(self) -> bool:
+        owner = self._owner()
+        return owner is None or owner.isPulled
 
     @property
     def mayTell(self) -> bool:
@@ -343,7 +378,7 @@ class Incoming:
         if not self.hasUntold:
             return False
         told = self._messages[: len(self._messages) - len(self._ready)]
-        most = self._owner.config.concurrentMessages
+        most = self._config.concurrentMessages
         return len(told) < most and all(each._isRead for each in told)
 
     def tell(self) -> None:
@@ -351,12 +386,13 @@ class Incoming:
         Tell the application of the next message.
         """
         message = self._ready.pop(0)
+        owner: Any = self._owner()
         message._isHeld = True
-        done = asDeferred(self._owner.messageStarted(message))
+        done = asDeferred(owner.messageStarted(message))
         if done is None:
             message._leave()
         else:
-            done.addErrback(self._owner.applicationFailed)
+            done.addErrback(owner.applicationFailed)
             done.addBoth(lambda _: message._leave())
 
     def discardUntold(self) -> int:
@@ -377,7 +413,7 @@ class Incoming:
         self._waiting.append(waiting)
         if self._given is not None:
             self._given._leave()
-        if self._limit.allows():
+        if self._limit.allows(self._serve):
             self._serve()
         return waiting
 
@@ -406,7 +442,7 @@ class Incoming:
         """
         The next message, when all of it is there. Cancelling the Deferred loses none.
         """
-        return self._collector.receive()
+        return self._collector.receive(self.nextMessage)
 
     def end(self, makeError: Callable[[], BaseException]) -> None:
         """
@@ -425,12 +461,11 @@ class Incoming:
         """
         self._messages = [each for each in self._messages if not each._isOver]
         self._serve()
-        if self._isFull():
-            self._owner.hold(Hold.PIECES)
-        else:
-            self._owner.release(Hold.PIECES)
-        if self.mayTell:
-            self._owner.deliver()
+        owner = self._owner()
+        if owner is not None:
+            (owner.hold if self._isFull() else owner.release)(Hold.PIECES)
+            if self.mayTell:
+                owner.deliver()
 
     def _isFull(self) -> bool:
         decoders = [each._decoder for each in self._messages]
@@ -440,7 +475,7 @@ class Incoming:
         ):
             return True
         # In callback style, messages whose hooks run have a bound of their own.
-        messages = self._messages if self._owner.isPulled else self._ready
+        messages = self._messages if self._isPulled else self._ready
         return sum(each._decoder.isComplete for each in messages) >= MAX_MESSAGES
 
     def fail(self, failure: Failed) -> ConnectionClosed:
@@ -449,16 +484,11 @@ class Incoming:
 
         :return: the error that says so.
         """
-        wire = self._owner.wire
-        wire.failFor(failure)
+        self.wire.failFor(failure)
         # The connection has ended with this; what has arrived behind it is not given.
         behind, self._ready = self._ready, []
         self._messages = [each for each in self._messages if each not in behind]
-        self._owner.settle()
-        return ConnectionClosed(wire.report())
-
-    def noteDiscarded(self) -> None:
-        """
-        A message was not read to its end.
-        """
-        self._owner.wire.noteDiscarded()
+        owner = self._owner()
+        if owner is not None:
+            owner.settle()
+        return ConnectionClosed(self.wire.report())

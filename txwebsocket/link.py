@@ -163,6 +163,8 @@ class Link(Delivery):
         """
         The transport is gone.
         """
+        # Twisted's TLS gives one that refers to itself by its traceback.
+        reason.cleanFailure()
         if self.report is not None:
             return
         detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
@@ -183,6 +185,17 @@ class Link(Delivery):
         closed, self._closed = self._closed, []
         for each in closed:
             each.callback(report)
+        self.breakCycles()
+
+    def breakCycles(self) -> None:
+        """
+        Let go of those that refer to us, or all of us would wait for the cyclic
+        collector of Python. Nothing can happen any more.
+        """
+        self.wire.forgetOwner()
+        self.writer.forgetOwner()
+        if self._lost is None:
+            self.forgetConnection()
 
     def _sayGoodbye(self, report: CloseReport) -> None:
         logEnd(log, self.connection, report)

@@ -46,7 +46,10 @@ class Listeners:
 
     def _failed(self, what: tuple[object, ...], failure: Failure) -> None:
         isCancelled = self.isStopping and failure.check(*CANCELLED)
-        if not isCancelled and not any(isRace(failure, each) for each in what):
+        if isCancelled or any(isRace(failure, each) for each in what):
+            # Thrown into a coroutine, it refers to itself by its traceback.
+            failure.cleanFailure()
+        else:
             self._log.failure(
                 "An error in a listener of {owner}", failure, owner=self._owner
             )

@@ -24,7 +24,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from txwebsocket.connection import WebSocketConnection
@@ -42,6 +41,7 @@ from txwebsocket.handshakeprotocol import HandshakeProtocol
 from txwebsocket.hop import REDIRECTS, Hop, Nowhere
 from txwebsocket.jar import cookieHeader, storeCookies
 from txwebsocket.link import Link
+from txwebsocket.protocolfactory import SingleProtocolFactory
 from txwebsocket.rejection import StreamedResponse
 from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
@@ -135,10 +135,10 @@ class Opening:
     def _connect(self, endpoint: IStreamClientEndpoint) -> None:
         self.link.connection.url = self._hop.target.url
         protocol = self._protocol = HandshakeProtocol(self)
-        # Transports keep the factory, so that it must not keep us.
-        factory = Factory.forProtocol(lambda: protocol)
+        factory = SingleProtocolFactory(protocol)
         self._connecting = maybeDeferred(endpoint.connect, factory)
-        self._connecting.addErrback(self._notConnected)
+        # Twisted may keep the Deferred, and so it must not keep the protocol.
+        self._connecting.addCallbacks(_ignore, self._notConnected)
 
     # What the protocol calls
 
@@ -363,6 +363,8 @@ class Opening:
         if self.link.transport is not None:
             self.link.wire.drop(cause, failure.getErrorMessage())
             self.link.connectionLost(failure)
+        else:
+            self.link.breakCycles()
         if not self._isConnected:
             self.link.transport = None
         self.opened.errback(failure)
@@ -376,3 +378,7 @@ class Opening:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _ignore(_: object) -> None:
+    return None

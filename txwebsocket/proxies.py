@@ -16,11 +16,12 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txwebsocket.errors import ProxyFailed, ProxyRejected
+from txwebsocket.protocolfactory import SingleProtocolFactory
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.socks import SocksDialogue
 from txwebsocket.wire.tunnel import ConnectDialogue, Dialogue
@@ -143,8 +144,9 @@ class _Tunnel(Protocol):
         """
         Connect to the proxy and begin to talk.
         """
-        self._connecting = endpoint.connect(Factory.forProtocol(lambda: self))
-        self._connecting.addErrback(self._failed)
+        self._connecting = endpoint.connect(SingleProtocolFactory(self))
+        # Its result is this protocol, which must not refer to itself.
+        self._connecting.addCallbacks(_ignore, self._failed)
         return self._reached
 
     def connectionMade(self) -> None:
@@ -239,3 +241,7 @@ class _Tunnel(Protocol):
         elif self._connecting is not None:
             self._connecting.cancel()
         self._reached.errback(failure)
+
+
+def _ignore(_: object) -> None:
+    return None

@@ -81,7 +81,10 @@ class Pump:
     def _end(self, failure: Failure | None) -> None:
         if not self._isOver:
             self._isOver = True
-            self._ended(failure)
+            ended = self._ended
+            # Who has passed the pieces on is referred to by these, and refers to us.
+            self._take, self._write, self._ended = _nothing, _ignore, _ignore
+            ended(failure)
 
     def pauseProducing(self) -> None:
         """
@@ -101,3 +104,11 @@ class Pump:
         The consumer wants no more.
         """
         self._end(Failure(CancelledError()))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _ignore(_: object) -> None:
+    return None

@@ -131,9 +131,13 @@ class Reconnector:
         ended: Deferred[Any] = succeed(None)
         if self.connection is not None:
             ended = self.connection.close(code)
-        return ended.addCallback(self._endListeners, running)
+        return ended.addCallback(self._stopped, self.connection, running)
 
-    def _endListeners(self, _: object, running: Running) -> Deferred[Any] | None:
+    def _stopped(
+        self, _: object, connection: WebSocketConnection | None, running: Running
+    ) -> Deferred[Any] | None:
+        if self.connection is connection:
+            self.connection = None
         # Not now: it may be a listener that has stopped us.
         return deferLater(self.clock, 0, running.giveUp) if running else None
 

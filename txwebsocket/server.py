@@ -25,7 +25,7 @@ from txwebsocket.deferreds import CANCELLED, callApplication
 from txwebsocket.keepers import Keeper
 from txwebsocket.limits import AddressCounter
 from txwebsocket.link import Link
-from txwebsocket.listeners import Listeners, isRace
+from txwebsocket.listeners import Listeners
 from txwebsocket.mounting import Mounts
 from txwebsocket.refusal import refuse
 from txwebsocket.request import WebSocketRequest, withdraw
@@ -372,10 +372,12 @@ class WebSocketServer:
         if request in self._pending:
             self._undecided(request, failure)
         elif self._isShutDown and failure.check(*CANCELLED):
-            return
+            failure.cleanFailure()
         elif link is not None and link.isPulled:
             link.applicationFailed(failure)
-        elif link is None or not isRace(failure, link.connection):
+        elif link is not None and link.isRace(failure):
+            failure.cleanFailure()
+        else:
             self._logFailure(request, failure)
 
     def _undecided(self, request: WebSocketRequest, failure: Failure) -> None:

@@ -188,7 +188,10 @@ class WebSocketClientService(Service):
     def _handlerFailed(self, failure: Failure, connection: WebSocketConnection) -> None:
         # A handler may learn in this way that the connection, or service, has ended.
         isHarmless = failure.check(ConnectionClosed, *CANCELLED)
-        if connection.connected or not isHarmless:
+        if isHarmless and not connection.connected:
+            # Thrown into a coroutine, it refers to itself by its traceback.
+            failure.cleanFailure()
+        else:
             self._log.failure(
                 "An error in the handler of {connection}",
                 failure,

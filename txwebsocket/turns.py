@@ -22,29 +22,30 @@ class TurnLimit:
     A Deferred that has fired already calls its callbacks from within ``addCallback``.
     If these ask for the next result, each result that is there takes the stack deeper.
 
-    :param goOn: called in that turn.
     :ivar isResting: whether that turn is waited for.
     """
 
-    __slots__ = ("_clock", "_goOn", "isResting")
+    __slots__ = ("_clock", "isResting")
 
-    def __init__(self, clock: IReactorTime, goOn: Callable[[], object]) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._goOn = goOn
         self.isResting = False
 
-    def allows(self) -> bool:
+    def allows(self, goOn: Callable[[], object]) -> bool:
         """
         May a result be given at once?
+
+        :param goOn: called in the next turn, if not. It is kept no longer than that,
+            since it refers to an object that has this one.
         """
         if not self.isResting and _isStackDeep():
             self.isResting = True
-            self._clock.callLater(0, self._rested)
+            self._clock.callLater(0, self._rested, goOn)
         return not self.isResting
 
-    def _rested(self) -> None:
+    def _rested(self, goOn: Callable[[], object]) -> None:
         self.isResting = False
-        self._goOn()
+        goOn()
 
 
 def _isStackDeep() -> bool:

@@ -54,6 +54,22 @@ class Writes(Protocol):
         """
 
 
+class _Nobody:
+    """
+    The owner of a writer whose transport is gone.
+    """
+
+    def writerChanged(self) -> None:
+        """
+        Do nothing.
+        """
+
+    settle = writerStalled = writerChanged
+
+
+_NOBODY = _Nobody()
+
+
 @implementer(IPullProducer, IPushProducer)
 class Writer:
     """
@@ -212,7 +228,7 @@ class Writer:
 
         :param makeError: makes what tells so, for each who waits now or later.
         """
-        self._transport = self._outbox.outlet = None
+        self._transport = self._outlet = self._outbox.outlet = None
         self._makeError = makeError
         self._cancelStall()
         waiting = [*self._waiting, *self._waitingForRoom]
@@ -220,6 +236,12 @@ class Writer:
         for each in waiting:
             if not each.called:
                 each.errback(makeError())
+
+    def forgetOwner(self) -> None:
+        """
+        Tell nobody any more.
+        """
+        self._owner = _NOBODY
 
     def pauseProducing(self) -> None:
         """

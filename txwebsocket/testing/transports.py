@@ -97,7 +97,9 @@ class MemoryTransport:
             producer, self.producer = self.producer, None
             if producer is not None:
                 producer.stopProducing()
-            self.protocol.connectionLost(Failure(error))
+            # As a socket's transport does, or both would wait for the cyclic collector.
+            protocol, self.protocol = self.protocol, None
+            protocol.connectionLost(Failure(error))
 
     def peerEnds(self) -> None:
         """

@@ -65,6 +65,12 @@ class Room(Ending):
             self.state is State.AWAITING_CLOSE and self._config.deliverAfterClose
         )
 
+    def forgetOwner(self) -> None:
+        """
+        Tell nobody any more: the connection has ended.
+        """
+        self._owner = None
+
     def _makeRoom(self, size: int) -> None:
         """
         If much waits, or will, have some of it taken. Whoever does that may do anything
