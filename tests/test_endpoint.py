@@ -686,14 +686,15 @@ class NewTests(EndpointTestCase):
         """
         It leads wherever the client's own URLs lead.
         """
-        self.reactor.nameResolver.addresses["::1"] = ["::1"]
+        name = "xn--bcher-kva.example"
+        self.reactor.nameResolver.addresses[name] = ["192.0.2.3"]
         for url, host, netloc in (
             ("ws://[::1]:81/", "::1", "[::1]:81"),
-            ("ws://bücher.example/ö", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("ws://bücher.example/ö", "192.0.2.3", name),
             ("WS://127.0.0.1/?a", "127.0.0.1", "127.0.0.1"),
         ):
             self.begin(url)
-            self.assertEqual(self.reactor.nameResolver.asked[-1], host)
+            self.assertEqual(self.reactor.attempts[-1].host, host)
             request = self.reactor.accept().request()
             self.assertEqual(request.header("Host"), [netloc])
 

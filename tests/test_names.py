@@ -101,6 +101,18 @@ class HostEndpointTests(ClientTestCase):
         outcome, _ = self.connectTo("fe80::1%no-such")
         self.assertIn("%no-such", str(self.failed(outcome, ConnectError)))
 
+    def test_address(self) -> None:
+        """
+        An address is connected to without a look-up, and with the same options.
+        """
+        for host in ("192.0.2.7", "2001:db8::7"):
+            self.connectTo(host, timeout=3, bindAddress=("192.0.2.9", 0))
+            attempt = self.reactor.attempts[-1]
+            self.assertEqual((attempt.host, attempt.port), (host, 80))
+            self.assertEqual(attempt.timeout, 3)
+            self.assertEqual(attempt.bindAddress, ("192.0.2.9", 0))
+        self.assertEqual(self.reactor.nameResolver.asked, [])
+
     def test_underscore(self) -> None:
         """
         A host whose name has an underscore is looked up by that name, and reached with

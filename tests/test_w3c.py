@@ -249,7 +249,7 @@ class ConstructorTests(SocketTestCase):
         self.assertEqual(request.header("Host"), ["example.com:81"])
         self.assertEqual(request.header("Authorization"), ["Basic dSA6cDpx"])
         self.make("ws://:@[::1]/")
-        self.assertEqual(self.reactor.nameResolver.asked[-1], "::1")
+        self.assertEqual(self.reactor.attempts[-1].host, "::1")
         request = self.reactor.accept().request()
         self.assertEqual(request.header("Host"), ["[::1]"])
         self.assertEqual(request.header("Authorization"), [])

@@ -12,7 +12,11 @@ from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP6ClientEndpoint
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+)
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import (
     IHostnameResolver,
@@ -47,6 +51,11 @@ def hostEndpoint(
     """
     if "%" in host:
         return _ZoneEndpoint(reactor, host, port, **options)
+    if isAddress(host):
+        # There is nothing to look up, and of each attempt Twisted's endpoint for names
+        # would leave 7 KiB of objects that refer to each other.
+        kind = TCP6ClientEndpoint if isIPv6Address(host) else TCP4ClientEndpoint
+        return kind(reactor, host, port, **options)
     if standIn(host) != host.lower():
         return _OddNameEndpoint(reactor, host, port, options)
     return HostnameEndpoint(reactor, host, port, **options)
