@@ -8,12 +8,14 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from math import inf
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.raising import AT_ONCE, KINDS
-from txwebsocket.alarms import Alarms, alarmsOf
+from tests.wallclock import WallClock
+from txwebsocket.alarms import Alarms, Timer, alarmsOf, steadyTime
 
 
 class Sleeper:
@@ -153,6 +155,30 @@ class AlarmTests(SynchronousTestCase):
         self.assertEqual(self.woken([sleeper, *others]), [[2], [], []])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_readsFirst(self) -> None:
+        """
+        Who sleeps too long is woken when all else that was due has happened, and the
+        reactor has had a turn to read.
+        """
+        [sleeper] = self.sleep(5)
+        seen: list[bool] = []
+        self.clock.callLater(5, lambda: seen.append(bool(sleeper.woken)))
+        self.clock.advance(5)
+        self.assertEqual((seen, len(sleeper.woken)), ([False], 1))
+
+    def test_earlierWhileReading(self) -> None:
+        """
+        Whatever is set or cancelled in that turn, nothing is lost.
+        """
+        first, second = self.sleep(5, 6)
+        more: list[Sleeper] = []
+        self.clock.callLater(5, lambda: self.alarms.cancel(first))
+        self.clock.callLater(5, lambda: more.extend(self.sleep(0, 2)))
+        for _ in range(10):
+            self.clock.advance(1)
+        self.assertEqual(self.woken([first, second, *more]), [[], [6], [5], [7]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_error(self) -> None:
         """
         What some do when they are woken keeps nobody else asleep, whatever they raise.
@@ -183,6 +209,93 @@ class AlarmTests(SynchronousTestCase):
         [sleeper] = self.sleep(20)
         self.alarms.cancel(sleeper)
         return sleeper
+
+
+class JumpTests(SynchronousTestCase):
+    """
+    Tests of a wall clock that is set.
+    """
+
+    def setUp(self) -> None:
+        self.clock = WallClock(self)
+        self.alarms = Alarms(self.clock)
+        self.woken: list[float] = []
+
+    def sleep(self, seconds: float) -> Timer:
+        """
+        Note when a timer calls.
+        """
+        return Timer(
+            self.clock, seconds, lambda: self.woken.append(self.clock.steady())
+        )
+
+    def test_forward(self) -> None:
+        """
+        A clock that is set forward ends nothing too early, and nothing too late.
+        """
+        timer = self.sleep(10)
+        self.clock.advance(4)
+        self.clock.jump(3600)
+        self.assertEqual((self.woken, timer.secondsLeft), ([], 6))
+        self.clock.pump([1] * 5)
+        self.assertEqual(self.woken, [])
+        self.clock.advance(1)
+        self.assertEqual(self.woken, [10])
+        self.assertEqual(timer.secondsLeft, 0)
+
+    def test_back(self) -> None:
+        """
+        After a clock was set back, whatever sets a deadline, or notices that one is
+        overdue, has all of them met.
+        """
+        self.sleep(10)
+        self.clock.advance(4)
+        self.clock.jump(-3600)
+        self.clock.pump([1] * 8)
+        alarms = alarmsOf(self.clock)
+        # Twisted's own timer can't know.
+        self.assertEqual(self.woken, [])
+        self.assertGreater(self.clock.steady(), alarms.overdueAt)
+        alarms.timerIsOverdue()
+        self.assertEqual(alarms.overdueAt, inf)
+        alarms.timerIsOverdue()
+        self.clock.advance(0)
+        self.assertEqual(self.woken, [12])
+        alarms.timerIsOverdue()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_inTime(self) -> None:
+        """
+        As long as nothing sets it, no timer is overdue; a small difference is none.
+        """
+        self.sleep(10)
+        alarms = alarmsOf(self.clock)
+        self.clock.jump(0.0001)
+        for _ in range(10):
+            self.assertLess(self.clock.steady(), alarms.overdueAt)
+            self.clock.advance(1)
+        self.assertEqual(self.woken, [10])
+
+    def test_cancelled(self) -> None:
+        """
+        A timer that was cancelled calls nothing, keeps nothing, and may be cancelled
+        again.
+        """
+        timer = self.sleep(10)
+        for _ in range(2):
+            timer.cancel()
+        timer.wake()
+        self.clock.advance(20)
+        self.assertEqual((self.woken, timer.secondsLeft), ([], 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_otherClocks(self) -> None:
+        """
+        A clock that is not the wall clock is believed.
+        """
+        clock = Clock()
+        self.assertEqual(steadyTime(clock), clock.seconds)
+        self.assertEqual(steadyTime(self.clock), self.clock.steady)
 
 
 class AlarmsOfTests(SynchronousTestCase):

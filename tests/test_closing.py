@@ -18,7 +18,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Ends, Recorder, close
+from tests.memory import Ends, Recorder, binary, close, text
 from txwebsocket import CloseCause, CloseReport, ConnectionClosed, Opcode, State
 from txwebsocket.keepers import Keeper
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
@@ -585,6 +585,59 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.application.report.bytesUnsent, unsent)
         self.assertEqual(self.connection.bufferedAmount, 0)
 
+    def test_closedByOthersOverTLS(self) -> None:
+        """
+        TLS waits for its producer when anything else asks it to close. All that was
+        sent leaves then, with a close frame, and the transport is let go.
+        """
+        for role in (Role.SERVER, Role.CLIENT):
+            application = Recorder()
+            transport = MemoryTLSTransport(Clock())
+            ends = Ends(application, role=role, transport=transport)
+            ends.connection.send("all of it")
+            transport.loseConnection()
+            transport.loseConnection()
+            self.assertEqual(ends.peer.frames(), [text("all of it"), close(1001)])
+            self.assertIs(application.report.cause, CloseCause.DROPPED)
+            self.assertFalse(transport.isConnected)
+            self.assertEqual(ends.clock.getDelayedCalls(), [])
+
+    def test_closeWithoutFrame(self) -> None:
+        """
+        ``closeWithoutFrame()`` has what is queued leave, and then ends our direction;
+        a peer that does not end its own falls to ``closeTimeout``.
+        """
+        self.peer.stall()
+        self.connection.send(bytes(300 * KIB))
+        self.peer.ping(b"too late for a pong")
+        closed = self.connection.closeWithoutFrame()
+        self.assertRaises(ConnectionClosed, self.connection.send, "more")
+        self.assertFalse(self.transport.hasEndedWriting)
+        self.peer.goOn()
+        self.assertEqual(self.peer.frames(), [binary(bytes(300 * KIB))])
+        self.assertTrue(self.transport.hasEndedWriting)
+        self.assertNoResult(closed)
+        self.peer.wait(5)
+        report = self.successResultOf(closed)
+        self.assertEqual(report, CloseReport(cause=CloseCause.DROPPED, wasClean=False))
+        self.assertIdle()
+
+    def test_closeWithoutFrameLate(self) -> None:
+        """
+        After ``close()`` it cuts short the wait for the peer's answer; before the
+        connection is open, or when it has ended, there is nothing to send.
+        """
+        self.connection.close()
+        self.connection.closeWithoutFrame()
+        self.assertEqual(self.peer.frames(), [close()])
+        self.assertTrue(self.transport.hasEndedWriting)
+        self.peer.end()
+        self.assertIdle()
+        self.successResultOf(self.connection.closeWithoutFrame())
+        ends = Ends(openIt=False)
+        ends.connection.closeWithoutFrame()
+        self.assertTrue(ends.transport.wasAborted)
+
     def test_onEnd(self) -> None:
         """
         Whoever keeps the connection in a list is told when to take it out.
@@ -669,6 +722,88 @@ def sendMuch(ends: Ends) -> None:
         ends.connection.send(bytes(200 * KIB))
     except ConnectionClosed:
         pass
+
+
+class SlowClosingTests(SynchronousTestCase):
+    """
+    Tests of closing while much is queued for a peer that takes a little at a time.
+    """
+
+    def setUp(self) -> None:
+        """
+        Close such a connection, whose peer takes something every 4 seconds.
+        """
+        self.transport = MemoryTransport(Clock())
+        self.transport.isStalled = True
+
+    def begin(self, role: Role, size: int, **options: Any) -> None:
+        """
+        Queue so much, and close.
+        """
+        self.setUp()
+        self.ends = Ends(role=role, transport=self.transport, **options)
+        self.ends.connection.send(bytes(size))
+        self.closed = self.ends.connection.close()
+
+    def takeSome(self) -> None:
+        """
+        The peer takes what is on its way.
+        """
+        self.ends.clock.advance(4)
+        self.transport.isStalled = False
+        self.transport.turn()
+        self.transport.isStalled = True
+
+    def test_all(self) -> None:
+        """
+        It gets all of it, though that takes much longer than ``closeTimeout``, and the
+        end is clean.
+        """
+        for role in Role:
+            self.begin(role, 2000 * KIB)
+            steps = 0
+            while self.ends.connection.bufferedAmount:
+                self.takeSome()
+                steps += 1
+            self.assertGreater(steps, 10)
+            self.takeSome()
+            self.ends.peer.goOn()
+            self.ends.peer.sendClose()
+            self.ends.peer.end()
+            report = self.successResultOf(self.closed)
+            self.assertTrue(report.wasClean)
+            self.assertEqual(report.bytesUnsent, 0)
+
+    def test_stops(self) -> None:
+        """
+        If it takes nothing more, it has ``closeTimeout`` from then on.
+        """
+        self.begin(Role.SERVER, 2000 * KIB)
+        for _ in range(5):
+            self.takeSome()
+        self.ends.peer.wait(4.9)
+        self.assertNoResult(self.closed)
+        unsent = self.ends.connection.bufferedAmount
+        self.ends.peer.wait(0.2)
+        report = self.successResultOf(self.closed)
+        self.assertIs(report.cause, CloseCause.CLOSE_TIMEOUT)
+        self.assertEqual(report.bytesUnsent, unsent)
+
+    def test_bound(self) -> None:
+        """
+        A peer that takes a little at a time for ever is dropped after
+        ``maxCloseTime``.
+        """
+        for options, seconds in (({"maxCloseTime": 60}, 60), ({}, 300)):
+            self.begin(Role.SERVER, 15_000 * KIB, **options)
+            for _ in range(seconds // 4 - 1):
+                self.takeSome()
+            self.assertNoResult(self.closed)
+            self.ends.peer.wait(4)
+            report = self.successResultOf(self.closed)
+            self.assertIs(report.cause, CloseCause.CLOSE_TIMEOUT)
+            self.assertGreater(report.bytesUnsent, KIB)
+            self.assertEqual(self.ends.clock.getDelayedCalls(), [])
 
 
 class OrderTests(SynchronousTestCase):

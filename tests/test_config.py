@@ -50,6 +50,7 @@ DURATIONS = (
     "keepaliveGracePeriod",
     "openTimeout",
     "closeTimeout",
+    "maxCloseTime",
     "writeTimeout",
 )
 

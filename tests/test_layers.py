@@ -85,6 +85,7 @@ ORDER = (
     "txwebsocket.pings",
     "txwebsocket.sharing",
     "txwebsocket.sockets",
+    "txwebsocket.progress",
     "txwebsocket.writer",
     "txwebsocket.producers",
     "txwebsocket.keepers",
@@ -175,6 +176,7 @@ FOREIGN = {
 LATE = {
     "txwebsocket.wire.speedups": "the native twin is optional",
     "txwebsocket.wire.deflate": "zlib-ng is optional",
+    "txwebsocket.progress": "Windows has no fcntl and no termios",
     "txwebsocket.tap": "--app names what is to be served",
     "txwebsocket.command.terminal": "Windows has no termios",
     "txwebsocket": "a browser's Python has no Twisted",

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.memory import Ends, Recorder, binary, close, ping, pong, text
 from tests.splits import everySplit
+from tests.wallclock import WallClock
 from txwebsocket import (
     CloseCause,
     ConnectionClosed,
@@ -1094,6 +1095,50 @@ class KeepaliveTests(SynchronousTestCase):
         self.assertEqual(self.peer.frames(), [])
         self.assertEqual(self.application.messages, [bytes(50)])
 
+    def test_pingAheadOfMessages(self) -> None:
+        """
+        The ping goes out ahead of queued messages, between two frames.
+        """
+        ends = Ends(role=Role.CLIENT)
+        ends.peer.stall()
+        for _ in range(100):
+            ends.connection.send(bytes(10 * KIB))
+        ends.peer.wait(20)
+        ends.peer.goOn()
+        opcodes = [frame.opcode for frame in ends.peer.frames()]
+        self.assertEqual(len(opcodes), 101)
+        place = opcodes.index(Opcode.PING)
+        # Behind what the transport had been given before.
+        self.assertTrue(0 < place < 20, place)
+
+    def test_pingWithoutRoom(self) -> None:
+        """
+        A ping of the keep-alive needs no room in a full queue, and ends nothing.
+        """
+        ends = Ends(role=Role.CLIENT, maxBufferedBytes=1000)
+        ends.peer.stall()
+        ends.connection.send(bytes(300 * KIB))
+        ends.peer.wait(20)
+        self.assertTrue(ends.connection.connected)
+
+    def test_takingIsLife(self) -> None:
+        """
+        A peer that takes what is queued is alive, though the ping in the middle of it
+        has not reached it yet; one that takes nothing more is noticed.
+        """
+        for role in Role:
+            ends = Ends(role=role)
+            ends.peer.stall()
+            ends.connection.send(bytes(5000 * KIB))
+            for _ in range(30):
+                ends.peer.waitLong(4)
+                ends.transport.isStalled = False
+                ends.transport.turn()
+                ends.transport.isStalled = True
+            self.assertTrue(ends.connection.connected)
+            ends.peer.waitLong(35)
+            self.assertFalse(ends.transport.isConnected)
+
     def test_sendingIsNoLife(self) -> None:
         """
         That we send says nothing about the peer.
@@ -1305,3 +1350,58 @@ class LifetimeTests(SynchronousTestCase):
         ends.peer.wait(365 * 86400)
         self.assertEqual(ends.peer.frames(), [])
         self.assertTrue(ends.transport.isConnected)
+
+
+class WallClockTests(SynchronousTestCase):
+    """
+    Tests of a reactor whose clock is set while connections are open.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open a busy connection, and one that is silent.
+        """
+        self.clock = WallClock(self)
+        self.busy = Ends(transport=MemoryTransport(self.clock))
+        self.silent = Ends(transport=MemoryTransport(self.clock))
+
+    def wait(self, seconds: int) -> None:
+        """
+        Let time pass. The busy peer says something each second.
+        """
+        for _ in range(seconds):
+            self.clock.advance(1)
+            for each in (self.busy, self.silent):
+                each.peer.turn()
+            self.busy.peer.ping()
+
+    def test_setBack(self) -> None:
+        """
+        When the clock is set back by an hour, traffic on any connection has all
+        deadlines met: a silent peer is pinged and dropped as ever.
+        """
+        self.wait(10)
+        self.clock.jump(-3600)
+        self.wait(15)
+        [frame] = self.silent.peer.frames()
+        self.assertEqual(frame.opcode, Opcode.PING)
+        self.wait(10)
+        report = self.silent.connection.closeReport
+        assert report is not None
+        self.assertIs(report.cause, CloseCause.KEEPALIVE_TIMEOUT)
+        self.assertTrue(self.busy.connection.connected)
+
+    def test_setForward(self) -> None:
+        """
+        When it is set forward by an hour nobody is pinged or dropped for that, whatever
+        is waited for.
+        """
+        closed = self.silent.connection.close()
+        self.wait(4)
+        self.clock.jump(3600)
+        self.assertNoResult(closed)
+        self.assertEqual(self.busy.peer.frames(), [pong()] * 4)
+        self.wait(2)
+        report = self.successResultOf(closed)
+        self.assertIs(report.cause, CloseCause.CLOSE_TIMEOUT)
+        self.assertTrue(self.busy.connection.connected)

@@ -95,7 +95,7 @@ def unitOf(option: str) -> str:
     """
     What an option counts, by its name.
     """
-    if option.endswith(("Timeout", "Interval", "Period", "Lifetime")):
+    if option.endswith(("Timeout", "Interval", "Period", "Lifetime", "Time")):
         return "s"
     return "bytes" if option.endswith(("Size", "Bytes", "Mark")) else ""
 

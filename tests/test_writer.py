@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPullProducer, IPushProducer
-from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
@@ -64,6 +64,12 @@ class WriterTests(SynchronousTestCase):
         The peer does not read.
         """
         self.told.append("stalled")
+
+    def transportClosing(self) -> None:
+        """
+        Something else closes the transport.
+        """
+        self.told.append("closing")
 
     def writerChanged(self) -> None:
         """
@@ -409,6 +415,9 @@ class SocketTests(SynchronousTestCase):
     def writerStalled(self) -> None:
         self.told.append("stalled")
 
+    def transportClosing(self) -> None:
+        self.told.append("closing")
+
     def send(self, *frames: bytes) -> None:
         """
         Send these at once.
@@ -555,7 +564,56 @@ class SocketTests(SynchronousTestCase):
         self.writer.stop()
         self.send(b"frame")
         self.assertEqual(self.received(), b"")
-        self.assertIsNone(self.transport.producer)
+        self.transport.loseConnection()
+        self.assertIs(self.transport.doWrite(), CONNECTION_DONE)
+
+    def test_stopWhilePaused(self) -> None:
+        """
+        It can close then even if it holds so much that it pauses its producers.
+        """
+        self.turn()
+        self.writer.stop()
+        self.transport.write(b"x" * 200 * KIB)
+        self.transport.loseConnection()
+        self.assertTrue(self.transport.producerPaused)
+        results = []
+        while self.reactor.isWriting and CONNECTION_DONE not in results:
+            results.append(self.transport.doWrite())
+            self.received()
+        self.assertIs(results[-1], CONNECTION_DONE)
+
+    def test_closedByOthers(self) -> None:
+        """
+        When something else asks the transport to close, the owner is told as soon as
+        all is written, and again while it has more to write.
+        """
+        self.turn()
+        self.transport.write(b"more")
+        self.transport.loseConnection()
+        self.assertEqual(self.told, [])
+        self.turn()
+        self.assertEqual(self.told, ["closing"])
+        self.writer.stop()
+        self.assertTrue(self.reactor.isWriting)
+        self.assertIs(self.transport.doWrite(), CONNECTION_DONE)
+
+    def test_undelivered(self) -> None:
+        """
+        When the connection is lost, what the transport and the system still have is
+        counted.
+        """
+        self.turn()
+        self.received()
+        for isStopped in (False, True):
+            self.send(b"x" * 1000)
+            if isStopped:
+                self.writer.stop()
+            self.transport.write(b"y" * 500)
+            self.transport.connectionLost(Failure(ConnectionLost()))
+            # Of a UNIX socket, the system counts what it needs itself.
+            self.assertGreaterEqual(self.writer.undelivered, 1500)
+            self.assertLess(self.writer.undelivered, 10_000)
+            self.setUp()
 
     def test_onlyPlain(self) -> None:
         """

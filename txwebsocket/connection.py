@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -411,8 +410,9 @@ class WebSocketConnection:
     def close(self, code: int | None = 1000, reason: str = "") -> Deferred[CloseReport]:
         """
         Close the connection. Messages that still arrive are counted in the report and
-        not delivered, unless the option ``deliverAfterClose`` is on. If the peer does
-        not answer within ``closeTimeout``, the connection is dropped.
+        not delivered, unless the option ``deliverAfterClose`` is on. What is queued
+        leaves first. A peer that takes nothing of it for ``closeTimeout``, or then does
+        not answer, is dropped.
 
         :param code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; None to give none.
         :param reason: at most 123 bytes in UTF-8.
@@ -441,6 +441,14 @@ class WebSocketConnection:
         checkClose(code, reason)
         self._link.drop(code, reason, skipCloseFrame)
 
+    def closeWithoutFrame(self) -> Deferred[CloseReport]:
+        """
+        Send what is queued, then close the transport without a close frame. Like
+        :meth:`close`, which is what to use otherwise, this returns the report.
+        """
+        self._link.finish(CloseCause.DROPPED)
+        return self._link.whenClosed()
+
     def whenClosed(self) -> Deferred[CloseReport]:
         """
         Wait until the connection has ended.
@@ -452,12 +460,7 @@ class WebSocketConnection:
     async def __aenter__(self) -> WebSocketConnection:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     # The names of twisted.web.websocket for the same things

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txwebsocket.alarms import alarmsOf
 from txwebsocket.deferreds import asDeferred, runApplication
 from txwebsocket.holds import Hold
 from txwebsocket.hooks import NO_HOOKS, introduce
@@ -43,7 +44,7 @@ class HookCaller(ABC):
     Calls the hooks of one connection's application, handles their exceptions and
     results, and holds the reasons not to call them for now.
 
-    :ivar clock: keeps the time.
+    :ivar alarms: keeps the time, and the deadlines.
     :ivar wire: the protocol core.
     :ivar writer: passes the protocol core's frames on to the transport.
     :ivar isPulled: whether the application takes messages itself, with ``receive()``.
@@ -62,7 +63,7 @@ class HookCaller(ABC):
     def __init__(self, config: ConnectionConfig, clock: IReactorTime) -> None:
         self._connection: Any = None
         self.config = config
-        self.clock = clock
+        self.alarms = alarmsOf(clock)
         self.report: CloseReport | None = None
         self.isPulled = True
         self._hooks = NO_HOOKS
@@ -82,6 +83,13 @@ class HookCaller(ABC):
     @connection.setter
     def connection(self, connection: Any) -> None:
         self._connection = connection
+
+    @property
+    def clock(self) -> IReactorTime:
+        """
+        The reactor, for what is to happen in its next turn.
+        """
+        return self.alarms.clock
 
     @abstractmethod
     def settle(self) -> None:

@@ -25,7 +25,7 @@ class Watched(Protocol):
 
     def heardAt(self) -> float:
         """
-        When the last sign of life came, by the same clock.
+        When the last sign of life came, by the alarms of the clock.
         """
 
     def askForLife(self) -> object:
@@ -64,7 +64,6 @@ class Keepalive:
 
     __slots__ = (
         "_alarms",
-        "_clock",
         "_grace",
         "_interval",
         "_pinged",
@@ -81,7 +80,6 @@ class Keepalive:
     ) -> None:
         # None when it is to be watched no longer.
         self._watched: Watched | None = watched
-        self._clock = clock
         self._interval = interval
         self._grace = grace
         # When a ping was sent that nothing has come after so far.
@@ -102,7 +100,7 @@ class Keepalive:
         """
         Look back.
         """
-        watched, now = self._watched, self._clock.seconds()
+        watched, now = self._watched, self._alarms.seconds()
         if watched is None:
             return
         due = self._dueAt(watched.heardAt())
@@ -146,16 +144,16 @@ class Idleness:
     :param traffic: tells what has passed so far.
     """
 
-    __slots__ = ("_clock", "_passed", "_since", "_timer", "_traffic", "_transform")
+    __slots__ = ("_passed", "_seconds", "_since", "_timer", "_traffic", "_transform")
 
     def __init__(
         self, transform: Transform, clock: IReactorTime, traffic: Callable[[], Traffic]
     ) -> None:
         self._transform = transform
-        self._clock = clock
+        self._seconds = alarmsOf(clock).seconds
         self._traffic = traffic
         self._passed = 0
-        self._since = clock.seconds()
+        self._since = self._seconds()
         self._timer: Keepalive | None = None
         if transform.releaseAfter is not None:
             self._timer = Keepalive(self, clock, transform.releaseAfter, None)
@@ -174,7 +172,7 @@ class Idleness:
         traffic = self._traffic()
         passed = traffic.messagesReceived + traffic.messagesSent
         if passed != self._passed:
-            self._passed, self._since = passed, self._clock.seconds()
+            self._passed, self._since = passed, self._seconds()
         return self._since
 
     def askForLife(self) -> None:

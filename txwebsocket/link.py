@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from txwebsocket.delivery import Delivery
@@ -24,6 +23,7 @@ from txwebsocket.hookcalls import log
 from txwebsocket.keepalive import Watch, startWatches
 from txwebsocket.keepers import Keeper
 from txwebsocket.producers import Pulling
+from txwebsocket.progress import StallTimer
 from txwebsocket.sockets import (
     FLOOD_PART,
     FLOOD_READ,
@@ -34,7 +34,6 @@ from txwebsocket.sockets import (
 )
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.config import ConnectionConfig
-from txwebsocket.wire.errors import BufferFull, ConnectionClosed
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
@@ -78,7 +77,7 @@ class Link(Delivery):
         self._isFlooded = False
         self._isEnding = False
         self._watches: Sequence[Watch] = ()
-        self._closeCall: IDelayedCall | None = None
+        self._closeTimer: StallTimer | None = None
         self._closed: list[Deferred[CloseReport]] = []
         self._producer: Any = None
 
@@ -102,7 +101,7 @@ class Link(Delivery):
         self.wire.open(transforms)
         if transforms:
             self._transforms = transforms
-        self._lastHeard = self.clock.seconds()
+        self._lastHeard = self.alarms.seconds()
         self.writer.start(self.transport)
         if self.isPulled:
             self._takeText = self._takeBytes = self.inbox.put
@@ -131,7 +130,9 @@ class Link(Delivery):
         """
         The transport has read something.
         """
-        self._lastHeard = self.clock.seconds()
+        self._lastHeard = now = self.alarms.seconds()
+        if now > self.alarms.overdueAt:
+            self.alarms.timerIsOverdue()
         if not self._isReading:
             # It was read before, or somebody else has resumed the transport.
             self.transport.pauseProducing()
@@ -170,6 +171,9 @@ class Link(Delivery):
         detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
         isOrderly = self.wire.hasPeerClosed or bool(reason.check(ConnectionDone))
         self.takeLast(isOrderly)
+        if not (self._isEnding and reason.check(ConnectionDone)):
+            # Else we had handed over all, and the system goes on delivering it.
+            self.wire.undelivered = self.writer.undelivered
         self.wire.lose(detail)
         self.report = report = self.wire.report()
         self.outbox.clear()
@@ -221,7 +225,7 @@ class Link(Delivery):
         if wanted is not self._isReading:
             self._isReading = wanted
             if wanted:
-                self._lastHeard = self.clock.seconds()
+                self._lastHeard = self.alarms.seconds()
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
@@ -322,6 +326,13 @@ class Link(Delivery):
         """
         self.abort(CloseCause.WRITE_TIMEOUT)
 
+    def transportClosing(self) -> None:
+        """
+        Something else has asked the transport to close. It does not read any more, so
+        there is nothing to wait for but that all has left.
+        """
+        self.fail(CloseCode.GOING_AWAY, "", CloseCause.DROPPED)
+
     # Closing
 
     def close(self, cause: CloseCause, code: int | None, reason: str) -> None:
@@ -360,6 +371,17 @@ class Link(Delivery):
         else:
             self.fail(code, reason, CloseCause.DROPPED)
 
+    def finish(self, cause: CloseCause) -> None:
+        """
+        Send what is queued, and end the connection then, without a close frame.
+        """
+        if self.wire.state is State.CONNECTING:
+            self.abort(cause)
+            return
+        self.wire.drop(cause)
+        self.outbox.seal()
+        self.settle()
+
     def abort(self, cause: CloseCause) -> None:
         """
         Cut the transport; what was not sent is lost, and counted.
@@ -374,12 +396,10 @@ class Link(Delivery):
                 self.transport.abortConnection()
 
     def _continueClosing(self) -> None:
-        if self._closeCall is None and not self._isEnding:
+        if self._closeTimer is None and not self._isEnding:
             self._stopTimers()
             self._readOrNot()
-            self._closeCall = self.clock.callLater(
-                self.config.closeTimeout, self._closeTimedOut
-            )
+            self._closeTimer = self._makeCloseTimer()
             self._stopProducer()
             # What waits to be delivered might hide the peer's close frame.
             self.deliver()
@@ -400,8 +420,18 @@ class Link(Delivery):
         else:
             endTransport(self.transport)
 
+    def _makeCloseTimer(self) -> StallTimer:
+        """
+        What the peer takes in time it shall have. But it must not be for ever that it
+        takes little.
+        """
+        patience, longest = self.config.closeTimeout, self.config.maxCloseTime
+        return StallTimer(
+            self.alarms, patience, self.writer.movedAt, self._closeTimedOut, longest
+        )
+
     def _closeTimedOut(self) -> None:
-        self._closeCall = None
+        self._closeTimer = None
         self.abort(CloseCause.CLOSE_TIMEOUT)
 
     # Time
@@ -411,7 +441,10 @@ class Link(Delivery):
         When the peer last showed that it is there.
         """
         # While we don't read, the silence is ours.
-        return self.clock.seconds() if self._mustWait() else self._lastHeard
+        if self._mustWait():
+            return self.alarms.seconds()
+        # A ping may be behind what the peer takes as fast as it can.
+        return max(self._lastHeard, self.writer.aliveAt())
 
     def newPing(self) -> bytes:
         """
@@ -423,10 +456,7 @@ class Link(Delivery):
         """
         The peer has been silent.
         """
-        # Where there is no room for it the peer is known not to read, and has its own
-        # deadline for that.
-        with suppress(BufferFull, ConnectionClosed):
-            self.wire.ping(self.newPing())
+        self.wire.pingAhead(self.newPing())
         self.settle()
 
     def giveUp(self) -> None:
@@ -445,6 +475,6 @@ class Link(Delivery):
         for watch in self._watches:
             watch.stop()
         self._watches = ()
-        if self._closeCall is not None:
-            self._closeCall.cancel()
-            self._closeCall = None
+        if self._closeTimer is not None:
+            self._closeTimer.stop()
+            self._closeTimer = None

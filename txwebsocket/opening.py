@@ -20,12 +20,12 @@ from twisted.internet.error import (
     DNSLookupError,
 )
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IReactorTime,
     IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
 
+from txwebsocket.alarms import Timer
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.errors import (
     ConnectionRejected,
@@ -110,7 +110,7 @@ class Opening:
         self._step = OpeningStep.CONNECT
         self._isOver = False
         self._isLate = False
-        self._timer: IDelayedCall | None = None
+        self._timer: Timer | None = None
         self._connecting: Deferred[Any] | None = None
         self._protocol: HandshakeProtocol | None = None
         # What redirected so far, the last one first, by ``previousResponse``.
@@ -126,9 +126,8 @@ class Opening:
         :raises ValueError: if no way leads to the host.
         """
         endpoint = self._journey.endpointFor(self._hop.target)
-        self._timer = self._clock.callLater(
-            self.link.config.openTimeout, self._timedOut
-        )
+        timeout = self.link.config.openTimeout
+        self._timer = Timer(self._clock, timeout, self._timedOut)
         self._connect(endpoint)
         return self.opened
 
@@ -257,9 +256,9 @@ class Opening:
         if not self._journey.isRejectionStreamed:
             return None
         timer: Any = self._timer
-        left = timer.getTime() - self._clock.seconds()
         transport = self.link.transport
-        response = StreamedResponse(head, transport, self._clock, left, self._tooLate())
+        left, tooLate = timer.secondsLeft, self._tooLate()
+        response = StreamedResponse(head, transport, self._clock, left, tooLate)
         response.previousResponse = self._redirect
         return response
 

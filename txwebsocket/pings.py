@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from txwebsocket.alarms import alarmsOf
+
 MAX_UNANSWERED = 1000
 """
 Pings that may wait for their pong; beyond that the oldest is cancelled.
@@ -23,10 +25,10 @@ class Pings:
     Match pongs with pings, and tell how long each took.
     """
 
-    __slots__ = ("_clock", "_sent")
+    __slots__ = ("_seconds", "_sent")
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+        self._seconds = alarmsOf(clock).seconds
         self._sent: Sequence[tuple[bytes, float, Deferred[float]]] = ()
 
     def sent(self, payload: bytes) -> Deferred[float]:
@@ -41,7 +43,7 @@ class Pings:
             _leaveOut(oldest)
             oldest.cancel()
         answered: Deferred[float] = Deferred(self._forget)
-        self._sent = [*self._sent, (payload, self._clock.seconds(), answered)]
+        self._sent = [*self._sent, (payload, self._seconds(), answered)]
         return answered
 
     def answer(self, payload: bytes) -> None:
@@ -54,7 +56,7 @@ class Pings:
             return
         count = payloads.index(payload) + 1
         answered, self._sent = self._sent[:count], self._sent[count:]
-        now = self._clock.seconds()
+        now = self._seconds()
         for _, then, waiting in answered:
             # Who was told before may have cancelled it.
             if not waiting.called:

@@ -21,7 +21,12 @@ class Receives(Protocol):
     Whose messages they are.
     """
 
-    clock: IReactorTime
+    @property
+    def clock(self) -> IReactorTime:
+        """
+        The reactor, for what is to happen in its next turn.
+        """
+
     config: ConnectionConfig
     wire: Connection
     isPulled: bool

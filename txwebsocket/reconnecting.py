@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from txwebsocket.alarms import Timer, alarmsOf
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.deferreds import CANCELLED, asDeferred
 from txwebsocket.errors import closedError
@@ -75,6 +76,7 @@ class Reconnector:
         if not callable(connect):
             raise TypeError(f"connect must be a callable, not {connect!r}")
         self.clock = clock
+        self._seconds = alarmsOf(clock).seconds
         self.connect = connect
         self.connection: WebSocketConnection | None = None
         self.attempts = 0
@@ -108,7 +110,7 @@ class Reconnector:
         if self._isFresh:
             pursuit.start()
         else:
-            now = self.clock.seconds()
+            now = self._seconds()
             endedAt = now if self._endedAt is None else self._endedAt
             failure = Failure(self._lastEnd(endedAt - self._openedAt))
             pursuit.goOn(failure, self.failed(failure, now - endedAt))
@@ -168,12 +170,12 @@ class Reconnector:
         self._log.info("{connection} is open", connection=repr(connection))
         self._isFresh = self._isTold = False
         self.connection = connection
-        self._openedAt = self.clock.seconds()
+        self._openedAt = self._seconds()
         self._endedAt = None
         connection.whenClosed().addCallback(self._ended)
 
     def _ended(self, _: object) -> None:
-        self._endedAt = self.clock.seconds()
+        self._endedAt = self._seconds()
 
     def failed(self, failure: Failure, passed: float = 0.0) -> float | None:
         """
@@ -235,7 +237,7 @@ class _Pursuit:
         self.opened: Deferred[WebSocketConnection] = Deferred(self._cancelled)
         self._reconnector = reconnector
         self._isOver = False
-        self._call: IDelayedCall | None = None
+        self._call: Timer | None = None
         self._connecting: Deferred[Any] | None = None
 
     def start(self) -> None:
@@ -285,7 +287,7 @@ class _Pursuit:
             self._isOver = True
             self.opened.errback(failure)
         else:
-            self._call = self._reconnector.clock.callLater(delay, self.start)
+            self._call = Timer(self._reconnector.clock, delay, self.start)
 
     def _cancelled(self, _: object) -> None:
         self._isOver = True

@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from txwebsocket.admission import Admission, describe
+from txwebsocket.alarms import Timer
 from txwebsocket.broadcasting import sendToMany
 from txwebsocket.config import ServerConfig
 from txwebsocket.connection import WebSocketConnection
@@ -84,7 +85,7 @@ class WebSocketServer:
         self._mounts = Mounts(self.serve, self.shutDown)
         self._clock = clock
         self._links: dict[WebSocketConnection, Link] = {}
-        self._pending: dict[WebSocketRequest, IDelayedCall | None] = {}
+        self._pending: dict[WebSocketRequest, Timer | None] = {}
         self._addresses = AddressCounter(self.config)
         self._keeper = Keeper(self._decided, self._left, self._opened, self._ended)
         # What has not ended: handlers, and listeners that take their time.
@@ -288,9 +289,9 @@ class WebSocketServer:
         gone = self.closeAllConnections(code, reason)
         if self._clock is not None and (self._links or self._running):
             seconds = self.config.closeTimeout if timeout is None else timeout
-            deadline = self._clock.callLater(seconds, self._endAll)
+            deadline = Timer(self._clock, seconds, self._endAll)
             gone.addCallback(lambda _: self._running.whenEnded())
-            gone.addCallback(lambda _: _cancelIfActive(deadline))
+            gone.addCallback(lambda _: deadline.cancel())
         return gone
 
     def _endAll(self) -> None:
@@ -343,9 +344,9 @@ class WebSocketServer:
         self._addresses.add(request, request.remoteAddress)
         waiting = callApplication(self._decide, request)
         if request in self._pending and self._clock is not None:
-            self._pending[request] = self._clock.callLater(
-                self.config.openTimeout, self._tooLate, request
-            )
+            tooLate = partial(self._tooLate, request)
+            timer = Timer(self._clock, self.config.openTimeout, tooLate)
+            self._pending[request] = timer
         if waiting is not None:
             self._handled.add(request)
             waiting.addBoth(self._handlerEnded, request)
@@ -434,8 +435,3 @@ class WebSocketServer:
         timer = self._pending.pop(request, None)
         if timer is not None:
             timer.cancel()
-
-
-def _cancelIfActive(call: IDelayedCall) -> None:
-    if call.active():
-        call.cancel()

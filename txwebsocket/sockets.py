@@ -7,7 +7,7 @@ What is chosen for a connection and done by its socket.
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -85,6 +85,32 @@ def endTransport(transport: Any) -> None:
         endWriting()
 
 
+def heedClosing(transport: Any, told: Callable[[], object]) -> None:
+    """
+    Have something called when anything else asks a TLS transport to close.
+
+    It would wait for its producer, and never ask it to finish. Plain TCP has nothing
+    left to ask its producer for, and so asks it for more.
+    """
+    if not ISSLTransport.providedBy(transport):
+        return
+    close = transport.loseConnection
+
+    def loseConnection() -> None:
+        close()
+        told()
+
+    transport.loseConnection = loseConnection  # type: ignore[method-assign]
+
+
+def ignoreClosing(transport: Any) -> None:
+    """
+    Take :func:`heedClosing` back.
+    """
+    if ISSLTransport.providedBy(transport):
+        vars(transport).pop("loseConnection", None)
+
+
 def outletOf(transport: Any) -> socket.socket | None:
     """
     The socket of a plain TCP connection, to write to past its transport; None if it is
@@ -127,17 +153,25 @@ def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> boo
     :param most: how much may be read at a time.
     :return: whether it is such a flood.
     """
+    connection = bottomOf(transport)
+    isFlood = items * _TINY > size
+    if connection is None:
+        return isFlood
+    if isFlood:
+        connection.bufferSize = FLOOD_READ
+    elif size >= min(connection.bufferSize, USUAL_READ):
+        connection.bufferSize = most if items <= _FEW_ITEMS else USUAL_READ
+    return isFlood
+
+
+def bottomOf(transport: Any) -> Any:
+    """
+    The TCP or UNIX connection that a transport is, or lies upon; None if there is none.
+    """
     while transport is not None and not isinstance(transport, tcp.Connection):
         # TLS is a transport upon another.
         transport = getattr(transport, "transport", None)
-    isFlood = items * _TINY > size
-    if transport is None:
-        return isFlood
-    if isFlood:
-        transport.bufferSize = FLOOD_READ
-    elif size >= min(transport.bufferSize, USUAL_READ):
-        transport.bufferSize = most if items <= _FEW_ITEMS else USUAL_READ
-    return isFlood
+    return transport
 
 
 def peerCertificate(transport: Any) -> Any:

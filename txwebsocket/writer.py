@@ -12,14 +12,26 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IPullProducer,
     IPushProducer,
     IReactorTime,
 )
 from zope.interface import implementer
 
-from txwebsocket.sockets import outletOf, sendBy
+from txwebsocket.alarms import alarmsOf
+from txwebsocket.progress import (
+    StallTimer,
+    acknowledged,
+    unacknowledged,
+    undelivered,
+)
+from txwebsocket.sockets import (
+    bottomOf,
+    heedClosing,
+    ignoreClosing,
+    outletOf,
+    sendBy,
+)
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
 
@@ -53,6 +65,11 @@ class Writes(Protocol):
         The writer has been full for too long.
         """
 
+    def transportClosing(self) -> None:
+        """
+        Something else has asked the transport to close, and it waits for the writer.
+        """
+
 
 class _Nobody:
     """
@@ -64,7 +81,7 @@ class _Nobody:
         Do nothing.
         """
 
-    settle = writerStalled = writerChanged
+    settle = writerStalled = transportClosing = writerChanged
 
 
 _NOBODY = _Nobody()
@@ -81,24 +98,31 @@ class Writer:
 
     :ivar isFull: whether the transport holds more than a mark: its own, or a portion if
         we write to the socket. It is full until it holds nothing.
+    :ivar undelivered: bytes that the transport and the system still had when the
+        transport went away, as far as is known.
     :ivar isBehind: whether more waits than should: from ``highWaterMark`` bytes on,
         until no more than ``lowWaterMark`` are left.
     """
 
     __slots__ = (
-        "_clock",
+        "_acknowledged",
+        "_alarms",
+        "_bottom",
         "_config",
         "_given",
         "_makeError",
+        "_moved",
         "_outbox",
         "_outlet",
         "_owner",
-        "_stallCall",
+        "_stall",
         "_transport",
         "_waiting",
         "_waitingForRoom",
+        "_wasLagging",
         "isBehind",
         "isFull",
+        "undelivered",
     )
 
     def __init__(
@@ -109,15 +133,21 @@ class Writer:
         config: ConnectionConfig,
     ) -> None:
         self.isFull = self.isBehind = False
+        self.undelivered = 0
         self._owner = owner
         self._outbox = outbox
-        self._clock = clock
+        self._alarms = alarmsOf(clock)
         self._config = config
         self._transport: Any = None
+        self._bottom: Any = None
         self._outlet: socket | None = None
+        # How far the peer was known to be, and when it had come that far.
+        self._acknowledged = 0
+        self._moved = 0.0
+        self._wasLagging = False
         # Bytes the transport was given since it was known to hold nothing.
         self._given = 0
-        self._stallCall: IDelayedCall | None = None
+        self._stall: StallTimer | None = None
         self._waiting: Sequence[Deferred[None]] = ()
         self._makeError: Callable[[], BaseException] | None = None
         self._waitingForRoom: Sequence[Deferred[None]] = ()
@@ -131,6 +161,8 @@ class Writer:
         # are asked at once, and then whenever that has left.
         transport.registerProducer(self, self._outlet is None)
         self._transport = transport
+        self._bottom = bottomOf(transport)
+        heedClosing(transport, self._owner.transportClosing)
 
     def flush(self) -> None:
         """
@@ -156,7 +188,7 @@ class Writer:
         is.
         """
         outbox = self._outbox
-        while outbox.size or outbox.owed:
+        while outbox.size or outbox.owed or outbox.urgentPing:
             before = outbox.taken
             pieces = outbox.take(_AT_ONCE)
             sent = sendBy(outbox.outlet, pieces)
@@ -219,8 +251,25 @@ class Writer:
         """
         self._cancelStall()
         if self._transport is not None:
-            self._transport.unregisterProducer()
-            self._transport = self._outbox.outlet = None
+            transport, self._transport = self._transport, None
+            self._outbox.outlet = None
+            ignoreClosing(transport)
+            if getattr(transport, "disconnecting", False):
+                # TLS joins small writes until the next turn, unless it is told again.
+                transport.loseConnection()
+            transport.unregisterProducer()
+            self._awaitLoss()
+
+    def _awaitLoss(self) -> None:
+        """
+        Be told when the connection is gone, while its socket can still be asked.
+
+        Twisted tells this to producers only. One that is not paused keeps no connection
+        open.
+        """
+        bottom = self._bottom
+        if bottom is not None and bottom.producer is None and not bottom.TLS:
+            bottom.registerProducer(self, True)
 
     def end(self, makeError: Callable[[], BaseException]) -> None:
         """
@@ -228,7 +277,9 @@ class Writer:
 
         :param makeError: makes what tells so, for each who waits now or later.
         """
-        self._transport = self._outlet = self._outbox.outlet = None
+        if self._transport is not None:
+            ignoreClosing(self._transport)
+        self._transport = self._outlet = self._outbox.outlet = self._bottom = None
         self._makeError = makeError
         self._cancelStall()
         waiting = [*self._waiting, *self._waitingForRoom]
@@ -247,10 +298,10 @@ class Writer:
         """
         The transport holds enough for now.
         """
-        if not self.isFull:
+        if not self.isFull and self._transport is not None:
             self.isFull = True
-            self._stallCall = self._clock.callLater(
-                self._config.writeTimeout, self._stalled
+            self._stall = StallTimer(
+                self._alarms, self._config.writeTimeout, self.movedAt, self._stalled
             )
             self._compare()
 
@@ -260,6 +311,11 @@ class Writer:
         """
         if self._transport is not None:
             self._outbox.outlet = self._outlet
+        elif self._bottom is not None and self._bottom.producer is self:
+            self._leaveBottom()
+        if self._given or self.isFull:
+            # There was no room for that, and now there is.
+            self._moved = self._alarms.seconds()
         self._given = 0
         if self.isFull:
             self.isFull = False
@@ -271,11 +327,22 @@ class Writer:
                 self._owner.settle()
         elif self.isBehind:
             self._compare()
+        if getattr(self._transport, "disconnecting", False):
+            self._owner.transportClosing()
+
+    def _leaveBottom(self) -> None:
+        """
+        A paused producer does keep a connection open, and is to let it go.
+        """
+        self._bottom.unregisterProducer()
+        self._bottom.startWriting()
 
     def stopProducing(self) -> None:
         """
         The transport is going away; who lost it will tell.
         """
+        if hasattr(self._bottom, "socket"):
+            self.undelivered = undelivered(self._bottom)
 
     def _compare(self) -> None:
         """
@@ -307,13 +374,48 @@ class Writer:
             first.callback(None)
 
     def _stalled(self) -> None:
-        self._stallCall = None
+        self._stall = None
         self._owner.writerStalled()
 
     def _cancelStall(self) -> None:
-        if self._stallCall is not None:
-            self._stallCall.cancel()
-            self._stallCall = None
+        if self._stall is not None:
+            self._stall.stop()
+            self._stall = None
+
+    # How far the peer is
+
+    def aliveAt(self) -> float:
+        """
+        When the peer has last shown life by taking something; 0 if that shows none.
+
+        Its system takes small messages, and pings, even if its program has died. That
+        more is taken is life only while so much waits that a ping is behind it.
+        """
+        wasLagging, self._wasLagging = self._wasLagging, self._isLagging()
+        movedAt = self.movedAt()
+        return movedAt if wasLagging or self._wasLagging else 0.0
+
+    def _isLagging(self) -> bool:
+        """
+        Has the peer not taken everything yet?
+        """
+        if self.isFull or self._outbox.hasSome():
+            return True
+        handle = getattr(self._bottom, "socket", None)
+        return handle is not None and unacknowledged(handle) > 0
+
+    def movedAt(self) -> float:
+        """
+        When the peer has last taken something, as far as is known.
+        """
+        handle = getattr(self._bottom, "socket", None)
+        if handle is not None:
+            count, ago = acknowledged(handle)
+            if count > self._acknowledged:
+                now = self._alarms.seconds()
+                self._moved = max(self._moved, now - ago)
+            self._acknowledged = count
+        return self._moved
 
 
 def _behind(pieces: Iterable[Octets], sent: int) -> Iterator[Octets]:

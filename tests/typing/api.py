@@ -277,6 +277,7 @@ async def talk(connection: WebSocketConnection) -> None:
         report.wasClean, report.code, report.reason, report.cause is CloseCause.SHUTDOWN
     )
     connection.drop(1008, "too much", skipCloseFrame=True)
+    assert_type(connection.closeWithoutFrame(), Deferred[CloseReport])
     assert_type(await connection.whenClosed(), CloseReport)
 
 

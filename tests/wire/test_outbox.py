@@ -92,14 +92,73 @@ class OutboxTests(SynchronousTestCase):
 
     def test_putBackAndPong(self) -> None:
         """
-        A pong does not go inside the frame that was put back.
+        A pong does not go inside a frame of which only the rest was put back, but ahead
+        of one of which nothing has left.
+        """
+        for size, expected in ((3, b"me pong next"), (0, b"pong frame next")):
+            outbox = self.outbox = Outbox()
+            outbox.put(b"frame ")
+            outbox.put(b"next")
+            [start] = outbox.take(4)
+            outbox.putBack([memoryview(start)[size:] if size else start])
+            outbox.owe(b"pong ")
+            self.assertEqual(self.takeAll(), expected)
+
+    def test_pingAhead(self) -> None:
+        """
+        A ping of the keep-alive overtakes the queued frames, but not the rest of one
+        that has begun; it stays the only one, and is no message.
+        """
+        self.outbox.putParts((b"head ", b"payload "))
+        self.outbox.put(b"next")
+        self.assertEqual(joined(self.outbox.take(5)), b"head ")
+        self.outbox.putPingAhead(b"old ping ")
+        self.outbox.putPingAhead(b"ping ")
+        self.assertEqual((self.outbox.size, self.outbox.messages), (12, 0))
+        self.assertEqual(self.takeAll(), b"payload ping next")
+        self.assertFalse(self.outbox.hasSome())
+
+    def test_pingAheadAfterFullSocket(self) -> None:
+        """
+        Of many frames that a full socket has not taken, each can be overtaken.
+        """
+        for _ in range(3):
+            self.outbox.put(b"frame ")
+        first, *others = self.outbox.take(100)
+        self.outbox.putBack([memoryview(first)[3:], *others])
+        self.outbox.putPingAhead(b"ping ")
+        self.assertEqual(self.takeAll(), b"me ping frame frame ")
+
+    def test_pingAheadOfLargeFrame(self) -> None:
+        """
+        Even a large frame can be overtaken, as long as nothing of it has left.
+        """
+        payload = b"x" * 5000
+        self.outbox.put(payload)
+        self.outbox.putBack(self.outbox.take(1000))
+        self.outbox.putPingAhead(b"ping ")
+        self.assertEqual(self.takeAll(), b"ping " + payload)
+
+    def test_pingAheadIsPartOfAPortion(self) -> None:
+        """
+        A ping that finds no room in one portion is the first of the next.
         """
         self.outbox.put(b"frame ")
-        self.outbox.put(b"next")
-        self.outbox.take(1)
-        self.outbox.putBack([b"f"])
-        self.outbox.owe(b"pong ")
-        self.assertEqual(self.takeAll(), b"frame pong next")
+        self.outbox.putPingAhead(b"ping ")
+        self.assertEqual(joined(self.outbox.take(5)), b"ping ")
+        self.assertEqual(self.takeAll(), b"frame ")
+        self.outbox.putPingAhead(b"ping ")
+        self.assertTrue(self.outbox.hasSome())
+        self.assertEqual(self.takeAll(), b"ping ")
+
+    def test_noPingAfterClose(self) -> None:
+        """
+        No ping follows the close frame, nor goes ahead of it any more.
+        """
+        self.outbox.putPingAhead(b"ping ")
+        self.outbox.putLast(b"close")
+        self.outbox.putPingAhead(b"ping ")
+        self.assertEqual(self.takeAll(), b"close")
 
     def test_limit(self) -> None:
         """

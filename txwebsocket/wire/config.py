@@ -191,14 +191,22 @@ class ConnectionConfig:
 
     closeTimeout: float = secondsOption(5.0)
     """
-    How long the closing handshake may take before the connection is dropped.
+    How long the closing handshake may make no progress before the connection is
+    dropped: the time since the peer last took something of what we had sent before, and
+    then for its answer.
+    """
+
+    maxCloseTime: float = secondsOption(300.0)
+    """
+    How long closing may take in all, for a peer that takes what we have sent, but
+    slowly. More than this is cut off.
     """
 
     writeTimeout: float = secondsOption(30.0)
     """
-    How long a peer may read nothing of what waits for it before it is dropped; or too
-    little, since the system tells of room for more only when some has left: on Linux a
-    third of the socket's buffer.
+    How long a peer may take nothing of what waits for it before it is dropped. Where
+    the system does not tell how far the peer is, as Linux does over TCP, it may seem to
+    take nothing until there is room for more: a part of the socket's buffer.
     """
 
     maxLifetime: float | None = secondsOrNoneOption(None)

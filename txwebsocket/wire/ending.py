@@ -22,6 +22,8 @@ class Ending:
 
     :ivar state: where it stands.
     :ivar outbox: what is to be sent.
+    :ivar undelivered: bytes that were taken from it and have not reached the peer,
+        known at the end.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Ending:
         "nextMask",
         "outbox",
         "state",
+        "undelivered",
     )
 
     def __init__(self, nextMask: Callable[[], bytes] | None) -> None:
@@ -48,7 +51,7 @@ class Ending:
         self._received: tuple[int | None, str] = (None, "")
         self._dropGiven: tuple[int | None, str] = (None, "")
         self._closeReceived = False
-        self._discarded = self._dropped = 0
+        self._discarded = self._dropped = self.undelivered = 0
 
     def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
         """
@@ -100,9 +103,10 @@ class Ending:
         if self._cause is None:
             raise InvalidState("nothing has ended the connection")
         sentCode, sentReason = self._sent or (None, "")
+        unsent = self.outbox.size + self.undelivered
         return CloseReport(
             cause=self._cause,
-            wasClean=self._closeReceived and not self.outbox.size,
+            wasClean=self._closeReceived and not unsent,
             closeSent=self._sent is not None,
             sentCode=sentCode,
             sentReason=sentReason,
@@ -114,7 +118,7 @@ class Ending:
             detail=self._detail,
             messagesDiscarded=self._discarded,
             messagesDropped=self._dropped,
-            bytesUnsent=self.outbox.size,
+            bytesUnsent=unsent,
         )
 
     def noteDrop(self, code: int, reason: str) -> None:

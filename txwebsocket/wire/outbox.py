@@ -12,6 +12,9 @@ from txwebsocket.wire.speedups import FrameWriter
 
 Octets: TypeAlias = bytes | memoryview
 
+# Bytes of a large frame's start that are copied.
+_START = 16
+
 
 class Outbox(FrameWriter):
     """
@@ -19,7 +22,11 @@ class Outbox(FrameWriter):
 
     The pong we owe to a peer that does not read stands apart: only its newest ping is
     answered (RFC 6455, 5.5.3 allows it), so that pings can't grow our memory. It goes
-    out at the next boundary between frames, ahead of what waits.
+    out at the next boundary between frames, ahead of what waits; and so does a ping of
+    the keep-alive (RFC 6455, 5.4: control frames may be injected).
+
+    A frame, or its first part, is ``bytes``; a view continues the part before it. So a
+    boundary is wherever the next part is no view.
 
     :ivar frames: what was put since the last turn.
     :ivar size: bytes that wait, also from before, the owed pong left out.
@@ -36,6 +43,7 @@ class Outbox(FrameWriter):
         "outlet",
         "owed",
         "taken",
+        "urgentPing",
     )
 
     def __init__(self, nextMask: Callable[[], bytes] | None = None) -> None:
@@ -45,7 +53,7 @@ class Outbox(FrameWriter):
         # What was put before and could not be taken; a view is the rest of a frame.
         # Most connections have none, and an empty deque takes 700 bytes.
         self._queue: deque[Octets | tuple[bytes, ...]] | None = None
-        self.owed = b""
+        self.owed = self.urgentPing = b""
         self._isClosed = False
         self.taken = 0
         self.outlet: Any = None
@@ -73,7 +81,13 @@ class Outbox(FrameWriter):
         Add the close frame. Nothing follows it, and no pong is owed any more.
         """
         self.put(frame)
-        self.owed = b""
+        self.seal()
+
+    def seal(self) -> None:
+        """
+        Let nothing be owed from now on: the queued frames are the last.
+        """
+        self.owed = self.urgentPing = b""
         self._isClosed = True
 
     def owe(self, pong: bytes) -> None:
@@ -84,11 +98,19 @@ class Outbox(FrameWriter):
             self.owed = pong
             self._isMixed = True
 
+    def putPingAhead(self, ping: bytes) -> None:
+        """
+        Send this ping ahead of all queued frames, instead of one that has not left yet.
+        """
+        if not self._isClosed:
+            self.urgentPing = ping
+            self._isMixed = True
+
     def hasSome(self) -> bool:
         """
         Is anything left to take?
         """
-        return bool(self.size or self.owed)
+        return bool(self.size or self.owed or self.urgentPing)
 
     def take(self, limit: int) -> list[Octets]:
         """
@@ -107,9 +129,9 @@ class Outbox(FrameWriter):
         """
         Take back what was taken last, or the end of it.
         """
-        views = [memoryview(part) for part in parts]
-        size = sum(map(len, views))
-        self._queue = deque([*views, *(self._queue or ()), *self.frames])
+        rest = list(parts)
+        size = sum(map(len, rest))
+        self._queue = deque([*rest, *(self._queue or ()), *self.frames])
         self.frames = []
         self._isMixed = True
         self.size += size
@@ -123,7 +145,7 @@ class Outbox(FrameWriter):
         self.frames = []
         self._isMixed = False
         self._queue = None
-        self.owed = b""
+        self.owed = self.urgentPing = b""
         return size
 
     def _takeSome(self, limit: int) -> list[Octets]:
@@ -132,9 +154,14 @@ class Outbox(FrameWriter):
         self.frames = []
         taken: list[Octets] = []
         room = limit
-        while room > 0 and (queue or self.owed):
+        while room > 0 and (queue or self.owed or self.urgentPing):
             part = self._nextPart(queue)
-            if len(part) > limit:
+            if len(part) > limit and isinstance(part, bytes):
+                # As bytes, so that what is put back is known to begin a frame.
+                start = min(_START, room)
+                queue.appendleft(memoryview(part)[start:])
+                part = part[:start]
+            elif len(part) > limit:
                 # A view, so that what is left is not copied each time.
                 view = memoryview(part)
                 queue.appendleft(view[room:])
@@ -142,14 +169,15 @@ class Outbox(FrameWriter):
             taken.append(part)
             room -= len(part)
         self._queue = queue or None
-        self._isMixed = bool(queue or self.owed)
+        self._isMixed = bool(queue or self.owed or self.urgentPing)
         self.size -= limit - room
         self.taken += limit - room
         return taken
 
     def _nextPart(self, queue: deque[Octets | tuple[bytes, ...]]) -> Octets:
-        if self.owed and not (queue and isinstance(queue[0], memoryview)):
-            owed, self.owed = self.owed, b""
+        if self._isBetweenFrames(queue):
+            owed = self.urgentPing + self.owed
+            self.owed = self.urgentPing = b""
             self.size += len(owed)
             return owed
         frame = queue.popleft()
@@ -157,3 +185,10 @@ class Outbox(FrameWriter):
             queue.extendleft(memoryview(part) for part in reversed(frame[1:]))
             return frame[0]
         return frame
+
+    def _isBetweenFrames(self, queue: deque[Octets | tuple[bytes, ...]]) -> bool:
+        """
+        Is anything due ahead of the queue, and may it be sent now?
+        """
+        isDue = self.owed or self.urgentPing
+        return bool(isDue) and not (queue and isinstance(queue[0], memoryview))

@@ -106,7 +106,10 @@ class CloseReport:
 
     bytesUnsent: int = 0
     """
-    Bytes of frames that had not left our queue when the transport went away.
+    Bytes of frames that had not been delivered when the connection was lost or cut: of
+    our queue, and of what the transport and the operating system held, as far as that
+    tells (on Linux, and most systems with sockets like its). What the peer's system had
+    taken counts as delivered, though its program may not have read it.
     """
 
     @property

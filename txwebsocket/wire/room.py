@@ -7,10 +7,11 @@ How much may wait for a peer that does not read, and what becomes of more.
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from txwebsocket.wire.codes import CloseCause, CloseCode
+from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.ending import Ending
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
+from txwebsocket.wire.speedups import encodeFrame
 from txwebsocket.wire.states import State
 
 _CLOSE_CODES = {
@@ -70,6 +71,15 @@ class Room(Ending):
         Tell nobody any more: the connection has ended.
         """
         self._owner = None
+
+    def pingAhead(self, payload: bytes) -> None:
+        """
+        Send a ping ahead of what waits, as soon as no frame is in the middle. It needs
+        no room.
+        """
+        if self.state is State.OPEN:
+            ping = encodeFrame(Opcode.PING, payload, self.nextMask())
+            self.outbox.putPingAhead(ping)
 
     def _makeRoom(self, size: int) -> None:
         """
