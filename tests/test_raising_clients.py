@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 import txwebsocket
@@ -34,7 +37,9 @@ from txwebsocket import (
     WebSocketConnections,
     WebSocketStreamFactory,
 )
-from txwebsocket.testing import MemorySite
+from txwebsocket.rejection import StreamedResponse
+from txwebsocket.testing import MemorySite, MemoryTransport
+from txwebsocket.wire.http import ResponseReader
 
 EVENTS = ("open", "message", "error", "close")
 
@@ -514,6 +519,51 @@ class StreamTests(SynchronousTestCase):
         self.flushLoggedErrors(*KINDS)
         self.assertEqual(list(site.server.connections), [])  # type: ignore[union-attr]
         self.assertEqual(site.clock.getDelayedCalls(), [])
+
+
+class BodyTests(SynchronousTestCase):
+    """
+    Tests of protocols that take the body of a rejection while it arrives.
+    """
+
+    def test_failing(self) -> None:
+        """
+        One that fails has the connection cut, and others are told of the end.
+        """
+        for method in ("dataReceived", "connectionLost"):
+            for way in AT_ONCE:
+                clock = Clock()
+                transport = MemoryTransport(clock)
+                head = ResponseReader().feed(b"HTTP/1.1 403 No\r\n\r\n")
+                assert head is not None
+                response = StreamedResponse(head, transport, clock, 9, TimeoutError())
+                transport.protocol = response
+                protocols = [Taking(), Taking()]
+                setattr(protocols[0], method, way)
+                for protocol in protocols:
+                    response.deliverBody(protocol)
+                response.dataReceived(b"body")
+                response.connectionLost(Failure(ConnectionLost()))
+                self.assertEqual(protocols[1].ends, 1)
+                self.assertEqual(len(self.flushLoggedErrors(*KINDS)), 1)
+                clock.advance(10)
+                self.assertFalse(transport.isConnected)
+
+
+class Taking(Protocol):
+    """
+    Takes a body.
+
+    :ivar ends: how often the end was told.
+    """
+
+    ends = 0
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """
+        Count it.
+        """
+        self.ends += 1
 
 
 class BroadcastTests(SynchronousTestCase):

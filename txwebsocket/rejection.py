@@ -11,15 +11,19 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IProtocol, IPushProducer, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import UNKNOWN_LENGTH
 from zope.interface import implementer
 
+from txwebsocket.deferreds import runApplication
 from txwebsocket.errors import RefusalResponse
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.http import BodyReader, ResponseHead
+
+_log = Logger()
 
 
 class StreamedResponse(RefusalResponse):
@@ -96,7 +100,7 @@ class StreamedResponse(RefusalResponse):
             return
         if part:
             for protocol in list(self._protocols):
-                protocol.dataReceived(part)
+                runApplication(self._raised, protocol.dataReceived, part)
         if self._reader.isComplete:
             error = PotentialDataLoss if self._reader.isCut else ResponseDone
             self._end(Failure(error()))
@@ -117,6 +121,13 @@ class StreamedResponse(RefusalResponse):
         # At once, so that a cancelled readBody() hears of the end once.
         self._fail(Failure(ConnectionAborted()))
 
+    def _raised(self, failure: Failure) -> None:
+        self._log(failure)
+        self._fail(failure)
+
+    def _log(self, failure: Failure) -> None:
+        _log.failure("An error in a protocol that takes a body", failure)
+
     def _fail(self, reason: Failure) -> None:
         self._end(Failure(ResponseFailed([reason])))
 
@@ -129,7 +140,7 @@ class StreamedResponse(RefusalResponse):
         self._transport.abortConnection()
         protocols, self._protocols = self._protocols, []
         for protocol in protocols:
-            protocol.connectionLost(reason)
+            runApplication(self._log, protocol.connectionLost, reason)
 
 
 @implementer(IPushProducer)

@@ -4,6 +4,7 @@ What users write, for the type checker alone: nothing here is ever run.
 """
 
 import re
+from asyncio import Future, get_running_loop
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from http.cookiejar import CookieJar
@@ -424,6 +425,16 @@ async def stayConnected(reactor: Any, client: WebSocketClient) -> None:
     config = ReconnectConfig(maxDelay=10, jitter=lambda: 0.5)
     service = WebSocketClientService(reactor, connect, None, config, onFailure=failed)
     WebSocketClientService(reactor, connect, talk, onAttempt=show, onConnect=show)
+
+    def begin() -> Future[WebSocketConnection]:
+        return get_running_loop().create_task(connect())
+
+    WebSocketClientService(
+        reactor,
+        begin,
+        lambda each: get_running_loop().create_task(talk(each)),
+        onConnect=talk,
+    )
     service.startService()
     connection = await service.whenConnected(failAfterFailures=3)
     assert_type(connection, WebSocketConnection)
