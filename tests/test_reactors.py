@@ -21,25 +21,33 @@ if sys.platform == "linux":
     REACTORS = (*REACTORS, "epoll")
 
 
-class RaisingTests(SynchronousTestCase):
+class ReactorTestCase(SynchronousTestCase):
     """
-    Tests of applications that raise, over real sockets.
+    Runs programs on reactors.
     """
 
-    def begin(self, reactor: str) -> subprocess.Popen[str]:
+    def begin(
+        self, reactor: str, program: str = "tests.on_reactor"
+    ) -> subprocess.Popen[str]:
         """
-        Run the program on this reactor.
+        Run a program on this reactor.
         """
         # The path of a UNIX socket has to be short.
         directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, directory)
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.on_reactor", reactor, directory],
+            [sys.executable, "-m", program, reactor, directory],
             cwd=Path(tests.__file__).resolve().parent.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
+
+
+class RaisingTests(ReactorTestCase):
+    """
+    Tests of applications that raise, over real sockets.
+    """
 
     def test_everyReactor(self) -> None:
         """
@@ -54,4 +62,27 @@ class RaisingTests(SynchronousTestCase):
             told, _ = process.communicate(timeout=60)
             answers = ["AB"] if reactor == "asyncio" else []
             self.assertEqual(told.splitlines(), [*once, *answers] * 2, reactor)
+            self.assertEqual(process.returncode, 0, reactor)
+
+
+class BusyTests(ReactorTestCase):
+    """
+    Tests of applications whose hooks take their time, over real sockets.
+    """
+
+    def test_everyReactor(self) -> None:
+        """
+        On each reactor, over TCP, TLS and UNIX sockets, a hook at either end may take
+        longer than the other end waits for a pong, and its answer arrives. Messages
+        right before a close are delivered, and the close is clean at once.
+        """
+        lines = [
+            f"/?{kind} ['A', 'B'] ['a', 'c', 'd'] True"
+            for kind in ("tcp", "tls", "unix")
+        ]
+        program = "tests.busy_on_reactor"
+        running = {reactor: self.begin(reactor, program) for reactor in REACTORS}
+        for reactor, process in running.items():
+            told, _ = process.communicate(timeout=60)
+            self.assertEqual(sorted(told.splitlines()), lines, reactor)
             self.assertEqual(process.returncode, 0, reactor)

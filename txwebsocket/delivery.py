@@ -66,6 +66,7 @@ class Delivery(HookCaller):
 
     # Of most connections these stay what they are here, and take no memory.
     _backlog: Backlog | None = None
+    _mayHaveQueued = False
     _lost: Failure | None = None
     _lastHookCall: IDelayedCall | None = None
     _transforms: Sequence[Transform] = ()
@@ -79,7 +80,10 @@ class Delivery(HookCaller):
         self.pings = Pings(clock)
         self.isDelivering = False
         self._inbox: Inbox | None = None
-        self.incoming = Incoming(self) if config.streamMessages else None
+        self.incoming: Incoming | None = None
+        if config.streamMessages:
+            self.incoming = Incoming(self)
+            self._mayHaveQueued = True
         self._lastHeard: float
 
     @abstractmethod
@@ -133,7 +137,7 @@ class Delivery(HookCaller):
             self.applicationFailed(Failure())
         finally:
             self.isDelivering = False
-        if self.wire.waiting or self._backlog or self.incoming is not None:
+        if self.wire.waiting or self._mayHaveQueued:
             self.deliver()
         else:
             self.settle()
@@ -254,6 +258,7 @@ class Delivery(HookCaller):
             if self._backlog is None:
                 self._backlog = Backlog(self.config, self._transforms)
             self._backlog.put(whole)
+            self._mayHaveQueued = True
 
     def hasQueued(self) -> bool:
         """
@@ -295,6 +300,7 @@ class Delivery(HookCaller):
         if not backlog:
             return None
         message = backlog.take()
+        self._mayHaveQueued = bool(backlog)
         if not self.isPulled and not backlog.isFull:
             self._held &= ~Hold.INBOX
         return message
