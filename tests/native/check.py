@@ -13,7 +13,7 @@ Builds the native twin in a copy of the checkout, and puts it to the test there.
 ``leaks``
     ten million frames, and what is left of them
 ``hardship``
-    no memory, and calls that come when they should not
+    no memory, calls that come when they should not, and misuse of every attribute
 ``sanitizers``
     the tests of the core, fuzz and hardship with AddressSanitizer and
     UndefinedBehaviorSanitizer; needs GCC or Clang
@@ -215,6 +215,7 @@ def checkHardship(tree: Tree) -> None:
     """
     tree.build()
     tree.python("tests/native/hardship.py")
+    tree.python("tests/native/abuse.py")
 
 
 def checkSanitizers(tree: Tree) -> None:
@@ -232,6 +233,7 @@ def checkSanitizers(tree: Tree) -> None:
     tree.python("-m", "twisted.trial", "tests.wire", minutes=20, **environment)
     tree.python(*fuzz, **environment)
     tree.python("tests/native/hardship.py", **environment)
+    tree.python("tests/native/abuse.py", **environment)
 
 
 def checkValgrind(tree: Tree) -> None:
@@ -276,6 +278,7 @@ def checkQuick(tree: Tree) -> None:
     tree.python("tests/native/differential.py", "--feeds", "100000")
     tree.python("tests/native/leaks.py", "--frames", "1000000")
     tree.python("tests/native/hardship.py")
+    tree.python("tests/native/abuse.py")
     tree.python("tests/native/speed.py", "--seconds", "0.2")
 
 

@@ -5,9 +5,13 @@ Tests of :mod:`txwebsocket.wire.frames`, and of its native twin where there is o
 The twins keep the same promises, so that the tests are written once and run for each.
 """
 
+import contextlib
 import gc
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
@@ -1019,6 +1023,27 @@ class FrameWriterTestsMixin:
         self.assertIs(writer.putMessage("x"), False)
         self.assertRaises(TypeError, self.writer, None, None)
 
+    def test_uncallable(self) -> None:
+        """
+        What can't give masks is refused at once, and told what would do.
+        """
+        error = self.assertRaises(TypeError, self.writer, b"abcd")
+        reason = "nextMask must be callable or None, not b'abcd'"
+        self.assertEqual(str(error), reason)
+
+    def test_counts(self) -> None:
+        """
+        The messages of a writer whose counts were set to extremes are put or refused,
+        and none is put without being counted.
+        """
+        writer = self.makeWriter(room=sys.maxsize)
+        writer.size = sys.maxsize - 1
+        with contextlib.suppress(OverflowError):
+            writer.putMessage("x")
+        self.assertEqual(len(writer.frames), writer.messages)
+        writer.size = -sys.maxsize
+        self.assertIs(writer.putMessage("x"), True)
+
     def test_put(self) -> None:
         """
         A small message is framed, and waits behind what waited before.
@@ -1116,6 +1141,17 @@ if native is not None:
         """
 
         writer = native.FrameWriter
+
+        def test_abuse(self) -> None:
+            """
+            No deleted attribute, no value of a wrong type, no subclass that skips
+            ``__init__`` and no callback that changes its writer crashes the process.
+            """
+            abuse = Path(__file__).parents[1] / "native" / "abuse.py"
+            ran = subprocess.run(
+                [sys.executable, abuse], capture_output=True, text=True, check=False
+            )
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""), ran.stdout)
 
 
 class FrameTests(SynchronousTestCase):

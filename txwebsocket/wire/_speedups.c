@@ -24,6 +24,21 @@ enum { MASKED = 0x80, LENGTH = 0x7F };
 enum { CONTINUATION = 0x0, TEXT = 0x1, BINARY = 0x2, CONTROL = 0x8 };
 #define KNOWN_OPCODES 0x0707 /* bit n stands for opcode n: 0 to 2, and 8 to 10 */
 
+/* Without a global lock, an object is locked while a statement reads or changes it. */
+#ifdef Py_GIL_DISABLED
+#define LOCKED(self, statement)          \
+    do {                                 \
+        Py_BEGIN_CRITICAL_SECTION(self); \
+        statement;                       \
+        Py_END_CRITICAL_SECTION();       \
+    } while (0)
+#else
+#define LOCKED(self, statement) \
+    do {                        \
+        statement;              \
+    } while (0)
+#endif
+
 #define KEY_SIZE 4
 #define MAX_HEAD (2 + 8 + KEY_SIZE)
 
@@ -566,13 +581,7 @@ static PyObject *feedAlone(FrameReader *reader, PyObject *chunk)
 static PyObject *feed(PyObject *self, PyObject *chunk)
 {
     PyObject *items;
-#ifdef Py_GIL_DISABLED
-    Py_BEGIN_CRITICAL_SECTION(self);
-#endif
-    items = feedAlone((FrameReader *)self, chunk);
-#ifdef Py_GIL_DISABLED
-    Py_END_CRITICAL_SECTION();
-#endif
+    LOCKED(self, items = feedAlone((FrameReader *)self, chunk));
     return items;
 }
 
@@ -856,7 +865,7 @@ static bool smallPayload(PyObject *message, uint8_t *opcode, Py_buffer *octets)
 typedef struct {
     PyObject_HEAD
     PyObject *nextMask; /* NULL if frames are not masked */
-    PyObject *frames;
+    PyObject *frames;   /* a list; NULL once the garbage collector has cleared it */
     Py_ssize_t size;
     Py_ssize_t messages;
     Py_ssize_t room;
@@ -874,6 +883,28 @@ static bool askForKey(FrameWriter *writer, Head *head)
     return isTaken;
 }
 
+static bool appendFrame(FrameWriter *writer, PyObject *frame)
+{
+    if (writer->frames == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "frames");
+        return false;
+    }
+    PyObject *frames = Py_NewRef(writer->frames);
+    int status = PyList_Append(frames, frame);
+    Py_DECREF(frames);
+    return status == 0;
+}
+
+/* Python code can set both counts to any number. */
+static bool checkCounts(const FrameWriter *writer, Py_ssize_t size)
+{
+    if (writer->size <= PY_SSIZE_T_MAX - size && writer->messages < PY_SSIZE_T_MAX) {
+        return true;
+    }
+    PyErr_SetString(PyExc_OverflowError, "size and messages must stay below the largest number");
+    return false;
+}
+
 static bool addMessage(FrameWriter *writer, uint8_t opcode, const Py_buffer *payload)
 {
     Head head = {.first = FIN | opcode, .key = NULL};
@@ -881,12 +912,13 @@ static bool addMessage(FrameWriter *writer, uint8_t opcode, const Py_buffer *pay
     PyObject *frame = joinFrame(&head, payload);
     if (frame == NULL) return false;
     Py_ssize_t size = PyBytes_Size(frame);
-    int status = PyList_Append(writer->frames, frame);
+    bool isAdded = checkCounts(writer, size) && appendFrame(writer, frame);
     Py_DECREF(frame);
-    if (status < 0) return false;
-    writer->size += size;
-    writer->messages++;
-    return true;
+    if (isAdded) {
+        writer->size += size;
+        writer->messages++;
+    }
+    return isAdded;
 }
 
 static PyObject *putAlone(FrameWriter *writer, PyObject *message)
@@ -903,14 +935,17 @@ static PyObject *putAlone(FrameWriter *writer, PyObject *message)
 static PyObject *putMessage(PyObject *self, PyObject *message)
 {
     PyObject *isPut;
-#ifdef Py_GIL_DISABLED
-    Py_BEGIN_CRITICAL_SECTION(self);
-#endif
-    isPut = putAlone((FrameWriter *)self, message);
-#ifdef Py_GIL_DISABLED
-    Py_END_CRITICAL_SECTION();
-#endif
+    LOCKED(self, isPut = putAlone((FrameWriter *)self, message));
     return isPut;
+}
+
+/* Put a reference, which is given away, in the place of another. What that was the last
+   reference to may run any Python code, and finds the new one. */
+static void replace(PyObject **place, PyObject *object)
+{
+    PyObject *before = *place;
+    *place = object;
+    Py_XDECREF(before);
 }
 
 static int startWriter(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -922,13 +957,55 @@ static int startWriter(PyObject *self, PyObject *args, PyObject *kwargs)
                                      &nextMask)) {
         return -1;
     }
-    PyObject *frames = PyList_New(0), *before = writer->frames;
+    if (nextMask != Py_None && !PyCallable_Check(nextMask)) {
+        PyErr_Format(PyExc_TypeError, "nextMask must be callable or None, not %R",
+                     nextMask);
+        return -1;
+    }
+    PyObject *frames = PyList_New(0);
     if (frames == NULL) return -1;
-    writer->frames = frames;
-    Py_XDECREF(before);
-    before = writer->nextMask;
-    writer->nextMask = nextMask == Py_None ? NULL : Py_NewRef(nextMask);
-    Py_XDECREF(before);
+    PyObject *asked = nextMask == Py_None ? NULL : Py_NewRef(nextMask);
+    LOCKED(self, replace(&writer->frames, frames));
+    LOCKED(self, replace(&writer->nextMask, asked));
+    return 0;
+}
+
+/* A subclass need not call __init__: frames is a list from the start. */
+static PyObject *newWriter(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                           PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = PyType_GenericAlloc(type, 0);
+    if (self == NULL) return NULL;
+    ((FrameWriter *)self)->frames = PyList_New(0);
+    if (((FrameWriter *)self)->frames == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return self;
+}
+
+static PyObject *getFrames(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *frames;
+    LOCKED(self, frames = ((FrameWriter *)self)->frames; Py_XINCREF(frames));
+    if (frames == NULL) PyErr_SetString(PyExc_AttributeError, "frames");
+    return frames;
+}
+
+/* Only a list may be there. This also keeps writers from forming a chain so long that
+   freeing it would exhaust the C stack: CPython guards against that in lists. */
+static int setFrames(PyObject *self, PyObject *frames, void *Py_UNUSED(closure))
+{
+    if (frames == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "frames can't be deleted");
+        return -1;
+    }
+    if (!PyList_Check(frames)) {
+        PyErr_Format(PyExc_TypeError, "frames must be a list, not %R", frames);
+        return -1;
+    }
+    Py_INCREF(frames);
+    LOCKED(self, replace(&((FrameWriter *)self)->frames, frames));
     return 0;
 }
 
@@ -964,23 +1041,28 @@ static PyMethodDef writerMethods[] = {
 };
 
 static PyMemberDef writerMembers[] = {
-    {"frames", T_OBJECT_EX, offsetof(FrameWriter, frames), 0, NULL},
     {"size", T_PYSSIZET, offsetof(FrameWriter, size), 0, NULL},
     {"messages", T_PYSSIZET, offsetof(FrameWriter, messages), 0, NULL},
     {"room", T_PYSSIZET, offsetof(FrameWriter, room), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef writerGetSet[] = {
+    {"frames", getFrames, setFrames, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot writerSlots[] = {
     {Py_tp_doc, "FrameWriter(nextMask=None)\n--\n\n"
                 "Frames that wait to be sent, and the short way for small messages."},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, newWriter},
     {Py_tp_init, startWriter},
     {Py_tp_traverse, traverseWriter},
     {Py_tp_clear, clearWriter},
     {Py_tp_dealloc, freeWriter},
     {Py_tp_methods, writerMethods},
     {Py_tp_members, writerMembers},
+    {Py_tp_getset, writerGetSet},
     {0, NULL},
 };
 
@@ -1014,6 +1096,12 @@ static int execute(PyObject *self)
     module->newTuple = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     Py_DECREF(frames);
     if (!module->closeCode || !module->failed || !module->frame) return -1;
+    /* Frames are filled in as tuples are, whatever that name stands for. */
+    if (!PyType_Check(module->frame) ||
+        !PyType_IsSubtype((PyTypeObject *)module->frame, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_ImportError, "Frame must be a subclass of tuple");
+        return -1;
+    }
     return addType(self, &readerSpec) || addType(self, &writerSpec) ? -1 : 0;
 }
 

@@ -428,7 +428,8 @@ class FrameWriter:
 
     :param nextMask: gives four fresh random bytes for each frame of a client; None on a
         server.
-    :ivar frames: what waits, in order: a frame, or the tuple of its parts.
+    :raises TypeError: if ``nextMask`` is anything else.
+    :ivar frames: a list of what waits, in order: a frame, or the tuple of its parts.
     :ivar size: how many bytes wait.
     :ivar messages: how many messages were put.
     :ivar room: up to how many bytes that wait a small message can be put, whatever it
@@ -438,6 +439,8 @@ class FrameWriter:
     __slots__ = ("_nextMask", "frames", "messages", "room", "size")
 
     def __init__(self, nextMask: Callable[[], bytes] | None = None) -> None:
+        if nextMask is not None and not callable(nextMask):
+            raise TypeError(f"nextMask must be callable or None, not {nextMask!r}")
         self._nextMask = nextMask
         self.frames: list[bytes | tuple[bytes, ...]] = []
         self.size = self.messages = self.room = 0
