@@ -27,6 +27,7 @@ from txwebsocket.wire.codes import Opcode, Role
 
 _MIB = 2**20
 _READ = 65536
+_TURNS = 100
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -111,8 +112,7 @@ def _growth(peer: Peer, chunks: list[bytes]) -> int:
 def _tracedGrowth(peer: Peer, chunks: list[bytes]) -> int:
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    for chunk in chunks:
-        peer.arrive(chunk)
+    _arrive(peer, chunks)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return most - before
@@ -125,9 +125,18 @@ def _residentGrowth(peer: Peer, chunks: list[bytes]) -> int:
         trim(0)
     before = _memory("VmRSS")
     _CLEAR.write_text("5")
+    _arrive(peer, chunks)
+    return _memory("VmHWM") - before
+
+
+def _arrive(peer: Peer, chunks: list[bytes]) -> None:
+    """
+    Have these read, with as many turns of the reactor as messages can take.
+    """
     for chunk in chunks:
         peer.arrive(chunk)
-    return _memory("VmHWM") - before
+        for _ in range(_TURNS):
+            peer.wait(0)
 
 
 def _framed(peer: Peer, payload: bytes, parts: int, opcode: int) -> list[bytes]:

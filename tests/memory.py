@@ -371,6 +371,18 @@ class Ends:
             self.link.opened(early, agreed)
 
 
+def oneTurn(clock: Clock) -> None:
+    """
+    Do what a reactor does in one turn: what is asked for meanwhile is for the next one.
+    """
+    now = clock.seconds()
+    for call in clock.getDelayedCalls():
+        if call.getTime() <= now:
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class Recorder(WebSocketProtocol):
     """
     An application that writes down what it is told.

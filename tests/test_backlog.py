@@ -13,8 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from txwebsocket import Deflate, Extension, Opcode, ServerConfig
 from txwebsocket.backlog import Backlog
 from txwebsocket.inbox import MAX_MESSAGES
+from txwebsocket.wire.config import messageLimit
 from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.messages import MessageDecoder
 
 
 class BacklogTests(SynchronousTestCase):
@@ -24,7 +26,9 @@ class BacklogTests(SynchronousTestCase):
         """
         [agreement] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
         self.transform = agreement.transform
-        return Backlog(ServerConfig(**options), [self.transform])
+        config = ServerConfig(**options)
+        decoder = MessageDecoder([self.transform], messageLimit(config))
+        return Backlog(config, decoder)
 
     def test_order(self) -> None:
         """

@@ -434,6 +434,7 @@ class BoundTests(BusyTestCase):
         for _ in range(10):
             application.told.clear()
             application.permit()
+            ends.peer.turn()
             self.assertEqual(application.messages, [bytes(MIB - 1)])
 
     def test_compressedAndClosed(self) -> None:

@@ -11,15 +11,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Peer, Recorder, Served, handshake, pong
+from tests.memory import Peer, Recorder, Served, handshake, oneTurn, pong
 from tests.remote import ClientReactor, Outcome
 from tests.splits import everySplit
 from tests.wire.test_deflate import (
@@ -59,6 +60,8 @@ from txwebsocket.site import WebSocketSite
 from txwebsocket.tap import Options
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.frames import Frame
+from txwebsocket.wire.inflate import END_WORK, MAX_ENDS
+from txwebsocket.wire.messages import WORK_PER_TURN
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 HEADER = "Sec-WebSocket-Extensions"
@@ -704,6 +707,198 @@ class CompressionTestsMixin:
         both.peer.end()
         self.assertEqual(application.report.detail, reason)
 
+    # Work
+
+    def test_turns(self) -> None:
+        """
+        A read full of small messages that become large is dealt with in several turns
+        of the reactor, between which the peer is not read from. All messages come, in
+        their order.
+        """
+        application = Recorder()
+        both = self.start(application, Terms(isPeerFresh=True))
+        sent = [bytes([number]) * MIB for number in range(30)]
+        stream = b"".join(both.frame(BINARY, each) for each in sent)
+        both.peer.arrive(stream + both.frame(TEXT, b"last"))
+        counts = [len(application.messages)]
+        while len(application.messages) <= len(sent):
+            self.assertFalse(both.peer.transport.isReading)
+            oneTurn(both.peer.clock)
+            counts.append(len(application.messages))
+        both.peer.turn()
+        steps = [after - before for before, after in pairwise(counts)]
+        self.assertLessEqual(max(counts[0], *steps), 2)
+        self.assertEqual(application.messages, [*sent, "last"])
+        self.assertTrue(both.peer.transport.isReading)
+        self.assertEqual(both.connection.traffic.messagesReceived, 31)
+
+    def test_ends(self) -> None:
+        """
+        So is one full of messages whose data ends again and again.
+        """
+        application = Recorder()
+        both = self.start(application)
+        one = both.peer.frame(BINARY, b"\x03\x00" * MAX_ENDS, rsv=RSV1)
+        both.peer.arrive(one * 1000)
+        counts = [len(application.messages)]
+        while counts[-1] < 1000:
+            oneTurn(both.peer.clock)
+            counts.append(len(application.messages))
+        most = WORK_PER_TURN // (MAX_ENDS * END_WORK) + 1
+        steps = [after - before for before, after in pairwise(counts)]
+        self.assertLessEqual(max(counts[0], *steps), most)
+
+    def test_largeInTurns(self) -> None:
+        """
+        A single message that becomes very large is inflated in several turns. What
+        comes behind it waits, and what others send does not.
+        """
+        application = Recorder()
+        both = self.start(application, maxReceivedMessageSize=64 * MIB)
+        large = both.frame(TEXT, b"a" * (20 * MIB))
+        ping = both.peer.frame(PING, b"?")
+        both.peer.arrive(large + both.frame(TEXT, b"behind") + ping)
+        turns = 0
+        while not application.messages:
+            oneTurn(both.peer.clock)
+            turns += 1
+        self.assertGreaterEqual(turns, 19)
+        both.peer.turn()
+        self.assertEqual(application.messages, ["a" * (20 * MIB), "behind"])
+        self.assertEqual(both.peer.frames(), [Frame(PONG, b"?")])
+        self.assertEqual(both.connection.traffic.messagesReceived, 2)
+        both.peer.send(both.frame(TEXT, b"and on"))
+        self.assertEqual(application.messages[-1], "and on")
+
+    def test_queuedInTurns(self) -> None:
+        """
+        Messages that were queued behind a hook are inflated in turns as well, a large
+        one in several.
+        """
+        waiting: Deferred[None] = Deferred()
+
+        class Slow(Recorder):
+            def textMessageReceived(self, message: str) -> Any:
+                super().textMessageReceived(message)
+                return waiting if message == "first" else None
+
+        application = Slow()
+        both = self.start(application, maxReceivedMessageSize=64 * MIB)
+        sent = ["first", "a" * (5 * MIB), *["b" * MIB] * 3, "last"]
+        both.peer.arrive(b"".join(both.frame(TEXT, each.encode()) for each in sent))
+        both.peer.turn()
+        self.assertEqual(application.messages, sent[:1])
+        waiting.callback(None)
+        counts = [len(application.messages)]
+        for _ in range(30):
+            oneTurn(both.peer.clock)
+            counts.append(len(application.messages))
+        steps = [after - before for before, after in pairwise(counts)]
+        self.assertLessEqual(max(steps), 2)
+        self.assertEqual(counts[:4], [1] * 4)
+        self.assertEqual(application.messages, sent)
+        self.assertEqual(both.connection.traffic.messagesReceived, len(sent))
+
+    def test_badInTurns(self) -> None:
+        """
+        What is wrong with such a message is found in the turn that comes to it.
+        """
+        whole = Deflater(15)(b"a" * (5 * MIB))
+        text = Deflater(15)(b"a" * (5 * MIB) + b"\xff")
+        for payload, limit, code in (
+            (whole + TAIL + b"\xff" * 20, 8 * MIB, 1007),
+            (text, 8 * MIB, 1007),
+            (whole, 4 * MIB, 1009),
+        ):
+            application = Recorder()
+            both = self.start(application, maxReceivedMessageSize=limit)
+            good = both.frame(TEXT, b"good")
+            bad = both.peer.frame(TEXT, payload, rsv=RSV1)
+            both.peer.arrive(good + bad + both.peer.frame(TEXT, b"behind"))
+            self.assertEqual(application.messages, ["good"])
+            for _ in range(10):
+                oneTurn(both.peer.clock)
+            both.peer.turn()
+            self.assertClosed(both, code)
+            self.assertEqual(application.messages, ["good"])
+
+    def test_closedBetweenTurns(self) -> None:
+        """
+        When the application closes between such turns, nothing more is inflated, and
+        what is left counts as discarded.
+        """
+        counted = Counted(WILLING)
+        application = Recorder()
+        both = self.start(application, Terms(isPeerFresh=True), extensions=[counted])
+        both.peer.arrive(both.frame(BINARY, bytes(MIB)) * 20)
+        before = len(counted.decoded)
+        both.connection.close(1000, "")
+        both.peer.turn()
+        [close] = both.peer.frames()
+        both.peer.send(both.peer.frame(*close[:2]))
+        both.peer.end()
+        self.assertEqual(len(counted.decoded), before)
+        self.assertEqual(len(application.messages), before)
+        report = application.report
+        self.assertTrue(report.wasClean)
+        self.assertEqual(report.messagesDiscarded, 20 - before)
+
+    def test_closedWithinMessage(self) -> None:
+        """
+        A message that is being inflated when the connection is closed, or is lost,
+        counts as discarded, and keeps no memory.
+        """
+        for isLost in (False, True):
+            application = Recorder()
+            both = self.start(application, maxReceivedMessageSize=64 * MIB)
+            behind = both.peer.frame(TEXT, b"behind")
+            both.peer.arrive(both.frame(BINARY, bytes(20 * MIB)) + behind)
+            if isLost:
+                both.peer.vanish()
+            else:
+                both.connection.close(1000, "")
+                both.peer.turn()
+                both.peer.sendClose()
+                both.peer.end()
+            for _ in range(40):
+                oneTurn(both.peer.clock)
+            self.assertEqual(application.messages, [])
+            self.assertEqual(application.report.messagesDiscarded, 2)
+            self.assertEqual(both.peer.clock.getDelayedCalls(), [])
+
+    def test_endedBetweenTurns(self) -> None:
+        """
+        Over TLS, which brings the end of a connection that is not read from, all that
+        the peer had sent before is delivered before the end.
+        """
+        application = Recorder()
+        both = self.start(application, Terms(isPeerFresh=True))
+        both.peer.arrive(both.frame(BINARY, bytes(1000)) * 1500)
+        before = len(application.messages)
+        self.assertLess(before, 1100)
+        both.peer.transport.lose(ConnectionDone())
+        for _ in range(3):
+            oneTurn(both.peer.clock)
+        self.assertEqual(len(application.messages), 1500)
+        self.assertEqual(application.told[-1], "lost")
+        self.assertEqual(application.report.messagesDiscarded, 0)
+
+    def test_pausedBetweenTurns(self) -> None:
+        """
+        An application that pauses between such turns is told nothing until it resumes.
+        """
+        application = Recorder()
+        both = self.start(application, Terms(isPeerFresh=True))
+        both.peer.arrive(both.frame(BINARY, bytes(MIB)) * 5)
+        both.connection.pause()
+        before = len(application.messages)
+        both.peer.wait(1)
+        self.assertEqual(len(application.messages), before)
+        both.connection.resume()
+        for _ in range(5):
+            both.peer.wait(0)
+        self.assertEqual(len(application.messages), 5)
+
     # One at a time
 
     def test_failed(self) -> None:
@@ -756,6 +951,7 @@ class CompressionTestsMixin:
                     waiting[-1].callback(None)
                 else:
                     both.connection.resume()
+                both.peer.wait(0)
             self.assertEqual(len(counted.decoded), 30)
 
     def test_pulled(self) -> None:
@@ -772,6 +968,7 @@ class CompressionTestsMixin:
                 self.assertEqual(len(counted.decoded), min(count + most, 40))
                 message = self.successResultOf(both.connection.receive())
                 self.assertEqual(message, bytes([count]) * size)
+                both.peer.wait(0)
 
     def test_dropped(self) -> None:
         """

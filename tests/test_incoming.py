@@ -6,13 +6,15 @@ Tests of messages that are received in pieces.
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Ends, Recorder, close, pong
+from tests.memory import Ends, Recorder, close, oneTurn, pong
 from tests.splits import everySplit
 from txwebsocket import (
     ClientConfig,
@@ -430,7 +432,11 @@ class ReadingTests(SynchronousTestCase):
         ends.peer.send(ends.peer.frame(Opcode.BINARY, compressed(data), rsv=0x40))
         [message] = application.kept
         read = bytearray()
-        while piece := self.successResultOf(message.read()):
+        piece = b"first"
+        while piece:
+            reading = message.read()
+            ends.peer.turn()
+            piece = self.successResultOf(reading)
             self.assertLessEqual(len(piece), MAX_WAITING)
             read += piece
         self.assertEqual(read, data)
@@ -1089,6 +1095,184 @@ class PullTests(SynchronousTestCase):
             closed = client.close()
             site.flush()
             self.assertTrue(self.successResultOf(closed).wasClean)
+
+
+def isDue(clock: Clock) -> bool:
+    """
+    Is there anything to be done in the next turn?
+    """
+    return any(each.getTime() <= clock.seconds() for each in clock.getDelayedCalls())
+
+
+class Counted:
+    """
+    Compression that counts what is inflated.
+    """
+
+    def __init__(self, transform: Any, count: Callable[[int], object]) -> None:
+        self._transform = transform
+        self._count = count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transform, name)
+
+    def decodePieces(self, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """
+        Inflate, and count.
+        """
+        for piece in self._transform.decodePieces(pieces, limit):
+            self._count(len(piece))
+            yield piece
+
+
+class TurnTests(SynchronousTestCase):
+    """
+    Tests of how much is inflated in one turn of the reactor.
+    """
+
+    def setUp(self) -> None:
+        self.inflated = 0
+
+    def count(self, size: int) -> None:
+        """
+        So much was inflated.
+        """
+        self.inflated += size
+
+    def start(self, application: object | None = None) -> Ends:
+        """
+        A connection whose peer may send a lot.
+        """
+        [one] = agreed()
+        transform: Any = Counted(one.transform, self.count)
+        return Ends(
+            application,
+            agreed=[one._replace(transform=transform)],
+            streamMessages=True,
+            maxReceivedMessageSize=2**40,
+        )
+
+    def runAll(self, ends: Ends, work: Callable[[], object]) -> int:
+        """
+        Do something, and then what follows in later turns, none of which may take long;
+        return how many these were.
+        """
+        clock, turns = ends.peer.clock, 0
+        while True:
+            before = self.inflated
+            work()
+            self.assertLessEqual(self.inflated - before, MIB + 64 * KIB)
+            if not isDue(clock):
+                return turns
+            work = partial(oneTurn, clock)
+            turns += 1
+
+    def arrive(self, ends: Ends, *datas: bytes) -> None:
+        """
+        Have these messages arrive at once.
+        """
+        frame = ends.peer.frame
+        frames = [frame(Opcode.BINARY, compressed(data), rsv=0x40) for data in datas]
+        ends.peer.arrive(b"".join(frames))
+
+    def test_read(self) -> None:
+        """
+        An application that reads all there is gets it in several turns.
+        """
+
+        class Reading(WebSocketProtocol):
+            size = 0
+
+            async def messageStarted(self, message: Any) -> None:
+                async for piece in message:
+                    self.size += len(piece)
+
+        reading = Reading()
+        ends = self.start(reading)
+        turns = self.runAll(ends, lambda: self.arrive(ends, bytes(32 * MIB), bytes(99)))
+        self.assertGreater(turns, 28)
+        self.assertEqual(reading.size, 32 * MIB + 99)
+
+    def test_unwanted(self) -> None:
+        """
+        So does an application that takes none of them, and its peer can go on.
+        """
+
+        class Careless(Recorder):
+            def messageStarted(self, message: Any) -> None:
+                self.told.append("message")
+
+        application = Careless()
+        ends = self.start(application)
+        self.runAll(ends, lambda: self.arrive(ends, *[bytes(100 * KIB)] * 50))
+        self.assertEqual(application.told.count("message"), 50)
+        self.assertEqual(self.inflated, 5000 * KIB)
+        self.assertTrue(ends.transport.isReading)
+
+    def test_skipped(self) -> None:
+        """
+        Neither do messages that are passed over in pull style take a turn too long.
+        """
+        ends = self.start()
+        self.arrive(ends, *[bytes(300 * KIB)] * 15, bytes(99))
+
+        async def skip() -> str | bytes:
+            for _ in range(15):
+                await ends.connection.nextMessage()
+            return await (await ends.connection.nextMessage()).whole()
+
+        done: list[Deferred[Any]] = []
+        turns = self.runAll(ends, lambda: done.append(Deferred.fromCoroutine(skip())))
+        self.assertGreater(turns, 2)
+        self.assertEqual(self.successResultOf(done[0]), bytes(99))
+
+    def test_consumer(self) -> None:
+        """
+        Nor do messages that go to a consumer.
+        """
+        taken = []
+
+        class Passing(WebSocketProtocol):
+            def messageStarted(self, message: Any) -> Any:
+                taken.append(Consumer(2**62))
+                return message.deliverTo(taken[-1])
+
+        ends = self.start(Passing())
+        self.runAll(ends, lambda: self.arrive(ends, *[bytes(400 * KIB)] * 20))
+        self.assertEqual([len(each.taken) for each in taken], [400 * KIB] * 20)
+
+    def test_cancelled(self) -> None:
+        """
+        A read that is cancelled while it is another's turn loses nothing.
+        """
+        ends = self.start()
+        self.arrive(ends, bytes(2 * MIB) + b"end")
+        message = self.successResultOf(ends.connection.nextMessage())
+        read: Deferred[Any] = message.read()
+        taken = []
+        while read.called:
+            taken.append(self.successResultOf(read))
+            read = message.read()
+        read.cancel()
+        self.failureResultOf(read, CancelledError)
+        oneTurn(ends.peer.clock)
+        rest = message.whole()
+        ends.peer.turn()
+        taken.append(self.successResultOf(rest))
+        self.assertEqual(b"".join(taken), bytes(2 * MIB) + b"end")
+
+    def test_lost(self) -> None:
+        """
+        What had arrived before the connection was lost is read likewise.
+        """
+        ends = self.start()
+        self.arrive(ends, bytes(8 * MIB))
+        message = self.successResultOf(ends.connection.nextMessage())
+        ends.peer.vanish()
+        whole: list[Deferred[Any]] = []
+        turns = self.runAll(ends, lambda: whole.append(message.whole()))
+        self.assertGreater(turns, 6)
+        self.assertEqual(self.successResultOf(whole[0]), bytes(8 * MIB))
 
 
 class MemoryTests(SynchronousTestCase):

@@ -35,7 +35,7 @@ ORDER = (
     "txwebsocket.wire.report",
     "txwebsocket.wire.errors",
     "txwebsocket.wire.extensions",
-    "txwebsocket.wire.inflating",
+    "txwebsocket.wire.inflate",
     "txwebsocket.wire.deflate",
     "txwebsocket.wire.states",
     "txwebsocket.wire.frames",

@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.memory import Ends, Recorder
 from txwebsocket import ConnectionClosed, Opcode
 from txwebsocket.inbox import Inbox
-from txwebsocket.turns import TurnLimit
+from txwebsocket.turns import TurnLimit, WorkLimit
 from txwebsocket.wire.codes import Role
+from txwebsocket.wire.messages import WORK_PER_TURN, MessageDecoder
 
 STREAMED = (False, True)
 MANY = 1000
@@ -297,3 +298,29 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.first), "a")
         self.assertEqual(self.successResultOf(rest[0]), "b")
         self.failureResultOf(rest[1], EOFError)
+
+
+class WorkLimitTests(SynchronousTestCase):
+    """
+    Tests of the bound for decoding.
+    """
+
+    def test_turns(self) -> None:
+        """
+        When more is done than a turn allows, each that asks is called in the next one,
+        once, and the count begins anew.
+        """
+        clock, calls = Clock(), []
+        decoder = MessageDecoder([], 2**20)
+        limit = WorkLimit(clock, decoder)
+        first, second = (lambda: calls.append("1")), (lambda: calls.append("2"))
+        self.assertFalse(limit.isReached(first))
+        decoder.note(WORK_PER_TURN + 1)
+        for _ in range(2):
+            self.assertTrue(limit.isReached(first))
+            self.assertTrue(limit.isReached(second))
+        self.assertEqual(calls, [])
+        clock.advance(0)
+        self.assertEqual(calls, ["1", "2"])
+        self.assertFalse(limit.isReached(first))
+        self.assertEqual(clock.getDelayedCalls(), [])

@@ -28,6 +28,7 @@ from txwebsocket.wire.extensions import (
     ExtensionFactory,
     MessageTooBig,
     PieceTransform,
+    StepTransform,
     Transform,
 )
 from txwebsocket.wire.grammar import Extension
@@ -129,6 +130,7 @@ __all__ = [
     "SOCKSProxyEndpoint",
     "ServerConfig",
     "State",
+    "StepTransform",
     "TLSPolicy",
     "Traffic",
     "Transform",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.backlog import Backlog
+from txwebsocket.backlog import Backlog, isData, isEnd
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
@@ -27,23 +27,22 @@ from txwebsocket.hooks import NO_HOOKS
 from txwebsocket.inbox import Inbox
 from txwebsocket.incoming import Incoming
 from txwebsocket.pings import Pings
+from txwebsocket.turns import WorkLimit
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
-from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.messages import endsMessage
+from txwebsocket.wire.messages import WORK_PER_TURN, MessageDecoder, endsMessage
 from txwebsocket.wire.states import State
 
 _nextMask = partial(os.urandom, 4)
 
 _OPEN = State.OPEN
 
-_CONTROL = 0x8
 _PINGS = (Opcode.PING, Opcode.PONG)
 
-_UNTOLD = Hold.PAUSED | Hold.HOOK | Hold.WRITER | Hold.START
+_UNTOLD = Hold.PAUSED | Hold.HOOK | Hold.WRITER | Hold.START | Hold.TURN
 
 LAST_HOOK = 60.0
 """
@@ -60,6 +59,8 @@ class Delivery(HookCaller):
     :ivar outbox: the frames to send.
     :ivar isDelivering: whether the application is being told something; what it sends
         leaves when that is over.
+    :ivar decoder: decodes what extensions have encoded; None if none was agreed on.
+    :ivar workLimit: what one turn of the reactor may decode; likewise.
     :ivar incoming: the messages that are received in pieces; None if they are not.
     :ivar pings: what waits for a pong.
     """
@@ -69,7 +70,8 @@ class Delivery(HookCaller):
     _mayHaveQueued = False
     _lost: Failure | None = None
     _lastHookCall: IDelayedCall | None = None
-    _transforms: Sequence[Transform] = ()
+    workLimit: WorkLimit | None = None
+    decoder: MessageDecoder | None = None
 
     def __init__(
         self, role: Role, config: ConnectionConfig, clock: IReactorTime
@@ -198,6 +200,7 @@ class Delivery(HookCaller):
         # With few calls in the usual case, since this is the way of every message.
         wire = self.wire
         takeText, takeBytes = self._takeText, self._takeBytes
+        decoder = self.decoder
         try:
             for item in items:
                 kind = type(item)
@@ -207,6 +210,8 @@ class Delivery(HookCaller):
                     result = takeBytes(item)
                 else:
                     result = self._takeEvent(wire.eventOf(item))
+                    if decoder is not None and decoder.work > WORK_PER_TURN:
+                        self._endTurn()
                 if result is not None:
                     self._waitFor(result)
                 if self._held:
@@ -224,7 +229,7 @@ class Delivery(HookCaller):
             for item in items:
                 if self._mustWait() or self._isControlTooEarly(item):
                     wire.putBack(chain((item,), items))
-                elif self.incoming is None and wire.isReceiving and _isData(item):
+                elif self.incoming is None and wire.isReceiving and isData(item):
                     self._queue(item)
                     if self._backlog and self._backlog.isFull:
                         self.hold(Hold.INBOX)
@@ -246,17 +251,17 @@ class Delivery(HookCaller):
         self._held |= Hold.CONTROL
         return self.wire.isReceiving
 
-    def _queue(self, item: str | bytes | Frame) -> None:
+    def _queue(self, item: str | bytes | Frame | MessageDecoder) -> None:
         """
         Queue a message, or a part of one.
         """
         self.wire.messagesReceived -= 1
-        whole: str | bytes | Frame | None = item
+        whole: str | bytes | Frame | MessageDecoder | None = item
         if isinstance(item, Frame) and self.config.assembleFragments:
             whole = self.wire.assemble(item)
         if whole is not None:
             if self._backlog is None:
-                self._backlog = Backlog(self.config, self._transforms)
+                self._backlog = Backlog(self.config, self.decoder)
             self._backlog.put(whole)
             self._mayHaveQueued = True
 
@@ -294,6 +299,29 @@ class Delivery(HookCaller):
         result = self._takeEvent(message)
         if result is not None:
             self._waitFor(result)
+        if self.decoder is not None and self.decoder.isTurnOver():
+            self._endTurn()
+
+    def limitWork(self, decoder: MessageDecoder) -> None:
+        """
+        Extensions encode messages: bound what decoding may cost in a turn.
+        """
+        self.decoder = decoder
+        self.workLimit = WorkLimit(self.clock, decoder)
+        if self.incoming is not None:
+            self.incoming.workLimit = self.workLimit
+
+    def _endTurn(self) -> None:
+        """
+        Decoding has cost so much that the connections of others come first: go on in
+        the next turn of the reactor.
+        """
+        self.wire.putBack(())
+        if self.workLimit is not None and self.workLimit.isReached(self._beginTurn):
+            self.hold(Hold.TURN)
+
+    def _beginTurn(self) -> None:
+        self.release(Hold.TURN)
 
     def _takeQueued(self) -> str | bytes | Frame | Failed | None:
         backlog = self._backlog
@@ -324,14 +352,14 @@ class Delivery(HookCaller):
         left: list[Any] = []
         items: Iterator[Any] = iter(self.wire.takeWaiting())
         for item in items:
-            if not _isData(item):
+            if not isData(item):
                 left.append(item)
             elif self.incoming is None:
                 self._queue(item)
             else:
                 fragment: Any = self.wire.eventOf(item)
                 self.incoming.take(fragment)
-            if _isEnd(item):
+            if isEnd(item):
                 left += items
         self.wire.putBack(left)
 
@@ -402,18 +430,25 @@ class Delivery(HookCaller):
         Give received messages to ``receive()``; but a frame may become large.
         """
         self.isDelivering = True
-        while self._backlog and not self.inbox.isLarge:
+        if self.decoder is not None:
+            self.decoder.beginTurn()
+        while self._backlog and not self._hasEnough():
             self.run(self._deliverQueued)
         if self._backlog:
             self.wire.noteDiscarded(self._backlog.clear())
         items = self.wire.takeWaiting()
         for number, item in enumerate(items):
-            if type(item) is Frame and self.incoming is None and self.inbox.isLarge:
+            isUndecoded = type(item) in (Frame, MessageDecoder)
+            if isUndecoded and self.incoming is None and self._hasEnough():
                 self.wire.putBack(items[number:])
                 break
             self._held = Hold.NONE
             self.run(self._deliverItems, iter((item,)))
         self.isDelivering = False
+
+    def _hasEnough(self) -> bool:
+        isTurnOver = self.decoder is not None and self.decoder.isTurnOver()
+        return isTurnOver or self.inbox.isLarge
 
     def endDelivery(self, lost: Failure) -> None:
         """
@@ -456,22 +491,8 @@ class Delivery(HookCaller):
         hooks, self._hooks = self._hooks, NO_HOOKS
         self._takeText = self._takeBytes = NO_HOOKS.frameReceived
         self._stopLastHookCall()
-        self._backlog, self._transforms = None, ()
+        self._backlog = None
+        if self.decoder is not None:
+            self.decoder.end()
         self.run(hooks.connectionLost, lost)
         self.forgetConnection()
-
-
-def _isData(item: object) -> bool:
-    """
-    Is this item a message, or a fragment of one?
-    """
-    if type(item) is Frame:
-        return item.opcode < _CONTROL
-    return type(item) is not Failed
-
-
-def _isEnd(item: object) -> bool:
-    """
-    Are items after this one ignored?
-    """
-    return type(item) is Failed or (type(item) is Frame and item.opcode == Opcode.CLOSE)

@@ -28,3 +28,5 @@ class Hold(IntFlag):
     PIECES = auto()
     #: A ping or pong has arrived, and the hook of an earlier one has not finished.
     CONTROL = auto()
+    #: Decoding has taken a turn's work; the connections of others come first.
+    TURN = auto()

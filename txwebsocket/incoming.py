@@ -19,9 +19,9 @@ from txwebsocket.collecting import Collector
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.holds import Hold
 from txwebsocket.inbox import MAX_MESSAGES
-from txwebsocket.pumping import Pump
+from txwebsocket.pumping import Pump, octetsOf
 from txwebsocket.receiver import Receives
-from txwebsocket.turns import TurnLimit
+from txwebsocket.turns import TurnLimit, WorkLimit
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.frames import Failed, Frame
@@ -72,6 +72,7 @@ class IncomingMessage:
         self._makeError: Callable[[], BaseException] | None = None
         self._isRead = self._isLeft = self._isHeld = False
         self._limit = TurnLimit(incoming.clock)
+        self._workLimit = incoming.workLimit
 
     def __repr__(self) -> str:
         kind = "text" if self.isText else "binary"
@@ -101,12 +102,13 @@ class IncomingMessage:
         return self._waiting
 
     def _next(self) -> Deferred[str | bytes]:
-        try:
-            piece = self._take()
-        except ConnectionClosed as error:
-            return fail(error)
-        if piece is not None:
-            return succeed(piece)
+        if not self._isTurnOver():
+            try:
+                piece = self._take()
+            except ConnectionClosed as error:
+                return fail(error)
+            if piece is not None:
+                return succeed(piece)
         self._waiting = Deferred(self._giveUp)
         return self._waiting
 
@@ -165,8 +167,9 @@ class IncomingMessage:
         pump = self._pump = Pump(
             self._clock,
             self._take,
-            lambda piece: consumer.write(_octets(piece)),
+            lambda piece: consumer.write(octetsOf(piece)),
             lambda failure: self._delivered(consumer, done, kept, failure),
+            self._isTurnOver,
         )
         try:
             consumer.registerProducer(pump, True)
@@ -266,7 +269,7 @@ class IncomingMessage:
     def _goOn(self) -> None:
         if self._pump is not None:
             self._pump.run()
-        elif self._waiting is not None and not self._limit.isResting:
+        elif not (self._waiting is None or self._limit.isResting or self._isTurnOver()):
             try:
                 piece = self._take()
             except ConnectionClosed:
@@ -274,6 +277,9 @@ class IncomingMessage:
             else:
                 if piece is not None:
                     self._answer(piece)
+
+    def _isTurnOver(self) -> bool:
+        return self._workLimit is not None and self._workLimit.isReached(self._goOn)
 
     def _answer(self, result: Any) -> None:
         waiting, self._waiting = self._waiting, None
@@ -298,7 +304,10 @@ class IncomingMessage:
         lost: list[bool] = []
         # Those who wait for other messages are kept until this one is over.
         ended = partial(self._discarded, self._incoming(), lost)
-        self._pump = Pump(self._clock, self._take, lambda _: lost.append(True), ended)
+        self._pump = Pump(
+            *(self._clock, self._take, lambda _: lost.append(True), ended),
+            self._isTurnOver,
+        )
         self._pump.run()
 
     def _discarded(
@@ -310,10 +319,6 @@ class IncomingMessage:
     @property
     def _isOver(self) -> bool:
         return self._isRead and not self._isHeld
-
-
-def _octets(piece: str | bytes) -> bytes:
-    return piece.encode("utf-8") if isinstance(piece, str) else piece
 
 
 class Incoming:
@@ -342,6 +347,7 @@ class Incoming:
         self._waiting: list[Deferred[IncomingMessage]] = []
         self._given: IncomingMessage | None = None
         self._limit = TurnLimit(self.clock)
+        self.workLimit: WorkLimit | None = None
         self._collector = Collector(self.clock)
 
     def take(self, fragment: Frame) -> None:

@@ -99,8 +99,8 @@ class Link(Delivery):
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
         transforms = [transform for _, transform in agreed]
         self.wire.open(transforms)
-        if transforms:
-            self._transforms = transforms
+        if self.wire.decoder is not None:
+            self.limitWork(self.wire.decoder)
         self._lastHeard = self.alarms.seconds()
         self.writer.start(self.transport)
         if self.isPulled:
@@ -145,7 +145,8 @@ class Link(Delivery):
         self.deliverNow(items)
 
     def _readInParts(self, data: bytes) -> Iterator[Any]:
-        number, items = 0, []
+        number = 0
+        items: Sequence[Any] = ()
         for start in range(0, len(data), FLOOD_PART):
             items = self.wire.read(data[start : start + FLOOD_PART])
             number += len(items)

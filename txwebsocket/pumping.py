@@ -17,6 +17,13 @@ from zope.interface import implementer
 _AT_ONCE = 16
 
 
+def octetsOf(piece: str | bytes) -> bytes:
+    """
+    A piece as a consumer takes it: text in UTF-8.
+    """
+    return piece.encode("utf-8") if isinstance(piece, str) else piece
+
+
 @implementer(IPushProducer)
 class Pump:
     """
@@ -26,6 +33,8 @@ class Pump:
     :param take: gives the next one, as a message does.
     :param write: is given each.
     :param ended: is told once, when there are no more, or with a failure.
+    :param isTurnOver: tells whether the rest is for another turn of the reactor, for
+        which :meth:`run` will be called.
     """
 
     def __init__(
@@ -34,11 +43,13 @@ class Pump:
         take: Callable[[], str | bytes | None],
         write: Callable[[str | bytes], object],
         ended: Callable[[Failure | None], object],
+        isTurnOver: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._take = take
         self._write = write
         self._ended = ended
+        self._isTurnOver = isTurnOver
         self._isPaused = self._isOver = self._isRunning = False
 
     def run(self) -> None:
@@ -68,6 +79,8 @@ class Pump:
         Pass some pieces on; tell whether there may be more now.
         """
         for _ in range(_AT_ONCE):
+            if self._isTurnOver():
+                return False
             piece = self._take()
             if not piece:
                 if piece is not None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
+from txwebsocket.wire.messages import MessageDecoder
+
 # The part of Python's stack that such a loop may use.
 _PART = 3
 
@@ -46,6 +48,41 @@ class TurnLimit:
     def _rested(self, goOn: Callable[[], object]) -> None:
         self.isResting = False
         goOn()
+
+
+class WorkLimit:
+    """
+    Let decoding go on in the next turn of the reactor when it has cost enough.
+
+    :param decoder: counts the work.
+    """
+
+    __slots__ = ("_calls", "_clock", "_decoder")
+
+    def __init__(self, clock: IReactorTime, decoder: MessageDecoder) -> None:
+        self._clock = clock
+        self._decoder = decoder
+        self._calls: list[Callable[[], object]] = []
+
+    def isReached(self, proceed: Callable[[], object]) -> bool:
+        """
+        Is this turn's work done?
+
+        :param proceed: called in the next turn then.
+        """
+        if not (self._calls or self._decoder.isTurnOver()):
+            return False
+        if not self._calls:
+            self._clock.callLater(0, self._beginTurn)
+        if proceed not in self._calls:
+            self._calls.append(proceed)
+        return True
+
+    def _beginTurn(self) -> None:
+        self._decoder.beginTurn()
+        calls, self._calls = self._calls, []
+        for proceed in calls:
+            proceed()
 
 
 def _isStackDeep() -> bool:

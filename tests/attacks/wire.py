@@ -50,6 +50,12 @@ def ask(start: str = "GET / HTTP/1.1", *lines: str, **changed: str | None) -> by
     return "\r\n".join([start, *kept, *lines, "", ""]).encode("latin-1")
 
 
+COMPRESSED = ask("GET / HTTP/1.1", "Sec-WebSocket-Extensions: permessage-deflate")
+"""
+A request that offers compression.
+"""
+
+
 def answer(key: bytes, *lines: str) -> bytes:
     """
     The response of a server that accepts.

@@ -26,7 +26,7 @@ Bytes that zlib needs for a window, and for the next one while the last is not g
 _MIB = 2**20
 _LIMITS = (0, 1, 100, 1000, 70000, _MIB - 1, _MIB + 70000)
 # How often one message may say that it ends.
-_MAX_ENDS = 256
+_MAX_ENDS = 16
 
 _BITS: list[str | None] = [str(bits) for bits in range(8, 16)]
 

@@ -28,7 +28,7 @@ from tests.wire.conversation import Conversation
 from tests.wire.twins import TWINS, using
 from txwebsocket import CloseCause, CloseReport
 from txwebsocket.incoming import MAX_WAITING
-from txwebsocket.wire.inflating import STEP
+from txwebsocket.wire.inflate import STEP
 from txwebsocket.wire.states import State
 
 # A read, and besides it heads and control frames, which are no pieces.

@@ -15,7 +15,7 @@ from txwebsocket.wire.codes import CloseCode, Opcode, Role
 from txwebsocket.wire.extensions import Agreement
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
 from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.inflating import TAIL
+from txwebsocket.wire.inflate import TAIL
 from txwebsocket.wire.messages import fragment
 from txwebsocket.wire.utf8 import Utf8Validator
 

@@ -25,6 +25,7 @@ from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.extensions import acceptOffers, agreeOnAnswers
 from txwebsocket.wire.frames import Failed, Frame
 from txwebsocket.wire.grammar import formatExtensions
+from txwebsocket.wire.inflate import MAX_ENDS
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 TAIL = b"\x00\x00\xff\xff"
@@ -221,8 +222,10 @@ class OptionTests(SynchronousTestCase):
         ):
             for value in (least, most):
                 self.assertEqual(getattr(Deflate(**{option: value}), option), value)
-            wrong = (least - 1, most + 1, 10.0, "10", None, True, -1)
+            wrong = (least - 1, most + 1, 10.0, "10", True, -1)
             self.assertRefuses(option, *wrong)
+            if option != "clientMaxWindowBits":
+                self.assertRefuses(option, None)
 
     def test_flags(self) -> None:
         """
@@ -345,6 +348,23 @@ class OfferTests(SynchronousTestCase):
             deflate = Deflate(clientMaxWindowBits=client, serverMaxWindowBits=server)
             self.assertOffers(deflate, *offers)
 
+    def test_bare(self) -> None:
+        """
+        A client can offer nothing but the name, for servers that fail at parameters.
+        """
+        for server, fresh, *offers in (
+            (15, False, ""),
+            (12, False, f"{SERVER_BITS}=12", ""),
+            (15, True, CLIENT_FRESH),
+            (9, True, f"{CLIENT_FRESH}; {SERVER_BITS}=9", CLIENT_FRESH),
+        ):
+            deflate = Deflate(
+                clientMaxWindowBits=None,
+                serverMaxWindowBits=server,
+                clientNoContextTakeover=fresh,
+            )
+            self.assertOffers(deflate, *offers)
+
     def test_fresh(self) -> None:
         """
         That messages are compressed by themselves is part of every form.
@@ -411,6 +431,12 @@ ACCEPTED = (
         CLIENT_BITS,
         {"serverMaxWindowBits": 15, "clientMaxWindowBits": 15},
         "",
+    ),
+    (CLIENT_BITS, {"clientMaxWindowBits": None}, f"{SERVER_BITS}=12"),
+    (
+        f"{CLIENT_BITS}=9",
+        {"clientMaxWindowBits": None},
+        f"{SERVER_BITS}=12; {CLIENT_BITS}=9",
     ),
     (
         f"{CLIENT_BITS}; {SERVER_BITS}=11; {CLIENT_FRESH}; {SERVER_FRESH}",
@@ -538,6 +564,8 @@ ANSWERS = (
     ({"clientNoContextTakeover": True}, CLIENT_FRESH),
     # It said that it would do so, and need not be told.
     ({"clientNoContextTakeover": True}, ""),
+    ({"clientMaxWindowBits": None}, ""),
+    ({"clientMaxWindowBits": None}, f"{CLIENT_FRESH}; {SERVER_BITS}=10"),
 )
 """
 Answers that fit what was offered.
@@ -548,6 +576,9 @@ MISFITS = (
     ({}, CLIENT_BITS),
     ({"serverNoContextTakeover": True}, ""),
     ({"serverNoContextTakeover": True}, CLIENT_FRESH),
+    # It did not say that it can be told (RFC 7692, 7.1.2.2).
+    ({"clientMaxWindowBits": None}, f"{CLIENT_BITS}=15"),
+    ({"clientMaxWindowBits": None}, f"{SERVER_BITS}=12; {CLIENT_BITS}=12"),
     *(({}, parameters) for parameters in ILLEGAL),
 )
 """
@@ -991,10 +1022,10 @@ class TransformTestsMixin:
         """
         Such blocks may come wherever a message is cut to be read, and be empty.
         """
-        deflater = zlib.compressobj(0, wbits=-15)
-        filler = noise(65536 - 30)
-        start = deflater.compress(filler) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        for empty in range(40):
+        for size, empty in product(range(65480, 65540), (0, 1, MAX_ENDS - 3)):
+            deflater = zlib.compressobj(0, wbits=-15)
+            filler = noise(size)
+            start = deflater.compress(filler) + deflater.flush(zlib.Z_SYNC_FLUSH)
             payload = start + b"\x4b\x04\x00" * empty + b"\x03\x00" * 3
             transform = self.make()
             for _ in range(2):
@@ -1008,8 +1039,11 @@ class TransformTestsMixin:
         refused before it costs much.
         """
         block = b"\x4b\x04\x00"
-        self.assertEqual(self.make().decode(block * 256, 256), b"a" * 256)
-        for payload in (block * 257, b"\x03\x00" * 257, block * 300_000):
+        self.assertLess(MAX_ENDS, 32)
+        found = self.make().decode(block * MAX_ENDS, MAX_ENDS)
+        self.assertEqual(found, b"a" * MAX_ENDS)
+        many = MAX_ENDS + 1
+        for payload in (block * many, b"\x03\x00" * many, block * 300_000):
             transform = self.make()
             with self.assertRaisesRegex(ValueError, "too often"):
                 transform.decode(payload, MIB)

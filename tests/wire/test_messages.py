@@ -3,14 +3,27 @@
 Tests of :mod:`txwebsocket.wire.messages`.
 """
 
+import gc
 import tracemalloc
+import zlib
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
+from tests.wire.test_extensions import Changer
+from txwebsocket import Deflate
 from txwebsocket.wire.codes import Opcode
+from txwebsocket.wire.extensions import acceptOffers
 from txwebsocket.wire.frames import FIN, Frame
-from txwebsocket.wire.messages import MessageAssembler, fragment
+from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.inflate import END_WORK, MAX_ENDS, TAIL
+from txwebsocket.wire.messages import (
+    WORK_PER_TURN,
+    MessageAssembler,
+    MessageDecoder,
+    fragment,
+)
 
 CONTINUATION, TEXT, BINARY = Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY
 
@@ -24,6 +37,15 @@ def fragments(opcode: int, pieces: list[bytes]) -> list[Frame]:
         Frame(CONTINUATION if n else opcode, piece, fin=n == last)
         for n, piece in enumerate(pieces)
     ]
+
+
+def compressed(data: bytes, level: int = 9) -> bytes:
+    """
+    What travels of a message.
+    """
+    deflater = zlib.compressobj(level, wbits=-15)
+    flushed = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    return flushed.removesuffix(TAIL)
 
 
 class MessageAssemblerTests(SynchronousTestCase):
@@ -117,6 +139,149 @@ class MessageAssemblerTests(SynchronousTestCase):
             self.assembler.add(Frame(CONTINUATION, b"x" * 64, fin=False))
         _, most = tracemalloc.get_traced_memory()
         self.assertLess(most - before, size // 2)
+
+
+class MessageDecoderTests(SynchronousTestCase):
+    """
+    Tests of :class:`MessageDecoder`.
+    """
+
+    def makeDecoder(self, limit: int = 2**30) -> MessageDecoder:
+        """
+        One of a server whose client compresses.
+        """
+        [agreed] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        self.transform = agreed.transform
+        return MessageDecoder([agreed.transform], limit)
+
+    def finish(self, decoder: MessageDecoder) -> tuple[object, int]:
+        """
+        What becomes of a message, and how many turns that takes beyond the first.
+        """
+        turns, found = 0, None
+        while found is None:
+            self.assertTrue(decoder.isWithinMessage)
+            decoder.beginTurn()
+            found = decoder.proceed()
+            turns += 1
+        self.assertFalse(decoder.isWithinMessage)
+        return found, turns
+
+    def test_small(self) -> None:
+        """
+        A message that takes one step is there at once, and the turn is not over.
+        """
+        decoder = self.makeDecoder()
+        for opcode, found in ((TEXT, "a" * 999), (BINARY, b"a" * 999)):
+            message = Frame(opcode, compressed(b"a" * 999), rsv=0x40)
+            self.assertEqual(decoder.start(message), found)
+            self.assertFalse(decoder.isWithinMessage)
+            self.assertFalse(decoder.isTurnOver())
+
+    def test_large(self) -> None:
+        """
+        A message that becomes larger than a turn allows is there after several of them.
+        """
+        data = bytes(10 * WORK_PER_TURN)
+        for payload in (compressed(data), compressed(data, 0)):
+            decoder = self.makeDecoder()
+            self.assertIsNone(decoder.start(Frame(BINARY, payload, rsv=0x40)))
+            self.assertTrue(decoder.isTurnOver())
+            found, turns = self.finish(decoder)
+            self.assertEqual(found, data)
+            # What looks like a bomb is measured before it is kept.
+            self.assertIn(turns, range(8, 21))
+
+    def test_many(self) -> None:
+        """
+        What several messages become is added up, until the next turn begins.
+        """
+        decoder = self.makeDecoder()
+        message = Frame(BINARY, compressed(bytes(WORK_PER_TURN // 4)), rsv=0x40)
+        for _ in range(3):
+            found = []
+            while not decoder.isTurnOver():
+                found.append(decoder.start(message))
+            self.assertEqual(len(found), 5)
+            decoder.beginTurn()
+
+    def test_ends(self) -> None:
+        """
+        Each block that is marked as the last one counts, though nothing comes of it.
+        """
+        decoder = self.makeDecoder()
+        message = Frame(BINARY, b"\x03\x00" * MAX_ENDS, rsv=0x40)
+        for _ in range(3):
+            number = 0
+            while not decoder.isTurnOver():
+                self.assertEqual(decoder.start(message), b"")
+                number += 1
+            self.assertEqual(number, WORK_PER_TURN // (MAX_ENDS * END_WORK) + 1)
+            decoder.beginTurn()
+
+    def test_elsewhere(self) -> None:
+        """
+        What was made elsewhere counts, too.
+        """
+        decoder = self.makeDecoder()
+        decoder.note(WORK_PER_TURN)
+        self.assertFalse(decoder.isTurnOver())
+        decoder.note(1)
+        self.assertTrue(decoder.isTurnOver())
+
+    def test_unaware(self) -> None:
+        """
+        What an extension does that knows no steps is done at once, and counts; around
+        it, another one does its steps.
+        """
+        data = b"ab" * WORK_PER_TURN
+        [deflated] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        reversal = Changer().accept(Extension("x-reversal"))
+        assert reversal is not None
+        for transforms, payload in (
+            ([reversal.transform], data[::-1]),
+            ([reversal.transform, deflated.transform], compressed(data[::-1])),
+            ([deflated.transform, reversal.transform], compressed(data)[::-1]),
+        ):
+            decoder = MessageDecoder(transforms, 2**30)
+            found = decoder.start(Frame(BINARY, payload, rsv=0x60))
+            self.assertTrue(decoder.isTurnOver())
+            if found is None:
+                found, _ = self.finish(decoder)
+            self.assertEqual(found, data)
+
+    def test_failures(self) -> None:
+        """
+        What is wrong with a message is told, in the turn that finds it.
+        """
+        large = bytes(3 * WORK_PER_TURN)
+        for data, limit, opcode, code in (
+            (b"\xff" * 9, 2**30, BINARY, 1007),
+            (compressed(b"\xff"), 2**30, TEXT, 1007),
+            (compressed(large + b"\xff"), 2**30, TEXT, 1007),
+            (compressed(large) + TAIL + b"\xff" * 9, 2**30, BINARY, 1007),
+            (compressed(large), 10, BINARY, 1009),
+            (compressed(large), len(large) - 1, BINARY, 1009),
+        ):
+            decoder = self.makeDecoder(limit)
+            found: Any = decoder.start(Frame(opcode, data, rsv=0x40))
+            if found is None:
+                found, _ = self.finish(decoder)
+            self.assertEqual(found.code, code)
+            self.assertFalse(decoder.isWithinMessage)
+
+    def test_end(self) -> None:
+        """
+        When the connection is over nothing is kept of what extensions need.
+        """
+        decoder = self.makeDecoder()
+        decoder.start(Frame(BINARY, compressed(bytes(9 * WORK_PER_TURN)), rsv=0x40))
+        decoder.end()
+        self.assertFalse(decoder.isWithinMessage)
+        self.assertIsNone(decoder.proceed())
+        kept = gc.get_referents(decoder)
+        self.assertFalse([each for each in kept if each == [self.transform]])
+        self.assertNotIn((self.transform,), kept)
 
 
 class FragmentTests(SynchronousTestCase):

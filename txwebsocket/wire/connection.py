@@ -4,10 +4,7 @@
 A WebSocket connection without its transport: bytes and calls in, events and bytes out.
 """
 
-import sys
-from collections.abc import Callable, Iterable
-from functools import reduce
-from operator import or_
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from txwebsocket.wire.codes import Opcode, Role, causeOfFailure
@@ -20,22 +17,25 @@ from txwebsocket.wire.control import (
     readClose,
 )
 from txwebsocket.wire.errors import InvalidState
-from txwebsocket.wire.extensions import Transform, encodeMessage
-from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
+from txwebsocket.wire.extensions import Transform, encodeMessage, transformedBits
+from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.messages import (
     BytesLike,
     Event,
     MessageAssembler,
+    MessageDecoder,
+    Waiting,
     asBytes,
     endsMessage,
     frameMessage,
     frameParts,
+    makeReader,
     openMessage,
 )
 from txwebsocket.wire.outgoing import checkOutgoing
 from txwebsocket.wire.pieces import PieceDecoder, PieceEncoder
 from txwebsocket.wire.report import Traffic
-from txwebsocket.wire.room import Owner, Room
+from txwebsocket.wire.room import Owner, Room, roomForSmall
 from txwebsocket.wire.speedups import FrameReader, encodeFrame
 from txwebsocket.wire.states import State, Step
 
@@ -44,10 +44,6 @@ _CONTROL = 0x8
 # On the way of every message names are cheaper than members.
 _OPEN = State.OPEN
 _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
-
-# Bytes of a frame with a payload that is joined with its head: characters have up to
-# four, and the head fourteen.
-_MOST_SMALL = 4 * SMALL_SIZE + 14
 
 
 class Connection(Room):
@@ -59,14 +55,17 @@ class Connection(Room):
 
     :param nextMask: gives four fresh random bytes for each frame of a client.
     :param owner: who makes room when much waits, and is told if there is none.
+    :ivar decoder: decodes what extensions have encoded, while there is anything.
     """
 
     __slots__ = (
         "_assembler",
         "_encoder",
         "_reader",
+        "_suspended",
         "_transforms",
         "bytesReceived",
+        "decoder",
         "isMasking",
         "isWithinMessage",
         "messagesReceived",
@@ -86,8 +85,10 @@ class Connection(Room):
         self.isWithinMessage = False
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
+        self.decoder: MessageDecoder | None = None
+        self._suspended: MessageDecoder | None = None
         self._encoder: PieceEncoder | None = None
-        self.waiting: list[Item] = []
+        self.waiting: list[Waiting] = []
         self.messagesReceived = self.bytesReceived = 0
 
     @property
@@ -106,6 +107,7 @@ class Connection(Room):
         self._transforms = tuple(transforms)
         if self._transforms:
             self._reader = self._makeReader()
+            self.decoder = MessageDecoder(self._transforms, messageLimit(self._config))
         self._move(Step.OPENED)
 
     def _noteRoom(self) -> None:
@@ -114,25 +116,10 @@ class Connection(Room):
             or self.isWithinMessage
             or self._config.fragmentOutgoingMessages
         )
-        config = self._config
-        most = min(config.maxBufferedBytes - _MOST_SMALL, config.highWaterMark)
-        self.outbox.room = min(most, sys.maxsize) if isSimple else 0
+        self.outbox.room = roomForSmall(self._config) if isSimple else 0
 
     def _makeReader(self) -> FrameReader:
-        config, rsv = self._config, self._agreedBits()
-        limit = messageLimit(config)
-        return FrameReader(
-            masked=self.role is Role.SERVER,
-            maxFrameSize=config.maxReceivedFrameSize,
-            maxMessageSize=limit,
-            rsv=rsv,
-            slack=limit // 8 + 1024 if rsv else 0,
-            whole=config.assembleFragments,
-            pieces=config.streamMessages,
-        )
-
-    def _agreedBits(self) -> int:
-        return reduce(or_, (transform.rsv for transform in self._transforms), 0)
+        return makeReader(self.role, self._config, transformedBits(self._transforms))
 
     # Receiving
 
@@ -142,7 +129,7 @@ class Connection(Room):
         """
         self.putBack(self.read(chunk))
 
-    def read(self, chunk: bytes) -> list[Item]:
+    def read(self, chunk: bytes) -> Sequence[Waiting]:
         """
         Take what the network gave, and do what :meth:`takeWaiting` does.
         """
@@ -156,7 +143,7 @@ class Connection(Room):
         self.messagesReceived += len(items)
         return items
 
-    def takeWaiting(self) -> list[Item]:
+    def takeWaiting(self) -> list[Waiting]:
         """
         Remove and return all that was read. While the connection is open a message
         among it needs no call; the rest is for :meth:`eventOf`. What is not dealt with
@@ -168,15 +155,19 @@ class Connection(Room):
         self.messagesReceived += len(items)
         return items
 
-    def putBack(self, items: Iterable[Item]) -> None:
+    def putBack(self, items: Iterable[Waiting]) -> None:
         """
-        Take back what was not dealt with.
+        Take back what was not dealt with. A message that is being decoded comes first.
         """
         rest = list(items)
         self.messagesReceived -= len(rest)
-        self.waiting[:0] = rest
+        if self._suspended is not None:
+            self.waiting.insert(0, self._suspended)
+            self._suspended = None
+        at = bool(self.waiting) and self.waiting[0] is self.decoder
+        self.waiting[at:at] = rest
 
-    def eventOf(self, item: Item) -> Event | None:
+    def eventOf(self, item: Waiting) -> Event | None:
         """
         What happens with an item that was taken, if anything does.
 
@@ -186,15 +177,17 @@ class Connection(Room):
         self.messagesReceived -= 1
         return self._eventOf(item)
 
-    def _eventOf(self, item: Item) -> Event | None:
+    def _eventOf(self, item: Waiting) -> Event | None:
         if self.state is not _OPEN and self.state in _DEAF:
             return None
         if type(item) is Frame:
             event: Event | None = self._takeFrame(item)
         elif type(item) is Failed:
             event = self._takeFailure(item)
+        elif type(item) is MessageDecoder:
+            event = self._opened(item.proceed()) if self.isReceiving else b""
         else:
-            event = item
+            event = item  # type: ignore[assignment]
         if event is None:
             return None
         if self.state is _OPEN or self.isReceiving:
@@ -220,7 +213,8 @@ class Connection(Room):
 
         :param first: the first of them. What went wrong is for :meth:`failFor`.
         """
-        return PieceDecoder(first, self._transforms, messageLimit(self._config))
+        note = None if self.decoder is None else self.decoder.note
+        return PieceDecoder(first, self._transforms, messageLimit(self._config), note)
 
     def failFor(self, failure: Failed) -> None:
         """
@@ -236,6 +230,7 @@ class Connection(Room):
             event = self._eventOf(self.waiting.pop(0))
             if event is not None:
                 return event
+            self.putBack(())
         return None
 
     def _takeFrame(self, frame: Frame) -> Event | None:
@@ -251,9 +246,18 @@ class Connection(Room):
             return PongReceived(frame.payload)
         return self._takeClose(frame.payload)
 
-    def _takeMessage(self, message: Frame) -> str | bytes | Failed:
+    def _takeMessage(self, message: Frame) -> Event | None:
+        if not self.isReceiving:
+            # It will be discarded, which needs no decoding.
+            return message
+        if self.decoder is None or not message.rsv:
+            return self._opened(openMessage(message.opcode, message.payload))
         # Only when it is asked for: a read may bring dozens that become large.
-        event = openMessage(message, self._transforms, messageLimit(self._config))
+        return self._opened(self.decoder.start(message))
+
+    def _opened(self, event: str | bytes | Failed | None) -> Event | None:
+        if event is None:
+            self._suspended = self.decoder
         return self._takeFailure(event) if isinstance(event, Failed) else event
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
@@ -315,7 +319,7 @@ class Connection(Room):
         self.checkOpen()
         if self._encoder is not None and frame.opcode < _CONTROL:
             raise ValueError("a message that is sent in pieces has not ended")
-        checkOutgoing(frame, self.isWithinMessage, self._agreedBits())
+        checkOutgoing(frame, self.isWithinMessage, transformedBits(self._transforms))
         if frame.opcode not in _WHOLE or not frame.fin:
             self._checkRoom(size)
         elif not self._hasRoom(size):
@@ -388,11 +392,9 @@ class Connection(Room):
         """
         self._makeRoom(len(payload))
         self._checkMessage()
-        keys: tuple[Any, ...] = ()
-        if self._transforms:
-            keys = tuple(transform.sharingKey() for transform in self._transforms)
-            if None in keys:
-                return self._sendMessage(opcode, payload)
+        keys = tuple(transform.sharingKey() for transform in self._transforms)
+        if None in keys:
+            return self._sendMessage(opcode, payload)
         if not self._hasRoom(len(payload)):
             return False
         frames = shared.get(keys)
@@ -448,6 +450,7 @@ class Connection(Room):
             self._transforms = ()
             self._reader = self._makeReader()
             self._assembler = None
+            self.decoder = self._suspended = None
             self._encoder = None
 
     def traffic(self) -> Traffic:

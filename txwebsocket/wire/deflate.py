@@ -5,14 +5,21 @@ permessage-deflate, the compression of messages (RFC 7692).
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from txwebsocket.wire.extensions import Agreement, MessageTooBig
+from txwebsocket.wire.extensions import Agreement, finishDecoding
 from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.inflating import MAX_ENDS, TAIL, Inflation, lastBytes
+from txwebsocket.wire.inflate import (
+    END_WORK,
+    STEP,
+    STEP_IN,
+    STEP_OUT,
+    TAIL,
+    Inflation,
+)
 
 _NAME = "permessage-deflate"
 _SERVER_BITS = "server_max_window_bits"
@@ -23,13 +30,6 @@ _CLIENT_FRESH = "client_no_context_takeover"
 _MAX_BITS = 15
 # zlib can read a window of 256 bytes, but makes none below 512.
 _MIN_OWN_BITS = 9
-# What is read, and what is made of it, in one step. What a step leaves over is copied.
-_STEP_IN = 2**16
-_STEP_OUT = 2**18
-# From this size on, what grows in a step as much as only a bomb does is measured to its
-# end before any more of it is kept.
-_LARGE = 2**20
-_BOMB_GROWTH = 64
 _ENGINES = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng"}
 _VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 
@@ -62,10 +62,11 @@ class Deflate:
     The window of the server's compressor: two to this power, in bytes; 9 to 15.
     """
 
-    clientMaxWindowBits: int = 12
+    clientMaxWindowBits: int | None = 12
     """
     The window of the client's compressor; 9 to 15. A server can ask for it only if the
-    client offers to be asked.
+    client offers to be asked. None leaves the parameter out of a client's offers, for
+    servers that fail at it; the window has 15 bits then.
     """
 
     serverNoContextTakeover: bool = False
@@ -114,7 +115,8 @@ class Deflate:
 
     def __post_init__(self) -> None:
         self._check("serverMaxWindowBits", 9, _MAX_BITS)
-        self._check("clientMaxWindowBits", 9, _MAX_BITS)
+        if self.clientMaxWindowBits is not None:
+            self._check("clientMaxWindowBits", 9, _MAX_BITS)
         self._check("level", 1, 9)
         self._check("memLevel", 1, 9)
         self._check("minSize", 0, 2**63)
@@ -154,14 +156,22 @@ class Deflate:
             fresh.append((_SERVER_FRESH, None))
         if self.clientNoContextTakeover:
             fresh.append((_CLIENT_FRESH, None))
-        own, limited = self.clientMaxWindowBits, self.serverMaxWindowBits
-        preferred = [(_CLIENT_BITS, str(own)), *fresh]
+        limited = self.serverMaxWindowBits
+        preferred, fallback = [*fresh], [*fresh]
+        if self.clientMaxWindowBits is not None:
+            preferred.insert(0, (_CLIENT_BITS, str(self.clientMaxWindowBits)))
+            fallback.insert(0, (_CLIENT_BITS, None))
         if limited < _MAX_BITS:
             preferred.append((_SERVER_BITS, str(limited)))
         forms = [Extension(_NAME, tuple(preferred))]
-        if min(own, limited) < _MAX_BITS:
-            forms.append(Extension(_NAME, ((_CLIENT_BITS, None), *fresh)))
+        if min(self._clientBits, limited) < _MAX_BITS:
+            forms.append(Extension(_NAME, tuple(fallback)))
         return forms
+
+    @property
+    def _clientBits(self) -> int:
+        bits = self.clientMaxWindowBits
+        return _MAX_BITS if bits is None else bits
 
     def agree(self, answer: Extension) -> "DeflateTransform":
         """
@@ -171,11 +181,11 @@ class Deflate:
         """
         given = _parameters(answer)
         serverBits = _bits(given, _SERVER_BITS, _MAX_BITS)
+        if self.clientMaxWindowBits is None and _CLIENT_BITS in given:
+            raise ValueError(f"{_CLIENT_BITS} was not offered")
         # What we offered is a promise, and to the server a hint that it may pass over
         # (RFC 7692, 7.1.2.2).
-        clientBits = min(
-            _bits(given, _CLIENT_BITS, _MAX_BITS), self.clientMaxWindowBits
-        )
+        clientBits = min(_bits(given, _CLIENT_BITS, _MAX_BITS), self._clientBits)
         if self.serverNoContextTakeover and _SERVER_FRESH not in given:
             raise ValueError(f"{_SERVER_FRESH} was asked for")
         isFresh = self.clientNoContextTakeover or _CLIENT_FRESH in given
@@ -203,9 +213,7 @@ class Deflate:
             return None
         terms = _Terms(
             min(serverBits, self.serverMaxWindowBits),
-            min(clientBits, self.clientMaxWindowBits)
-            if _CLIENT_BITS in given
-            else _MAX_BITS,
+            min(clientBits, self._clientBits) if _CLIENT_BITS in given else _MAX_BITS,
             self.serverNoContextTakeover or _SERVER_FRESH in given,
             self.clientNoContextTakeover or _CLIENT_FRESH in given,
         )
@@ -269,6 +277,9 @@ def _bits(
 class DeflateTransform:
     """
     The compression of one connection. Its contexts are made when they are first used.
+
+    :ivar extraWork: what the blocks that ended have cost, as :class:`StepTransform` has
+        it.
     """
 
     __slots__ = (
@@ -281,6 +292,7 @@ class DeflateTransform:
         "_peerBits",
         "_saved",
         "_zlib",
+        "extraWork",
     )
 
     rsv = 0x40
@@ -303,6 +315,7 @@ class DeflateTransform:
         self._deflater: Any = None
         self._inflater: Any = None
         self._saved = 0
+        self.extraWork = 0
 
     @property
     def releaseAfter(self) -> float | None:
@@ -354,12 +367,9 @@ class DeflateTransform:
         """
         Inflate a message as it arrives, and never more than 64 KiB of it at a time.
         """
-        inflater = self._inflater or self._zlib.decompressobj(-self._peerBits)
-        self._inflater = None
-        inflation = Inflation(self._zlib, inflater, self._peerBits, limit)
+        inflation = self._makeInflation(self._takeInflater(), limit, STEP)
         yield from inflation.run(pieces)
-        if not self._isPeerFresh:
-            self._inflater = inflation.inflater
+        self._keepInflater(inflation.inflater)
 
     def _makeDeflater(self) -> Any:
         return self._zlib.compressobj(
@@ -373,66 +383,57 @@ class DeflateTransform:
         :raises MessageTooBig: if there is more.
         :raises ValueError: if it is not compressed data.
         """
-        inflater = self._inflater or self._zlib.decompressobj(-self._peerBits)
-        # A failure ends the connection, which needs no context then.
-        self._inflater = None
-        most = min(limit + 1, _STEP_OUT)
-        isShort = len(payload) < _STEP_IN
-        data = payload + TAIL if isShort else payload[:_STEP_IN]
+        return finishDecoding(self.startDecoding(payload, limit))
+
+    def startDecoding(
+        self, payload: bytes, limit: int
+    ) -> bytes | Generator[int, None, bytes]:
+        """
+        Inflate a message if that takes one step only; else return what does the steps.
+
+        :raises MessageTooBig: as :meth:`decode` does.
+        :raises ValueError: likewise.
+        """
+        inflater = self._takeInflater()
+        if len(payload) >= STEP_IN:
+            inflation = self._makeInflation(inflater, limit, STEP_OUT)
+            return self._finish(inflation, inflation.whole(payload))
+        most = min(limit + 1, STEP_OUT)
+        data = payload + TAIL
         try:
             message: bytes = inflater.decompress(data, most)
-            if len(message) == most or inflater.eof or not isShort:
-                at = len(data) - _unread(inflater)
-                message, inflater = self._goOn(inflater, payload, limit, message, at)
         except self._zlib.error:
             raise ValueError("the compressed data is corrupt") from None
-        if not self._isPeerFresh:
-            self._inflater = inflater
+        if len(message) < most and not inflater.eof:
+            if not self._isPeerFresh:
+                self._inflater = inflater
+            return message
+        inflation = self._makeInflation(inflater, limit, STEP_OUT)
+        return self._finish(inflation, inflation.rest(message, data))
+
+    def _finish(
+        self, inflation: Inflation, steps: Generator[int, None, bytes]
+    ) -> Generator[int, None, bytes]:
+        message = yield from steps
+        self._keepInflater(inflation.inflater)
         return message
 
-    def _goOn(
-        self, inflater: Any, payload: bytes, limit: int, piece: bytes, at: int
-    ) -> tuple[bytes, Any]:
-        """
-        Inflate what takes more than a step, so that neither the length of a message nor
-        what becomes of it makes a step costly.
+    def _makeInflation(self, inflater: Any, limit: int, step: int) -> Inflation:
+        return Inflation(
+            self._zlib, inflater, self._peerBits, limit, self._blockEnded, step
+        )
 
-        :param piece: what the first step has made.
-        :param at: how far it has read.
-        :return: the message, and the context for the next one.
-        """
-        pieces: list[bytes] = []
-        size = start = ends = 0
-        isMeasured = limit <= _LARGE
-        while True:
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise MessageTooBig
-            isOver = not piece and _isRead(payload, at)
-            if inflater.eof:
-                ends += 1
-                if ends > MAX_ENDS:
-                    raise ValueError("the compressed data ends too often")
-                inflater = self._afterEnd(pieces)
-                # Where nothing follows, the tail is no part of a block.
-                isOver = at >= len(payload)
-            if isOver:
-                return b"".join(pieces), inflater
-            if not isMeasured and size > _LARGE and _isBomb(len(piece), at - start):
-                isMeasured = True
-                _measure(inflater.copy(), payload, at, limit - size)
-            start = at
-            most = min(limit + 1 - size, _STEP_OUT)
-            piece, at = _step(inflater, payload, at, most)
+    def _blockEnded(self) -> None:
+        self.extraWork += END_WORK
 
-    def _afterEnd(self, pieces: Sequence[bytes]) -> Any:
-        """
-        A block may say that it is the last, and others follow it all the same
-        (RFC 7692, 7.2.3.4). Those may refer to what came before.
-        """
-        window = lastBytes(pieces, 1 << self._peerBits)
-        return self._zlib.decompressobj(-self._peerBits, zdict=window)
+    def _takeInflater(self) -> Any:
+        # A failure ends the connection, which needs no context then.
+        inflater, self._inflater = self._inflater, None
+        return inflater or self._zlib.decompressobj(-self._peerBits)
+
+    def _keepInflater(self, inflater: Any) -> None:
+        if not self._isPeerFresh:
+            self._inflater = inflater
 
     def sharingKey(self) -> Any:
         """
@@ -452,47 +453,6 @@ class DeflateTransform:
 def _withoutTail(data: bytes) -> bytes:
     # RFC 7692, 7.2.3.6: of an empty message one byte is left.
     return data.removesuffix(TAIL) or b"\x00"
-
-
-def _step(inflater: Any, payload: bytes, at: int, most: int) -> tuple[bytes, int]:
-    """
-    Inflate some more of a payload and its tail, into ``most`` bytes or fewer; tell how
-    far they have been read. What fills its room may have been cut.
-    """
-    left = len(payload) - at
-    data = payload[at : at + _STEP_IN]
-    if left <= _STEP_IN:
-        data += TAIL[max(-left, 0) :]
-    piece = inflater.decompress(data, most)
-    return piece, at + len(data) - _unread(inflater)
-
-
-def _unread(inflater: Any) -> int:
-    # At an end both may hold the same.
-    return len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
-
-
-def _isBomb(size: int, read: int) -> bool:
-    return size > _BOMB_GROWTH * read
-
-
-def _measure(inflater: Any, payload: bytes, at: int, room: int) -> None:
-    """
-    Inflate the rest as far as this data goes, and keep nothing of it.
-
-    :raises MessageTooBig: if more than ``room`` bytes come of it.
-    """
-    isOver = False
-    while not isOver:
-        piece, at = _step(inflater, payload, at, min(room + 1, _STEP_OUT))
-        room -= len(piece)
-        if room < 0:
-            raise MessageTooBig
-        isOver = inflater.eof or (not piece and _isRead(payload, at))
-
-
-def _isRead(payload: bytes, at: int) -> bool:
-    return at == len(payload) + len(TAIL)
 
 
 def _load(engine: str) -> Any:

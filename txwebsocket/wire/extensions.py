@@ -7,7 +7,10 @@ Whoever writes one gives an :class:`ExtensionFactory` to the options. Neither fr
 connections need to know it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
+from types import GeneratorType
 from typing import Any, NamedTuple, Protocol
 
 from txwebsocket.wire.errors import BadResponse
@@ -87,6 +90,33 @@ class PieceTransform(Transform, Protocol):
         :return: what becomes of them, in pieces of a bounded size.
         :raises MessageTooBig: as soon as more than ``limit`` bytes have come of them.
         :raises ValueError: if they are not what the bit says.
+        """
+
+
+class StepTransform(Transform, Protocol):
+    """
+    What a transform has in addition that can decode a message in bounded steps. Other
+    connections are served between the steps. Without it, a message is decoded at once.
+    """
+
+    @property
+    def extraWork(self) -> int:
+        """
+        What decoding has cost so far beyond the bytes that were made: as many bytes as
+        could have been made in that time.
+        """
+
+    def startDecoding(
+        self, payload: bytes, limit: int
+    ) -> bytes | Generator[int, None, bytes]:
+        """
+        Decode a message at once if that is one step, or return the generator of steps.
+
+        :return: the message; or a generator that gives, after each step, the number of
+            bytes that it has made, and returns the message. No other message is decoded
+            before it has ended.
+        :raises MessageTooBig: as :meth:`decode` does, also while the steps are done.
+        :raises ValueError: likewise.
         """
 
 
@@ -195,6 +225,13 @@ def takenBits(agreed: Iterable[Agreement]) -> int:
     return taken
 
 
+def transformedBits(transforms: Iterable[Transform]) -> int:
+    """
+    The bits that mark messages which were changed.
+    """
+    return reduce(or_, (transform.rsv for transform in transforms), 0)
+
+
 def encodeMessage(transforms: Iterable[Transform], payload: bytes) -> tuple[bytes, int]:
     """
     Do to a message what extensions do.
@@ -209,17 +246,50 @@ def encodeMessage(transforms: Iterable[Transform], payload: bytes) -> tuple[byte
     return payload, rsv
 
 
-def decodeMessage(
+def startDecoding(
     transforms: Sequence[Transform], payload: bytes, rsv: int, limit: int
-) -> bytes:
+) -> bytes | Generator[int, None, bytes]:
     """
-    Undo what the peer's extensions did to a message, as its bits tell.
+    Begin to undo what the peer's extensions did to a message, as its bits tell.
 
     :param limit: bytes that it may become.
+    :return: the message if that took one step only; else what does the steps, as
+        :meth:`StepTransform.startDecoding` has it.
     :raises MessageTooBig: if it would become more.
     :raises ValueError: if they can't have done that.
     """
-    for transform in reversed(transforms):
+    behind = iter(reversed(transforms))
+    for transform in behind:
         if rsv & transform.rsv:
-            payload = transform.decode(payload, limit)
+            start = getattr(transform, "startDecoding", None)
+            if start is None:
+                payload = transform.decode(payload, limit)
+                continue
+            started = start(payload, limit)
+            if type(started) is GeneratorType:
+                return _decodeOn(started, tuple(behind)[::-1], rsv, limit)
+            payload = started
     return payload
+
+
+def _decodeOn(
+    steps: Generator[int, None, bytes],
+    transforms: Sequence[Transform],
+    rsv: int,
+    limit: int,
+) -> Generator[int, None, bytes]:
+    payload = yield from steps
+    started = startDecoding(transforms, payload, rsv, limit)
+    return started if isinstance(started, bytes) else (yield from started)
+
+
+def finishDecoding(started: bytes | Generator[int, None, bytes]) -> bytes:
+    """
+    Do the steps that are left, if there are any, and return the message.
+    """
+    while not isinstance(started, bytes):
+        try:
+            next(started)
+        except StopIteration as stopped:
+            started = stopped.value
+    return started

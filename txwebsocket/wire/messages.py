@@ -4,23 +4,35 @@
 Messages from fragments, and fragments from messages (RFC 6455, 5.4).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from __future__ import annotations
 
-from txwebsocket.wire.codes import CloseCode, Opcode
-from txwebsocket.wire.config import ConnectionConfig
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from txwebsocket.wire.codes import CloseCode, Opcode, Role
+from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
-from txwebsocket.wire.extensions import MessageTooBig, Transform, decodeMessage
-from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame
+from txwebsocket.wire.extensions import MessageTooBig, Transform, startDecoding
+from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
 from txwebsocket.wire.masking import noMask
-from txwebsocket.wire.speedups import encodeFrame, encodeHead
+from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
 
 _CONTROL = 0x8
-_WHOLE = (str, bytes)
+
+WORK_PER_TURN = 2**20
+"""
+Bytes that decoding may make before the connections of other peers have their turn. A
+compressed message of 1 KiB can become so many, which takes about a millisecond.
+"""
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 """
 What gives its bytes.
+"""
+
+Waiting: TypeAlias = "Item | MessageDecoder"
+"""
+What was read: an item, or the rest of a message that is being decoded.
 """
 
 Event: TypeAlias = (
@@ -32,7 +44,7 @@ What happens on a connection. A message is itself: ``str`` or ``bytes``. A
 """
 
 
-def endsMessage(event: Event) -> bool:
+def endsMessage(event: Event | MessageDecoder) -> bool:
     """
     Is this a message, or the last frame of one?
     """
@@ -70,19 +82,136 @@ class MessageAssembler:
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 
-def openMessage(
-    message: Frame, transforms: Sequence[Transform], limit: int
-) -> str | bytes | Failed:
+def openMessage(opcode: int, payload: bytes) -> str | bytes | Failed:
     """
-    Undo what extensions did to a message, and read its text if it is one.
-
-    :param limit: bytes that it may become.
+    Read the text of a message if it is one.
     """
     try:
-        payload = decodeMessage(transforms, message.payload, message.rsv, limit)
-        return payload.decode() if message.opcode == Opcode.TEXT else payload
-    except (MessageTooBig, ValueError) as error:
-        return failureOf(error, limit)
+        return payload.decode() if opcode == Opcode.TEXT else payload
+    except UnicodeError as error:
+        return failureOf(error, 0)
+
+
+class MessageDecoder:
+    """
+    Decode the messages that a peer's extensions have encoded, and count the work.
+
+    A message that takes more work than is left in a turn is decoded in several. In the
+    meantime this object takes its place among the items.
+
+    :param transforms: what the extensions do.
+    :param limit: bytes that a message may become.
+    :ivar work: what this turn has cost, in bytes that were made.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_limit",
+        "_lone",
+        "_measured",
+        "_opcode",
+        "_steps",
+        "_transforms",
+        "work",
+    )
+
+    def __init__(self, transforms: Sequence[Transform], limit: int) -> None:
+        self._transforms = transforms
+        self._limit = limit
+        self._measured: list[Any] = [
+            each for each in transforms if hasattr(each, "extraWork")
+        ]
+        # On the way of every message, what is asked each time is known beforehand.
+        isLone = len(transforms) == len(self._measured) == 1
+        self._lone = self._measured[0].startDecoding if isLone else None
+        self._opcode = 0
+        self._steps: Generator[int, None, bytes] | None = None
+        self.work = self._counted = 0
+
+    def start(self, message: Frame) -> str | bytes | Failed | None:
+        """
+        Decode a message.
+
+        :return: the message, or what is wrong with it; None if this turn's work is done
+            before. Then :meth:`proceed` is next.
+        """
+        payload, limit = message.payload, self._limit
+        try:
+            if self._lone is None:
+                started = startDecoding(self._transforms, payload, message.rsv, limit)
+            else:
+                started = self._lone(payload, limit)
+        except (MessageTooBig, ValueError) as error:
+            return failureOf(error, limit)
+        if isinstance(started, bytes):
+            self.work += len(started)
+            return openMessage(message.opcode, started)
+        self._opcode = message.opcode
+        self._steps = started
+        return self.proceed()
+
+    def proceed(self) -> str | bytes | Failed | None:
+        """
+        Do another step at least, and more if this turn's work is not done; see
+        :meth:`start`.
+        """
+        steps, self._steps = self._steps, None
+        if steps is None:
+            return None
+        try:
+            while True:
+                self.work += next(steps)
+                if self.isTurnOver():
+                    self._steps = steps
+                    return None
+        except StopIteration as stopped:
+            self._countExtra()
+            return openMessage(self._opcode, stopped.value)
+        except (MessageTooBig, ValueError) as error:
+            return failureOf(error, self._limit)
+
+    @property
+    def isWithinMessage(self) -> bool:
+        """
+        Whether a message has been started and is not decoded yet.
+        """
+        return self._steps is not None
+
+    def end(self) -> None:
+        """
+        The connection is over: keep nothing of the extensions.
+        """
+        self._transforms, self._measured = (), []
+        self._lone = self._steps = None
+        self.work = self._counted = 0
+
+    def note(self, work: int) -> None:
+        """
+        Count bytes that were made elsewhere.
+        """
+        self.work += work
+
+    def isTurnOver(self) -> bool:
+        """
+        Is more work done than one turn should take?
+        """
+        self._countExtra()
+        return self.work > WORK_PER_TURN
+
+    def _countExtra(self) -> None:
+        before = self._counted
+        self._counted = sum(each.extraWork for each in self._measured)
+        self.work += self._counted - before
+
+    def beginTurn(self) -> None:
+        """
+        The connections of others have had their turn.
+        """
+        self._countExtra()
+        self.work = 0
+
+
+_WHOLE = (str, bytes, MessageDecoder)
 
 
 def failureOf(error: Exception, limit: int) -> Failed:
@@ -97,6 +226,25 @@ def failureOf(error: Exception, limit: int) -> Failed:
     if isinstance(error, UnicodeError):
         return Failed(CloseCode.INVALID_DATA, "a text message is not UTF-8")
     return Failed(CloseCode.INVALID_DATA, str(error))
+
+
+def makeReader(role: Role, config: ConnectionConfig, rsv: int) -> FrameReader:
+    """
+    What reads the frames of the peer.
+
+    :param role: ours.
+    :param rsv: the extension bits that were agreed on.
+    """
+    limit = messageLimit(config)
+    return FrameReader(
+        masked=role is Role.SERVER,
+        maxFrameSize=config.maxReceivedFrameSize,
+        maxMessageSize=limit,
+        rsv=rsv,
+        slack=limit // 8 + 1024 if rsv else 0,
+        whole=config.assembleFragments,
+        pieces=config.streamMessages,
+    )
 
 
 def fragment(

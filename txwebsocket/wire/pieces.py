@@ -25,6 +25,7 @@ class PieceDecoder:
     :param first: the first fragment; it is not added yet.
     :param transforms: what the extensions agreed on do.
     :param limit: bytes that the message may become.
+    :param note: told how many bytes an extension has made.
     :ivar isText: whether the pieces are ``str``.
     :ivar isComplete: whether the last fragment is there.
     :ivar size: bytes of the fragments that wait.
@@ -41,7 +42,11 @@ class PieceDecoder:
     )
 
     def __init__(
-        self, first: Frame, transforms: Sequence[Transform], limit: int
+        self,
+        first: Frame,
+        transforms: Sequence[Transform],
+        limit: int,
+        note: Callable[[int], object] | None = None,
     ) -> None:
         self.isText = first.opcode == Opcode.TEXT
         self.isComplete = False
@@ -53,6 +58,8 @@ class PieceDecoder:
         for transform in reversed(transforms):
             if first.rsv & transform.rsv:
                 octets = _decodePieces(transform, octets, limit)
+                if note is not None:
+                    octets = _noted(octets, note)
         self._pieces = _decodeText(octets) if self.isText else octets
 
     @property
@@ -110,6 +117,12 @@ def _decodePieces(
     own: Callable[[Iterator[bytes], int], Iterator[bytes]] | None
     own = getattr(transform, "decodePieces", None)
     return _decodeWhole(transform, pieces, limit) if own is None else own(pieces, limit)
+
+
+def _noted(pieces: Iterator[bytes], note: Callable[[int], object]) -> Iterator[bytes]:
+    for piece in pieces:
+        note(len(piece))
+        yield piece
 
 
 def _decodeWhole(

@@ -4,6 +4,7 @@
 How much may wait for a peer that does not read, and what becomes of more.
 """
 
+import sys
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
@@ -11,6 +12,7 @@ from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.ending import Ending
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
+from txwebsocket.wire.frames import SMALL_SIZE
 from txwebsocket.wire.speedups import encodeFrame
 from txwebsocket.wire.states import State
 
@@ -18,6 +20,19 @@ _CLOSE_CODES = {
     BufferPolicy.CLOSE: CloseCode.POLICY_VIOLATION,
     BufferPolicy.CLOSE_TRY_AGAIN_LATER: CloseCode.TRY_AGAIN_LATER,
 }
+
+
+# Bytes of a frame with a payload that is joined with its head: characters have up to
+# four, and the head fourteen.
+_MOST_SMALL = 4 * SMALL_SIZE + 14
+
+
+def roomForSmall(config: ConnectionConfig) -> int:
+    """
+    Up to how many queued bytes a small message may be put without a further look.
+    """
+    most = min(config.maxBufferedBytes - _MOST_SMALL, config.highWaterMark)
+    return min(most, sys.maxsize)
 
 
 class Owner(Protocol):

@@ -4,6 +4,7 @@ B4 and B5: what a peer can make a server compute.
 """
 
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -16,10 +17,22 @@ from tests.attacks.findings import (
     Finding,
     atMost,
     linear,
+    same,
 )
 from tests.attacks.peers import Peer, connect, echoes, shakeHands
 from tests.attacks.processes import Server
-from tests.attacks.wire import BINARY, FIN, KIB, PING, ask, frame
+from tests.attacks.wire import (
+    BINARY,
+    COMPRESSED,
+    FIN,
+    KIB,
+    MIB,
+    PING,
+    RSV1,
+    ask,
+    deflated,
+    frame,
+)
 
 # What takes a careless expression long, repeated; and where it stands.
 HEADERS = (
@@ -46,6 +59,10 @@ HEADERS = (
     ("Sec-WebSocket-Version", "1"),
     ("Sec-WebSocket-Key", "="),
 )
+
+# As many blocks of a message as may say that they are the last, and more of them.
+_ENDS = 16
+_TOO_MANY_ENDS = 255
 
 _TIMES = 5
 _NAP = 0.005
@@ -87,12 +104,14 @@ def longHeaders(arena: Arena) -> Iterator[Finding]:
 
 
 @contextmanager
-def _flood(server: Server, data: bytes) -> Iterator[None]:
+def _flood(server: Server, data: bytes, request: bytes = b"") -> Iterator[None]:
     """
     A peer that sends as fast as it can, in a process of its own.
     """
     child = get_context("spawn").Process(
-        target=_pourOn, args=(server.port, server.isSecure, data), daemon=True
+        target=_pourOn,
+        args=(server.port, server.isSecure, data, request),
+        daemon=True,
     )
     child.start()
     try:
@@ -106,9 +125,9 @@ def _flood(server: Server, data: bytes) -> Iterator[None]:
         child.join()
 
 
-def _pourOn(port: int, isSecure: bool, data: bytes) -> None:
+def _pourOn(port: int, isSecure: bool, data: bytes, request: bytes) -> None:
     peer = connect(port, isSecure)
-    shakeHands(peer)
+    shakeHands(peer, request)
     # Or the server would soon read no more.
     Thread(target=peer.drain, args=(_LONG,), daemon=True).start()
     while True:
@@ -124,9 +143,35 @@ def floods(arena: Arena) -> Iterator[Finding]:
             quiet = server.open()
             echoes(quiet, b"echo")
             with _flood(server, one * 100_000):
-                delays = sorted(_delay(server, quiet) for _ in range(200))
-            what = f"processor while an echo waits, p99, with {name}"
-            yield atMost(what, delays[-3], 0.05, MILLISECONDS)
+                yield _slowest(server, quiet, name)
+
+
+def _slowest(server: Server, quiet: Peer, name: str) -> Finding:
+    delays = sorted(_delay(server, quiet) for _ in range(200))
+    what = f"processor while an echo waits, p99, with {name}"
+    return atMost(what, delays[-3], 0.05, MILLISECONDS)
+
+
+def inflating(arena: Arena) -> Iterator[Finding]:
+    for name, payload in (
+        ("messages of 1 MiB in 1 KiB", deflated(bytes(MIB))),
+        ("empty messages that end again and again", _ended(_ENDS)),
+    ):
+        one = frame(FIN | RSV1 | BINARY, payload)
+        with arena.server("--compress", app="Silent") as server:
+            quiet = server.open()
+            echoes(quiet, b"echo")
+            with _flood(server, one * (4 * MIB // len(one)), COMPRESSED):
+                yield _slowest(server, quiet, name)
+    with arena.server("--compress") as server:
+        peer = server.open(COMPRESSED)
+        peer.send(frame(FIN | RSV1 | BINARY, _ended(_TOO_MANY_ENDS)))
+        yield same(f"code for {_TOO_MANY_ENDS} ends", peer.code(), 1007)
+
+
+def _ended(times: int) -> bytes:
+    deflater = zlib.compressobj(9, wbits=-15)
+    return deflater.flush(zlib.Z_FINISH) * times
 
 
 def _delay(server: Server, peer: Peer) -> float:
@@ -142,6 +187,13 @@ def _delay(server: Server, peer: Peer) -> float:
 
 ATTACKS = (
     Attack("B4", "headers of 8 kB that mean a lot of work", longHeaders),
+    Attack(
+        "B5",
+        "compressed messages as fast as can be that cost much",
+        inflating,
+        over=("tcp", "tls"),
+        isQuick=False,
+    ),
     Attack(
         "B5",
         "tiny messages and pings as fast as can be",

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from tests.attacks.findings import Arena, Attack, Finding, rows
 from tests.attacks.peers import Ended, Peer
 from tests.attacks.processes import Server
-from tests.attacks.sections.memory import COMPRESSED
 from tests.attacks.wire import (
     BINARY,
     CLOSE,
+    COMPRESSED,
     CONTINUATION,
     FIN,
     PING,

@@ -29,6 +29,7 @@ from tests.attacks.peers import Ended, Peer, echoes
 from tests.attacks.processes import Server
 from tests.attacks.wire import (
     BINARY,
+    COMPRESSED,
     CONTINUATION,
     FIN,
     KIB,
@@ -45,7 +46,6 @@ from tests.attacks.wire import (
     head,
 )
 
-COMPRESSED = ask("GET / HTTP/1.1", "Sec-WebSocket-Extensions: permessage-deflate")
 _FRESH = COMPRESSED.replace(b"deflate", b"deflate; client_no_context_takeover")
 _FRAGMENT = frame(CONTINUATION, b"a")
 _MANY_FRAGMENTS = frame(BINARY) + _FRAGMENT * 999_999 + frame(FIN | CONTINUATION, b"z")

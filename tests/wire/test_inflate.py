@@ -1,17 +1,18 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.inflating`.
+Tests of :mod:`txwebsocket.wire.inflate`.
 """
 
 import zlib
 from collections.abc import Iterable
 from random import Random
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.splits import everySplit
 from txwebsocket.wire.extensions import MessageTooBig
-from txwebsocket.wire.inflating import MAX_ENDS, STEP, TAIL, Inflation, lastBytes
+from txwebsocket.wire.inflate import MAX_ENDS, STEP, TAIL, Inflation, lastBytes
 
 TEXT = b"It was the best of times, it was the worst of times. " * 8
 
@@ -28,7 +29,14 @@ def inflation(limit: int = 2**30) -> Inflation:
     """
     One that begins.
     """
-    return Inflation(zlib, zlib.decompressobj(-15), 15, limit)
+    return resumed(zlib.decompressobj(-15), limit)
+
+
+def resumed(inflater: Any, limit: int = 2**20) -> Inflation:
+    """
+    One that begins with what the messages before have left.
+    """
+    return Inflation(zlib, inflater, 15, limit, lambda: None)
 
 
 def inflate(pieces: Iterable[bytes], limit: int = 2**30) -> list[bytes]:
@@ -120,7 +128,7 @@ class InflationTests(SynchronousTestCase):
         inflater = zlib.decompressobj(-15)
         for _ in range(3):
             data = deflater.compress(TEXT) + deflater.flush(zlib.Z_SYNC_FLUSH)
-            one = Inflation(zlib, inflater, 15, 2**20)
+            one = resumed(inflater)
             self.assertEqual(b"".join(one.run(iter([data.removesuffix(TAIL)]))), TEXT)
             inflater = one.inflater
         self.assertLess(len(data), 30)
@@ -147,7 +155,7 @@ class InflationTests(SynchronousTestCase):
         first = inflation()
         data = compressed(TEXT, zlib.Z_FINISH)
         self.assertEqual(b"".join(first.run(iter([data]))), TEXT)
-        second = Inflation(zlib, first.inflater, 15, 2**20)
+        second = resumed(first.inflater)
         self.assertEqual(b"".join(second.run(iter([compressed(TEXT)]))), TEXT)
 
     def test_longWindow(self) -> None:
