@@ -601,7 +601,7 @@ class OddExtension:
 
     name = "odd"
     rsv = 0x20
-    releaseAfter = 5.0
+    releaseAfter: Any = 5.0
 
     def __init__(self, method: str = "", way: Way = ODDLY) -> None:
         self._method = method
@@ -656,6 +656,22 @@ class OddExtension:
         self._do("release", None)
 
 
+class Late(OddExtension):
+    """
+    An extension that fails when it is asked how long it keeps what it holds.
+    """
+
+    def __init__(self, way: Way) -> None:
+        super().__init__("releaseAfter", way)
+
+    @property
+    def releaseAfter(self) -> Any:
+        """
+        Fail.
+        """
+        return self._do("releaseAfter", 5.0)
+
+
 class ExtensionTests(RaisingTestCase):
     """
     Tests of extensions.
@@ -689,6 +705,22 @@ class ExtensionTests(RaisingTestCase):
             opening = self.serveWith(OddExtension(), OddExtension("agree", way))
             self.failureResultOf(opening, *KINDS)
             self.assertServes()
+
+    def test_opening(self) -> None:
+        """
+        One that fails when the connection has just been opened, at either end: 1011.
+        """
+        for way in AT_ONCE:
+            for extensions in (
+                (OddExtension(), Late(way)),
+                (Late(way), OddExtension()),
+            ):
+                connection = self.successResultOf(self.serveWith(*extensions))
+                self.site.flush()
+                self.assertLoggedOnce()
+                codes = (connection.closeReport.sentCode, self.made[0].report.sentCode)
+                self.assertEqual(codes, (1011, 1011))
+                self.assertServes()
 
     def test_decoding(self) -> None:
         """

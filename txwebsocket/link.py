@@ -34,7 +34,7 @@ from txwebsocket.sockets import (
 )
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.config import ConnectionConfig
-from txwebsocket.wire.extensions import Agreement
+from txwebsocket.wire.extensions import Agreement, Transform
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.report import CloseReport
@@ -105,9 +105,7 @@ class Link(Delivery):
         self.writer.start(self.transport)
         if self.isPulled:
             self._takeText = self._takeBytes = self.inbox.put
-        self._watches = startWatches(
-            self, self.clock, self.config, transforms, self.wire.traffic
-        )
+        self.run(self._startWatches, transforms)
         if early:
             self.wire.receive(early)
             self._held |= Hold.START
@@ -116,6 +114,12 @@ class Link(Delivery):
         if self.keeper is not None and self.report is None:
             self.hasOpened = True
             self.keeper.opened(self)
+
+    def _startWatches(self, transforms: Sequence[Transform]) -> None:
+        # It asks extensions, which may raise.
+        self._watches = startWatches(
+            self, self.clock, self.config, transforms, self.wire.traffic
+        )
 
     def _begin(self) -> None:
         producer = self._producer
