@@ -269,6 +269,51 @@ class ChoiceTests(TLSTestCase):
         tls = self.assertTrusts(creator, internal)
         self.assertEqual(tls.serverName, "internal.example")
 
+    def test_creatorForAddress(self) -> None:
+        """
+        With ``optionsForClientTLS`` for an address the server must have that address,
+        whatever the URL's host is.
+        """
+        root = certificateOf(self.authority)
+        server = certify("192.0.2.7", issuer=self.authority)
+        creator = optionsForClientTLS("192.0.2.7", trustRoot=root)
+        self.assertDistrusts(
+            creator, certify("example.com", issuer=self.authority), "wss://example.com/"
+        )
+        tls = self.assertTrusts(creator, server, "wss://example.com/")
+        self.assertIsNone(tls.serverName)
+
+    def test_derivedCreator(self) -> None:
+        """
+        A creator derived from Twisted's is checked as Twisted's own is.
+        """
+        creator = self.derivedCreator()
+        self.assertDistrusts(creator, sign("example.com", issuer=self.authority))
+        # Twisted's own check, where it is the one, logs what it raises.
+        self.flushLoggedErrors()
+        self.assertTrusts(creator, certify("example.com", issuer=self.authority))
+
+    def test_lenientCreator(self) -> None:
+        """
+        One that makes its connections itself is left to check what it wants.
+        """
+
+        def connect(creator: object, tlsProtocol: object) -> SSL.Connection:
+            return SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+
+        creator = self.derivedCreator(clientConnectionForTLS=connect)
+        self.assertTrusts(creator, certify("example.org"))
+
+    def derivedCreator(self, **methods: object) -> Any:
+        """
+        An object of a class derived from that of Twisted, for ``example.com``.
+        """
+        creator: Any = optionsForClientTLS(
+            "example.com", trustRoot=certificateOf(self.authority)
+        )
+        creator.__class__ = type("Creator", (type(creator),), methods)
+        return creator
+
     def test_kept(self) -> None:
         """
         A policy loads the authorities once, whichever hosts it is asked about.

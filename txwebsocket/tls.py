@@ -162,7 +162,7 @@ class _CheckingCreator:
     Accept only certificates that are trusted, and for the host.
 
     :param creator: makes the connection, and tells the server which name is wanted.
-    :param host: the host, if the server is not told a name.
+    :param host: the name or address that certificates must be for.
     """
 
     def __init__(self, creator: IOpenSSLClientConnectionCreator, host: str) -> None:
@@ -171,9 +171,7 @@ class _CheckingCreator:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
-        name = connection.get_servername()
-        host = self._host if name is None else name.decode("ascii")
-        check = _CertificateCheck(host, tlsProtocol)
+        check = _CertificateCheck(self._host, tlsProtocol)
         connection.set_verify(SSL.VERIFY_PEER, check)
         return connection
 
@@ -271,13 +269,23 @@ def creatorFor(
     """
     name = _withoutDot(host)
     creator = policy.creatorForNetloc(name.encode("ascii"), port)
-    if _TWISTED < _CARELESS_TWISTED or type(creator) is not _twistedsCreator():
+    if _TWISTED < _CARELESS_TWISTED or not _isCheckedByTwisted(creator):
         return creator
-    return _CheckingCreator(creator, name)
+    # No public attribute has the name that was given to optionsForClientTLS.
+    given = getattr(creator, "_hostnameASCII", name)
+    return _CheckingCreator(creator, _withoutDot(given))
+
+
+def _isCheckedByTwisted(creator: IOpenSSLClientConnectionCreator) -> bool:
+    """
+    Does Twisted's own code make the connection, and check names with it?
+    """
+    method = getattr(type(creator), "clientConnectionForTLS", None)
+    return method is _twistedsCreator().clientConnectionForTLS
 
 
 @cache
-def _twistedsCreator() -> type:
+def _twistedsCreator() -> Any:
     """
     The class, private to Twisted, of what ``optionsForClientTLS`` returns.
     """

@@ -1318,6 +1318,14 @@ REMOVALS = (
     ),
     Removal(
         "D5",
+        "the certificate is for what optionsForClientTLS was given, not for the URL",
+        "txwebsocket/tls.py",
+        'getattr(creator, "_hostnameASCII", name)',
+        "name",
+        "tests.test_tls.ChoiceTests.test_creatorForAddress",
+    ),
+    Removal(
+        "D5",
         "only names in the subjectAltName count",
         "txwebsocket/certificatecheck.py",
         'raise CertificateRejected(host, "it has no subjectAltName") from None',
