@@ -7,6 +7,7 @@ The response that rejects a client, as a stream: its body may still be arriving.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -18,6 +19,7 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import UNKNOWN_LENGTH
 from zope.interface import implementer
 
+from txwebsocket.alarms import Timer
 from txwebsocket.deferreds import runApplication
 from txwebsocket.errors import RefusalResponse
 from txwebsocket.wire.errors import BadResponse
@@ -51,7 +53,8 @@ class StreamedResponse(RefusalResponse):
         self._transport = transport
         self._protocols: list[IProtocol] = []
         self._ended: Failure | None = None
-        self._timer = clock.callLater(seconds, self._fail, Failure(tooLate))
+        isLate = partial(self._fail, Failure(tooLate))
+        self._timer = Timer(clock, seconds, isLate)
         try:
             self._reader = BodyReader(head)
         except BadResponse:
@@ -135,8 +138,7 @@ class StreamedResponse(RefusalResponse):
         if self._ended is not None:
             return
         self._ended = reason
-        if self._timer.active():
-            self._timer.cancel()
+        self._timer.cancel()
         self._transport.abortConnection()
         protocols, self._protocols = self._protocols, []
         for protocol in protocols:

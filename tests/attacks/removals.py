@@ -488,8 +488,8 @@ REMOVALS = (
         "B1",
         "the body of a rejection has a deadline where it is a stream",
         "txwebsocket/rejection.py",
-        "clock.callLater(seconds, self._fail,",
-        "clock.callLater(2**30, self._fail,",
+        "Timer(clock, seconds, isLate)",
+        "Timer(clock, 2**30, isLate)",
         "tests.test_endpoint.RefusedTests.test_unread",
     ),
     Removal(
