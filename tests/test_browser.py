@@ -314,7 +314,7 @@ class MakingTests(BrowserTestCase):
             error = self.assertRaises(
                 InvalidSyntax, self.module.w3cwebsocket, URL, protocols
             )
-            self.assertIn("twice", str(error))
+            self.assertIn("duplicate", str(error))
         self.assertEqual(NativeWebSocket.made, [])
 
     def test_binary(self) -> None:

@@ -262,6 +262,8 @@ class ClientFactoryTests(SynchronousTestCase):
         ):
             with self.assertRaises(ValueError):
                 self.make(*args, **more)
+        error = self.assertRaises(TypeError, self.make, URL, 5)
+        self.assertEqual(str(error), "protocols must be a list of names, not int")
 
     def test_nothingLeft(self) -> None:
         """

@@ -504,6 +504,15 @@ class ListeningTests(TargetTestCase):
         self.assertFalse(self.target.dispatchEvent(event))
         self.assertTrue(event.defaultPrevented)
 
+    def test_noEvent(self) -> None:
+        """
+        Something that is not an event, such as its type alone, is told as such.
+        """
+        for wrong, name in (("ring", "str"), (None, "NoneType")):
+            dispatch: Any = self.target.dispatchEvent
+            error = self.assertRaises(TypeError, dispatch, wrong)
+            self.assertEqual(str(error), f"event must be an Event, not {name}")
+
     def test_nested(self) -> None:
         """
         An event that is being dispatched can't be dispatched; another one can, and the

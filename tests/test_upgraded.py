@@ -242,6 +242,22 @@ class UpgradedProtocolTests(UpgradedTestCase):
             UpgradedProtocol(self.clock, config, extensions="permessage-deflate")
         self.assertIn("server_max_window_bits=12", str(raised.exception))
 
+    def test_anyForm(self) -> None:
+        """
+        A server takes parameters in any order, and a window that is the default one.
+        """
+        wide = Deflate(serverMaxWindowBits=15, clientMaxWindowBits=15)
+        config = ServerConfig(extensions=[wide])
+        for header in (
+            "permessage-deflate; client_max_window_bits=9; server_no_context_takeover",
+            "permessage-deflate; server_max_window_bits=10; client_no_context_takeover",
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
+            "permessage-deflate; client_max_window_bits=15",
+        ):
+            self.setUp()
+            connection = self.upgrade(config, extensions=header)
+            self.assertEqual(connection.extensions, header)
+
     def test_otherExtensions(self) -> None:
         """
         Extensions that the options don't have are refused, in both roles, before there

@@ -320,9 +320,12 @@ class ConstructorTests(SocketTestCase):
         for protocols in ("", "a b", "a,b", "\x80echo", ["a", "a"], ["a", ""]):
             self.assertInvalid(URL, protocols)
         for protocols in (["echo", "eCho"], ["a", "V1", "b", "v1"]):
-            self.assertIn("twice", self.assertInvalid(URL, protocols))
+            self.assertIn("duplicate", self.assertInvalid(URL, protocols))
         for wrong in ([b"a"], [None], [1]):
             self.assertInvalid(URL, wrong)
+        for noList in (5, None):
+            error = self.assertRaises(TypeError, self.make, protocols=noList)
+            self.assertIn("protocols must be a subprotocol or a list", str(error))
 
     def test_request(self) -> None:
         """

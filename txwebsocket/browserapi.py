@@ -187,13 +187,19 @@ def offered(protocols: str | Iterable[str]) -> list[str]:
     The subprotocols of a constructor's argument, which may be one alone.
 
     :raises InvalidSyntax: if two differ in their case alone.
+    :raises TypeError: if it is neither text nor an iterable.
     """
+    if not isinstance(protocols, Iterable):
+        raise TypeError(
+            "protocols must be a subprotocol or a list of them, not "
+            f"{type(protocols).__name__}"
+        )
     names = [protocols] if isinstance(protocols, str) else list(protocols)
     seen = set()
     for name in names:
         folded = str(name).lower()
         if folded in seen:
-            raise InvalidSyntax(f"the subprotocol {name!r} is there twice")
+            raise InvalidSyntax(f"protocols must be distinct: {name!r} is a duplicate")
         seen.add(folded)
     return names
 

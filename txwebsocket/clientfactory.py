@@ -70,7 +70,7 @@ class WebSocketClientProtocolFactory(Factory):
         self._reactor = reactor
         self._target = parseURL(url)
         self._config = ClientConfig() if config is None else config
-        if not isinstance(protocols, str):
+        if isinstance(protocols, Iterable) and not isinstance(protocols, str):
             protocols = tuple(protocols)
         self._request = (protocols, origin, headerPairs(headers))
         self._makeApplication = makeApplication

@@ -330,7 +330,10 @@ class EventTarget(ABC):
 
         :return: whether none of them has prevented its default.
         :raises InvalidState: if the event is being dispatched already.
+        :raises TypeError: if it is not an :class:`Event`.
         """
+        if not isinstance(event, Event):
+            raise TypeError(f"event must be an Event, not {type(event).__name__}")
         if event.currentTarget is not None:
             raise InvalidState(f"{event!r} is being dispatched already")
         event.isTrusted, event._isFired = event._isFired, False

@@ -20,7 +20,7 @@ from txwebsocket.wire.codes import Role
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.errors import BadResponse, InvalidState
 from txwebsocket.wire.extensions import Agreement, acceptOffers, agreeOnAnswers
-from txwebsocket.wire.grammar import formatExtensions, parseExtensions
+from txwebsocket.wire.grammar import Extension, formatExtensions, parseExtensions
 from txwebsocket.wire.states import State
 
 
@@ -168,9 +168,19 @@ def _agree(role: Role, config: ConnectionConfig, header: str) -> Sequence[Agreem
         except BadResponse as error:
             raise ValueError(f"extensions: {error}") from None
     agreed = acceptOffers(config.extensions, named)
-    answer = formatExtensions([extension for extension, _ in agreed])
-    if answer != formatExtensions(named):
+    answered = [extension for extension, _ in agreed]
+    if list(map(_meaning, answered)) != list(map(_meaning, named)):
+        answer = formatExtensions(answered)
         raise ValueError(
             f"extensions must be what these options lead to, {answer!r}, not {header!r}"
         )
-    return agreed
+    return [
+        Agreement(*each) for each in zip(named, (t for _, t in agreed), strict=True)
+    ]
+
+
+def _meaning(extension: Extension) -> tuple[str, frozenset[tuple[str, str | None]]]:
+    """
+    An extension without the order of its parameters, of which servers have their own.
+    """
+    return extension.name, frozenset(extension.parameters)

@@ -243,7 +243,7 @@ def _answer(terms: _Terms, given: dict[str, str | None]) -> Extension:
         parameters.append((_CLIENT_FRESH, None))
     if terms.serverBits < _MAX_BITS or _SERVER_BITS in given:
         parameters.append((_SERVER_BITS, str(terms.serverBits)))
-    if _CLIENT_BITS in given and terms.clientBits < _MAX_BITS:
+    if terms.clientBits < _MAX_BITS or given.get(_CLIENT_BITS) is not None:
         parameters.append((_CLIENT_BITS, str(terms.clientBits)))
     return Extension(_NAME, tuple(parameters))
 
