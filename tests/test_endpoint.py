@@ -848,6 +848,17 @@ class TunnelTests(EndpointTestCase):
             self.assertEqual(first.toBytes(), url.encode())
             self.assertEqual(second.toBytes(), b"https://other.example/y")
 
+    def test_noText(self) -> None:
+        """
+        A URL that is not text is told as such when the connection is asked for.
+        """
+        for wrong in (b"ws://example.com/", 5, None):
+            given: Any = wrong
+            endpoint = WebSocketClientEndpoint(Tunnel(self.reactor), given)
+            connecting = Deferred.fromCoroutine(endpoint.connect(self.applications))
+            error = self.failureResultOf(connecting, TypeError).value
+            self.assertIn("a URL must be str", str(error))
+
     def test_agentEndpoints(self) -> None:
         """
         So an endpoint factory that was written for twisted.web's ``Agent`` will do.

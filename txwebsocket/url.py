@@ -106,8 +106,7 @@ def parseURL(text: str) -> Target:
     :raises ValueError: if it is none, or has a fragment.
     :raises TypeError: if it is not even text.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"a URL must be str, not {type(text).__name__}")
+    _checkText(text)
     if _UNIX.match(text):
         return _parseUnix(text)
     whole, zone = _separateZone(text)
@@ -145,7 +144,10 @@ def parseURL(text: str) -> Target:
 def asWebSocketURL(text: str) -> str:
     """
     Write an ``http:`` URL as ``ws:`` and an ``https:`` URL as ``wss:``.
+
+    :raises TypeError: if it is not text.
     """
+    _checkText(text)
     return _HTTP.sub(r"ws\1", text, count=1) if isPageURL(text) else text
 
 
@@ -321,6 +323,11 @@ def basicAuthorization(userinfo: str) -> str:
     user, _, password = userinfo.partition(":")
     credentials = f"{unquote(user)}:{unquote(password)}".encode()
     return f"Basic {b64encode(credentials).decode('ascii')}"
+
+
+def _checkText(text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"a URL must be str, not {type(text).__name__}")
 
 
 def shownURL(text: str) -> str:
