@@ -317,7 +317,7 @@ class AdmissionTests(SynchronousTestCase):
             self.refused("Origin: http://\xe9\x9b\xaa" + "x" * 500)
         [event] = [event for event in logged if "refused" in event]
         self.assertTrue(event["refused"].isprintable())
-        self.assertLess(len(event["refused"]), 250)
+        self.assertLess(len(event["refused"]), 600)
         self.assertIn("403", event["refused"])
         self.assertIn("192.0.2.1", event["client"])
 

@@ -87,7 +87,8 @@ class Admission:
         if not self._origins.permits(origin, host):
             raise UpgradeRefused(
                 403,
-                f"Pages of {origin!r} may not connect to {host!r}. If they should, "
+                f"Pages of {shown(repr(origin))} may not connect to "
+                f"{shown(repr(host))}. If they should, "
                 "name their origin, exactly as it is here, in the server's option "
                 "'origins'; behind a proxy that changes the header Host, name the "
                 "site's own origin there.",

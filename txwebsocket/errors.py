@@ -20,7 +20,12 @@ from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from txwebsocket.wire.codes import QUIET_CAUSES, CloseCode
-from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
+from txwebsocket.wire.errors import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketError,
+    shown,
+)
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.tunnel import Refusal
@@ -115,7 +120,8 @@ class OpeningTimedOut(OpeningFailed):
 
 
 def _place(url: str) -> str:
-    return url.partition("?")[0]
+    # A redirect may have led there.
+    return shown(url.partition("?")[0])
 
 
 def _describe(cause: BaseException, hint: str) -> str:
@@ -123,7 +129,9 @@ def _describe(cause: BaseException, hint: str) -> str:
     Say what went wrong, and what the reason may be.
     """
     told = _tlsFault(cause) or str(cause) or type(cause).__name__
-    return f"{shown(told).rstrip('.')}; {hint}" if hint else shown(told)
+    # Our own errors have cut what they quote, and are not cut themselves.
+    told = told if isinstance(cause, WebSocketError) else shown(told)
+    return f"{told.rstrip('.')}; {hint}" if hint else told
 
 
 def _tlsFault(cause: BaseException) -> str:
@@ -247,7 +255,7 @@ class ConnectionRejected(HandshakeError):
         phrase = shown(response.phrase.decode("latin-1"))
         told = f"the server answered {response.code} {phrase}".rstrip()
         told = told if url is None else f"{_place(url)}: {told}"
-        super().__init__(told + (f"; {shown(detail)}" if detail else ""))
+        super().__init__(told + (f"; {detail}" if detail else ""))
         self.response = response
         self.url = url
 

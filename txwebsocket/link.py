@@ -34,6 +34,7 @@ from txwebsocket.sockets import (
 )
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.config import ConnectionConfig
+from txwebsocket.wire.errors import shown
 from txwebsocket.wire.extensions import Agreement, Transform
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
@@ -173,7 +174,8 @@ class Link(Delivery):
         reason.cleanFailure()
         if self.report is not None:
             return
-        detail = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
+        isDone = reason.check(ConnectionDone)
+        detail = "" if isDone else shown(reason.getErrorMessage())
         isOrderly = self.wire.hasPeerClosed or bool(reason.check(ConnectionDone))
         self.takeLast(isOrderly)
         if not (self._isEnding and reason.check(ConnectionDone)):

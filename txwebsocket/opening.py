@@ -46,7 +46,7 @@ from txwebsocket.rejection import StreamedResponse
 from txwebsocket.sockets import configureSocket
 from txwebsocket.url import Target
 from txwebsocket.wire.codes import CloseCause
-from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.errors import BadResponse, shown
 from txwebsocket.wire.http import ResponseHead
 from txwebsocket.wire.states import State
 
@@ -210,7 +210,7 @@ class Opening:
                 raise ValueError(f"maxRedirects is {limit}")
             hop = self._hop.after(head)
         except ValueError as error:
-            self._detail = f"this redirect is not followed: {error}"
+            self._detail = f"this redirect is not followed: {shown(str(error))}"
             return False
         self._redirect = self._response(head, b"")
         self._redirects += 1

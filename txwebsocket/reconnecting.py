@@ -210,9 +210,9 @@ class Reconnector:
         isNew, self._isTold = not self._isTold, True
         isOurs = isinstance(error, WebSocketError)
         text = failure.getErrorMessage()
-        text = text if isOurs else f"{type(error).__name__}: {text}"
+        text = text if isOurs else f"{type(error).__name__}: {shown(text)}"
         if delay is None:
-            self._log.error("Gives up connecting: {error}", error=shown(text))
+            self._log.error("Gives up connecting: {error}", error=text)
             return
         if isNew and not isinstance(error, _EXPECTED):
             self._log.failure("An error while connecting", failure)
@@ -221,7 +221,7 @@ class Reconnector:
         self._log.emit(
             level if isNew else LogLevel.debug,
             "Not connected, trying again in {delay:.1f} s: {error}",
-            error=shown(text),
+            error=text,
             delay=delay,
         )
 

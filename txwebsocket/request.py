@@ -28,7 +28,7 @@ from txwebsocket.sockets import peerCertificate
 from txwebsocket.upgrade import checkSingle, replaceHeaders, responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.cookies import Cookie, cookieHeaders
-from txwebsocket.wire.errors import InvalidState
+from txwebsocket.wire.errors import InvalidState, shown
 from txwebsocket.wire.extensions import Agreement, acceptOffers
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.handshake import Offer, acceptHead, checkHeaders
@@ -91,7 +91,8 @@ class WebSocketRequest:
         self._withdrawnFor: CloseCause | None = None
 
     def __repr__(self) -> str:
-        return f"<WebSocketRequest {self.resource!r} from {self.remoteAddress}>"
+        resource, address = shown(repr(self.resource)), shown(str(self.remoteAddress))
+        return f"<WebSocketRequest {resource} from {address}>"
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -328,9 +328,9 @@ class WebSocketServer:
     def _refuse(self, refused: UpgradeRefused) -> None:
         self._log.info(
             "{client} gets no WebSocket at {resource}: {refused}",
-            client=refused.remoteAddress or "Somebody on this machine",
+            client=shown(refused.remoteAddress or "Somebody on this machine"),
             resource=shown(refused.resource),
-            refused=shown(str(refused)),
+            refused=str(refused),
         )
         refuse(
             refused.httpRequest, refused.status, refused.explanation, refused.headers

@@ -394,7 +394,7 @@ class EndTests(SessionTestCase):
             self.console.notes,
             [
                 "ws://example.com/: the server answered 403 Forbidden",
-                "403 Forbidden\n\nnot \\x1byou",
+                "| 403 Forbidden\n| \n| not \\x1byou",
             ],
         )
         self.assertNotIn("start", self.console.calls)
@@ -405,7 +405,23 @@ class EndTests(SessionTestCase):
         It is not quoted for ever.
         """
         self.begin(application=lambda request: request.reject(403, "x" * 5000))
-        self.assertEqual(len(self.console.notes[1]), 1000)
+        self.assertLess(len(self.console.notes[1]), 1020)
+        self.assertTrue(self.console.notes[1].endswith("xxx..."))
+
+    def test_imitation(self) -> None:
+        """
+        No line of a refusal looks like one of our own notes.
+        """
+        forged = "no\nconnected to wss://bank.example\r\n\x85closed: 1000"
+        self.begin(
+            application=lambda request: request.reject(403, forged),
+            plan=Plan(isVerbose=True),
+        )
+        first, *others = self.console.notes
+        self.assertIn("403", first)
+        for note in others:
+            for line in note.split("\n"):
+                self.assertTrue(line.startswith("| "), line)
 
     def test_noWay(self) -> None:
         """

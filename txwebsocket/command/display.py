@@ -48,6 +48,14 @@ def indented(text: str, prefix: str) -> str:
     return prefix + text.replace("\n", "\n" + " " * len(prefix))
 
 
+def quoted(text: str) -> str:
+    """
+    A server's text with a bar before each of its lines, so that none of them looks like
+    a note of ours.
+    """
+    return "\n".join(f"| {line}" for line in text.split("\n"))
+
+
 def hexDump(data: bytes) -> str:
     """
     The first 256 bytes in rows of 16, as numbers and as ASCII.

@@ -18,7 +18,7 @@ from twisted.python.usage import UsageError
 
 from txwebsocket.client import WebSocketClient
 from txwebsocket.command.consoles import Pipes, Terminal
-from txwebsocket.command.display import harmless
+from txwebsocket.command.display import harmless, indented
 from txwebsocket.command.options import Options
 from txwebsocket.command.session import ExitStatus, Session
 from txwebsocket.command.streams import InputStream, OutputStream
@@ -164,6 +164,6 @@ def _say(text: str) -> None:
     Say something on standard error, if there is one.
     """
     try:
-        sys.stderr.write(f"txwebsocket: {harmless(text)}\n")
+        sys.stderr.write(indented(harmless(text), "txwebsocket: ") + "\n")
     except (OSError, AttributeError):
         return

@@ -18,12 +18,12 @@ from twisted.python.failure import Failure
 
 from txwebsocket.command.commands import Commands
 from txwebsocket.command.consoles import BadInput, Console
-from txwebsocket.command.display import harmless
+from txwebsocket.command.display import harmless, quoted
 from txwebsocket.connection import WebSocketConnection
 from txwebsocket.errors import ConnectionRejected, RefusalResponse
 from txwebsocket.interfaces import WebSocketProtocol
 from txwebsocket.wire.codes import CloseCause, CloseCode
-from txwebsocket.wire.errors import ConnectionClosed, HandshakeError
+from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown
 from txwebsocket.wire.report import CloseReport
 
 QUIET = 1.0
@@ -300,10 +300,12 @@ class Session(WebSocketProtocol):
     def _explainRefusal(self, response: RefusalResponse) -> None:
         for name, values in sorted(response.headers.getAllRawHeaders()):
             for value in values:
-                self._tell(f"{_shown(name)}: {_shown(value)}")
+                header = f"{name.decode('latin-1')}: {value.decode('latin-1')}"
+                self._tell(quoted(shown(header)))
         body = response.body.decode("utf-8", "replace").strip()
         if body:
-            self._console.note(harmless(body[:_BODY_SHOWN]))
+            cut = body[:_BODY_SHOWN] + ("..." if len(body) > _BODY_SHOWN else "")
+            self._console.note(quoted(harmless(cut)))
 
     def _sayGoodbye(self, report: CloseReport) -> None:
         isAsExpected = _statusOf(report) is ExitStatus.CLEAN
@@ -324,7 +326,3 @@ def _statusOf(report: CloseReport) -> ExitStatus:
     if report.cause is CloseCause.LOCAL_CLOSE or report.code in _FINE:
         return ExitStatus.CLEAN
     return ExitStatus.CLOSED_BY_SERVER
-
-
-def _shown(octets: bytes) -> str:
-    return harmless(octets.decode("latin-1"))

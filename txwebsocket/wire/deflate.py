@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from txwebsocket.wire.errors import shown
 from txwebsocket.wire.extensions import Agreement, finishDecoding
 from txwebsocket.wire.grammar import Extension
 from txwebsocket.wire.inflate import (
@@ -31,6 +32,8 @@ _MAX_BITS = 15
 # zlib can read a window of 256 bytes, but makes none below 512.
 _MIN_OWN_BITS = 9
 _ENGINES = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng"}
+# Characters of an unknown parameter's name that are quoted.
+_NAME_SHOWN = 60
 _VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 
 
@@ -257,7 +260,7 @@ def _parameters(extension: Extension) -> dict[str, str | None]:
             if value is not None:
                 raise ValueError(f"{name} has no value")
         elif name not in (_SERVER_BITS, _CLIENT_BITS):
-            raise ValueError(f"the parameter {name} is unknown")
+            raise ValueError(f"the parameter {shown(name[:_NAME_SHOWN])} is unknown")
     return given
 
 

@@ -13,7 +13,7 @@ from operator import or_
 from types import GeneratorType
 from typing import Any, NamedTuple, Protocol
 
-from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.errors import BadResponse, shown
 from txwebsocket.wire.grammar import Extension
 
 
@@ -190,12 +190,13 @@ def agreeOnAnswers(
     known = list(factories)
     agreed: list[Agreement] = []
     for answer in answers:
+        name = shown(answer.name)
         if any(answer.name == other.extension.name for other in agreed):
-            raise BadResponse(f"the extension {answer.name} is there twice")
+            raise BadResponse(f"the extension {name} is there twice")
         named = [factory for factory in known if factory.name == answer.name]
         agreement = Agreement(answer, _agree(named, answer))
         if agreement.transform.rsv & takenBits(agreed):
-            raise BadResponse(f"the extension {answer.name} needs a bit that is taken")
+            raise BadResponse(f"the extension {name} needs a bit that is taken")
         agreed.append(agreement)
     return agreed
 
@@ -204,6 +205,7 @@ def _agree(factories: Sequence[ExtensionFactory], answer: Extension) -> Transfor
     """
     Ask those of one name; each has made offers of its own.
     """
+    name = shown(answer.name)
     reasons = []
     for factory in factories:
         try:
@@ -211,8 +213,8 @@ def _agree(factories: Sequence[ExtensionFactory], answer: Extension) -> Transfor
         except ValueError as error:
             reasons.append(str(error))
     if not reasons:
-        raise BadResponse(f"the extension {answer.name} was not offered")
-    raise BadResponse(f"the extension {answer.name}: {reasons[0]}")
+        raise BadResponse(f"the extension {name} was not offered")
+    raise BadResponse(f"the extension {name}: {shown(reasons[0])}")
 
 
 def takenBits(agreed: Iterable[Agreement]) -> int:

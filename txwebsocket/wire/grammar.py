@@ -29,6 +29,8 @@ to say, and each costs more than its bytes.
 
 _TOKEN = re.compile(TOKEN.pattern.encode("ascii"))
 _SPACE = re.compile(rb"[ \t]*")
+# Characters of a name or value that an error quotes.
+_SHOWN = 60
 _EMPTY = re.compile(rb"[ \t,]*")
 _QUOTED = re.compile(rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*)"')
 _ESCAPE = re.compile(rb"\\(.)")
@@ -181,7 +183,10 @@ class _List:
         value = _ESCAPE.sub(rb"\1", quoted[1]).decode("ascii")
         if not isToken(value):
             # RFC 6455, 9.1: quotes don't widen what a value may be.
-            raise ValueError(f"the quoted value of {name} is not a token: {value!r}")
+            raise ValueError(
+                f"the quoted value of {name[:_SHOWN]!r} is not a token: "
+                f"{value[:_SHOWN]!r}"
+            )
         return name, value
 
     def _takeMark(self, mark: bytes) -> bool:

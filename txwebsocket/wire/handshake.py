@@ -98,9 +98,11 @@ def checkProtocols(protocols: Iterable[str]) -> None:
     seen = set()
     for protocol in protocols:
         if not isinstance(protocol, str) or not isToken(protocol):
-            raise ValueError(f"{protocol!r} is not the name of a subprotocol")
+            raise ValueError(
+                f"{shown(repr(protocol))} is not the name of a subprotocol"
+            )
         if protocol in seen:
-            raise ValueError(f"the subprotocol {protocol!r} is there twice")
+            raise ValueError(f"the subprotocol {shown(repr(protocol))} is there twice")
         seen.add(protocol)
 
 
@@ -219,7 +221,8 @@ class _RequestReader:
         for name, values in self._values.items():
             if not all(map(isHeaderValue, values)):
                 raise UpgradeRefused(
-                    400, f"The header {name!r} has a control character in it."
+                    400,
+                    f"The header {shown(repr(name))} has a control character in it.",
                 )
 
     def _host(self, target: bytes) -> str:
@@ -234,7 +237,7 @@ class _RequestReader:
         try:
             url = parseTarget(target.decode("latin-1"))
         except ValueError as error:
-            raise UpgradeRefused(400, f"Request line: {error}.") from None
+            raise UpgradeRefused(400, f"Request line: {shown(str(error))}.") from None
         if not isOfHost(url, host):
             raise UpgradeRefused(
                 400, "The request target and the header Host must name the same host."
@@ -297,7 +300,9 @@ class _RequestReader:
         try:
             return tuple(parseExtensions(self._get("Sec-WebSocket-Extensions")))
         except ValueError as error:
-            raise UpgradeRefused(400, f"Sec-WebSocket-Extensions: {error}") from None
+            raise UpgradeRefused(
+                400, f"Sec-WebSocket-Extensions: {shown(str(error))}"
+            ) from None
 
 
 def acceptHead(
@@ -392,18 +397,24 @@ class ClientHandshake:
             raise BadResponse(f"status 101 needs HTTP/1.1, not {head.version}")
         upgrade = head.values("Upgrade")
         if [value.lower() for value in upgrade] != [b"websocket"]:
-            raise BadResponse(f"Upgrade must be websocket, not {upgrade!r}")
+            raise BadResponse(f"Upgrade must be websocket, not {shown(repr(upgrade))}")
         connection = head.values("Connection")
         if not _names(connection, "upgrade"):
-            raise BadResponse(f"Connection must name Upgrade, not {connection!r}")
+            raise BadResponse(
+                f"Connection must name Upgrade, not {shown(repr(connection))}"
+            )
         accept = head.values("Sec-WebSocket-Accept")
         if accept != [acceptFor(self.key).encode("ascii")]:
-            raise BadResponse(f"Sec-WebSocket-Accept doesn't match our key: {accept!r}")
+            raise BadResponse(
+                f"Sec-WebSocket-Accept doesn't match our key: {shown(repr(accept))}"
+            )
         protocol = self._agreeOnProtocol(head.values("Sec-WebSocket-Protocol"))
         try:
             answers = parseExtensions(head.values("Sec-WebSocket-Extensions"))
         except ValueError as error:
-            raise BadResponse(f"Sec-WebSocket-Extensions: {error}") from None
+            raise BadResponse(
+                f"Sec-WebSocket-Extensions: {shown(str(error))}"
+            ) from None
         return protocol, agreeOnAnswers(self.extensions, answers)
 
     def _agreeOnProtocol(self, values: list[bytes]) -> str | None:
@@ -414,6 +425,6 @@ class ClientHandshake:
             offered = ", ".join(self.protocols) or "none"
             wanted = f"one of {offered}" if len(self.protocols) > 1 else offered
             named = [each or "an empty value" for each in chosen]
-            answered = ", ".join(named) or "none"
+            answered = shown(", ".join(named) or "none")
             raise BadResponse(f"the subprotocol must be {wanted}, not {answered}")
         return chosen[0]

@@ -9,7 +9,7 @@ On a server twisted.web has read the request before we see it.
 import re
 from typing import NamedTuple
 
-from txwebsocket.wire.errors import BadResponse
+from txwebsocket.wire.errors import BadResponse, shown
 from txwebsocket.wire.grammar import isHeaderValue, isToken
 
 MAX_HEAD_SIZE = 16 * 1024
@@ -195,7 +195,7 @@ class BodyReader:
             return
         lengths = set(head.values("content-length"))
         if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
-            raise BadResponse(f"not a length of a body: {sorted(lengths)!r}")
+            raise BadResponse(f"not a length of a body: {shown(repr(sorted(lengths)))}")
         if lengths and not self.isComplete:
             self.length = _lengthOf(lengths.pop())
             self._missing = min(self.length, MAX_BODY_SIZE)
