@@ -1172,6 +1172,14 @@ REMOVALS = (
     ),
     Removal(
         "D2",
+        "a proxy elsewhere can't speak for the UNIX sockets of this machine",
+        "txwebsocket/wire/forwarded.py",
+        "hop == _UNIX_HOP and way[0] == UNIX",
+        "hop == _UNIX_HOP",
+        "tests.wire.test_forwarded.TrustedProxiesTests.test_unixChain",
+    ),
+    Removal(
+        "D2",
         "one header is believed",
         "txwebsocket/admission.py",
         "getRawHeaders(self._header.encode(), [])",

@@ -173,6 +173,22 @@ class TrustedProxiesTests(SynchronousTestCase):
             self.assertWay([], None, b"192.0.2.7")
         self.assertWay([CLIENT, OTHER, "unix"], "unix", b"192.0.2.7, 10.9.9.9")
 
+    def test_unixChain(self) -> None:
+        """
+        Proxies of one machine that are chained over UNIX sockets lead to the client:
+        nginx writes ``unix:`` for the address of such a peer. A proxy elsewhere can't
+        speak for the sockets of this machine.
+        """
+        self.proxies = TrustedProxies(["10.0.0.0/8", "unix"])
+        self.assertWay([CLIENT, "unix", "unix"], "unix", b"192.0.2.7, unix:")
+        self.assertWay([], "unix", b"unix:, unix:")
+        self.assertUnreadable(None, "unix", b"unix:, unix:")
+        self.assertWay([PROXY], PROXY, b"192.0.2.7, unix:")
+        self.assertUnreadable("unix:", PROXY, b"192.0.2.7, unix:")
+        self.assertWay([PROXY, "unix"], "unix", b"192.0.2.7, unix:, 10.0.0.1")
+        self.proxies = TrustedProxies([PROXY])
+        self.assertWay([], "unix", b"192.0.2.7, unix:")
+
     def test_otherHeader(self) -> None:
         """
         Another header with one address is read as a list of one.

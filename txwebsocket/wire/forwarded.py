@@ -28,6 +28,9 @@ The header of RFC 7239, whose elements have names and values. All others are lis
 addresses.
 """
 
+# What nginx writes for the address of a peer on a UNIX socket.
+_UNIX_HOP = "unix:"
+
 # RFC 7239, 6, and the address alone; a port may be a number or hidden behind a name.
 _HOP = re.compile(
     r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+))"
@@ -88,13 +91,15 @@ class TrustedProxies:
         way, unreadable = [formatAddress(peer)], None
         hops = (hop for line in reversed(values) for hop in _splitLast(line))
         while self._trusts(way[0]) and (hop := next(hops, None)) is not None:
-            address = self._read(hop)
+            # Only a proxy of this machine can speak for a socket of this machine.
+            isSocket = hop == _UNIX_HOP and way[0] == UNIX
+            address = UNIX if isSocket else self._read(hop)
             if address is None:
                 unreadable = hop
                 break
             way.insert(0, str(address))
-        # There is no address to tell of a socket alone.
-        return ForwardedPath([] if way == [UNIX] else way, unreadable)
+        # There is no address to tell of sockets alone.
+        return ForwardedPath([] if way[0] == UNIX else way, unreadable)
 
     def _trusts(self, address: str) -> bool:
         if address == UNIX:
