@@ -823,8 +823,21 @@ class RejectTests(RequestTestCase):
         stays open.
         """
         request = self.ask()
-        for status in (0, 99, 100, 101, 200, 204, 299, 600, 1000, -403):
-            self.assertRaises(ValueError, request.reject, status)
+        wrong: Any
+        for wrong in (0, 99, 100, 101, 200, 204, 299, 600, 1000, -403, "404", 404.5):
+            self.assertRaises(ValueError, request.reject, wrong)
+        self.assertOpen(request)
+
+    def test_otherBody(self) -> None:
+        """
+        A body that is neither text, bytes nor a resource raises TypeError and the
+        request stays open.
+        """
+        request = self.ask()
+        for wrong in (5, ["text"], {"text": 1}):
+            body: Any = wrong
+            error = self.assertRaises(TypeError, request.reject, body=body)
+            self.assertIn("body must be text, bytes or a resource", str(error))
         self.assertOpen(request)
 
     def test_goodStatuses(self) -> None:

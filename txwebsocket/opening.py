@@ -295,7 +295,8 @@ class Opening:
         What the server says is no handshake, or it says no more.
         """
         error = failure.value or ConnectionDone()
-        hint = self._hint() if failure.check(ConnectionDone, ConnectionLost) else ""
+        # Of their subclasses, ConnectionAborted tells that we have ended it.
+        hint = self._hint() if failure.type in (ConnectionDone, ConnectionLost) else ""
         told = OpeningFailed(self._hop.target.url, self._step, error, hint)
         if failure.check(BadResponse):
             cause = CloseCause.PEER_FAULT

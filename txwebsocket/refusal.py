@@ -51,6 +51,18 @@ def refuse(
         _render(request, body)
 
 
+def checkBody(body: object) -> None:
+    """
+    Can this be the body of a response?
+
+    :raises TypeError: if not, saying what can.
+    """
+    if not (body is None or isinstance(body, str | bytes) or hasattr(body, "render")):
+        raise TypeError(
+            f"body must be text, bytes or a resource, not {type(body).__name__}"
+        )
+
+
 def _endConnection(request: Request) -> None:
     if canTakeOver(request):
         channel: Any = request.channel

@@ -23,7 +23,7 @@ from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.headers import HeaderPairs, headerPairs
 from txwebsocket.keepers import Keeper
 from txwebsocket.link import Link
-from txwebsocket.refusal import Body, refuse
+from txwebsocket.refusal import Body, checkBody, refuse
 from txwebsocket.sockets import peerCertificate
 from txwebsocket.upgrade import checkSingle, replaceHeaders, responseHeaders, takeOver
 from txwebsocket.wire.codes import CloseCause, Role
@@ -254,11 +254,14 @@ class WebSocketRequest:
         :raises InvalidState: if the request was decided before.
         :raises ValueError: if the status or a header can't be sent; the request stays
             open.
+        :raises TypeError: if the headers or the body are something else; the request
+            stays open.
         """
         self._checkUndecided()
-        if not 300 <= status <= 599:
+        if not isinstance(status, int) or not 300 <= status <= 599:
             raise ValueError(f"a refusal has a status from 300 to 599, not {status!r}")
         extra = _checkedHeaders(headers)
+        checkBody(body)
         self._decide(None)
         if self._lost is None and self._withdrawnFor is None:
             refuse(self.httpRequest, status, reason, extra, body)

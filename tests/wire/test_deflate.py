@@ -226,6 +226,8 @@ class OptionTests(SynchronousTestCase):
             self.assertRefuses(option, *wrong)
             if option != "clientMaxWindowBits":
                 self.assertRefuses(option, None)
+        error = self.assertRaises(ValueError, Deflate, clientMaxWindowBits=8)
+        self.assertIn("from 9 to 15 or None, not 8", str(error))
 
     def test_flags(self) -> None:
         """

@@ -119,7 +119,7 @@ class Deflate:
     def __post_init__(self) -> None:
         self._check("serverMaxWindowBits", 9, _MAX_BITS)
         if self.clientMaxWindowBits is not None:
-            self._check("clientMaxWindowBits", 9, _MAX_BITS)
+            self._check("clientMaxWindowBits", 9, _MAX_BITS, " or None")
         self._check("level", 1, 9)
         self._check("memLevel", 1, 9)
         self._check("minSize", 0, 2**63)
@@ -140,11 +140,12 @@ class Deflate:
         except ImportError as error:
             raise ValueError(f"engine {self.engine!r} is not installed") from error
 
-    def _check(self, option: str, least: int, most: int) -> None:
+    def _check(self, option: str, least: int, most: int, other: str = "") -> None:
         value = getattr(self, option)
         if type(value) is not int or not least <= value <= most:
             raise ValueError(
-                f"{option} must be a whole number from {least} to {most}, not {value!r}"
+                f"{option} must be a whole number from {least} to {most}{other}, "
+                f"not {value!r}"
             )
 
     # The client
