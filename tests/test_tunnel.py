@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -662,6 +663,42 @@ class EndTests(TunnelTestCase):
         self.assertEqual(ends.protocol.lost, [])
         ends.peer.wait(1)
         self.assertEnded(ends, ConnectionLost)
+
+    def test_pauseIsNotLogged(self) -> None:
+        """
+        A proxied protocol may pause and resume without a line in the log.
+        """
+        told: list[Any] = []
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
+        for role in Role:
+            ends = TunnelEnds(role=role)
+            ends.stream.pauseProducing()
+            ends.peer.sendBytes(b"later")
+            self.assertFalse(ends.transport.isReading)
+            self.assertEqual(ends.protocol.pieces, [])
+            ends.stream.resumeProducing()
+            ends.peer.turn()
+            self.assertEqual(ends.protocol.pieces, [b"later"])
+        self.assertEqual(told, [])
+
+    def test_endedWhilePaused(self) -> None:
+        """
+        With TLS the last bytes and the end arrive together, also while the protocol
+        has paused. It gets them before ``connectionLost``, as without a WebSocket.
+        """
+
+        class Last(Stream):
+            def connectionLost(self, reason: Any = None) -> None:
+                self.pieces.append(b"lost")
+
+        for role in Role:
+            ends = TunnelEnds(Last(), role=role, acceptText=True)
+            ends.stream.pauseProducing()
+            ends.peer.arrive(ends.peer.binary(b"the ") + ends.peer.text("last"))
+            self.assertEqual(ends.protocol.pieces, [])
+            ends.transport.lose(ConnectionDone())
+            self.assertEqual(ends.protocol.pieces, [b"the ", b"last", b"lost"])
 
     def test_loseWhilePaused(self) -> None:
         """

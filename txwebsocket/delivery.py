@@ -21,7 +21,7 @@ from txwebsocket.backlog import Backlog, isData, isEnd
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.errors import closedError
 from txwebsocket.frame import WebSocketFrame
-from txwebsocket.holds import Hold
+from txwebsocket.holds import ASKED, Hold
 from txwebsocket.hookcalls import HookCaller, log
 from txwebsocket.hooks import NO_HOOKS
 from txwebsocket.inbox import Inbox
@@ -42,7 +42,7 @@ _OPEN = State.OPEN
 
 _PINGS = (Opcode.PING, Opcode.PONG)
 
-_UNTOLD = Hold.PAUSED | Hold.HOOK | Hold.WRITER | Hold.START | Hold.TURN
+_UNTOLD = ASKED | Hold.HOOK | Hold.WRITER | Hold.START | Hold.TURN
 
 LAST_HOOK = 60.0
 """

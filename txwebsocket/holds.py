@@ -30,3 +30,11 @@ class Hold(IntFlag):
     CONTROL = auto()
     #: Decoding has taken a turn's work; the connections of others come first.
     TURN = auto()
+    #: The protocol of a stream of bytes asked its transport for a pause.
+    STREAM = auto()
+
+
+ASKED = Hold.PAUSED | Hold.STREAM
+"""
+The reasons that an application, or the protocol of a stream, asks for.
+"""

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from txwebsocket.alarms import alarmsOf
 from txwebsocket.deferreds import asDeferred, runApplication
-from txwebsocket.holds import Hold
+from txwebsocket.holds import ASKED, Hold
 from txwebsocket.hooks import NO_HOOKS, introduce
 from txwebsocket.incoming import IncomingMessage
 from txwebsocket.wire.codes import CloseCause, CloseCode
@@ -228,7 +228,7 @@ class HookCaller(ABC):
         Deliver nothing more, for one more reason; unless that is :attr:`Hold.HOOK`,
         read nothing more, either.
         """
-        if why is Hold.PAUSED and self.report is not None:
+        if why & ASKED and self.report is not None:
             return
         isRead = self.wire.isReceiving or self.wire.state is State.CONNECTING
         if why in _UNREAD and isRead and not self._hasWarned:

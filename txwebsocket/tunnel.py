@@ -218,16 +218,17 @@ class TunnelTransport:
 
     def pauseProducing(self) -> None:
         """
-        Deliver nothing more and stop reading from the peer.
+        Deliver nothing more and stop reading from the peer. As with TCP, what arrives
+        together with the end of the connection is delivered nevertheless.
         """
         if not self.disconnecting:
-            self._link.hold(Hold.PAUSED)
+            self._link.hold(Hold.STREAM)
 
     def resumeProducing(self) -> None:
         """
         Take that back.
         """
-        self._link.release(Hold.PAUSED)
+        self._link.release(Hold.STREAM)
 
     def stopProducing(self) -> None:
         """
@@ -279,7 +280,7 @@ class TunnelTransport:
         """
         self.flush()
         # Nothing is delivered any more, and the peer's close must not be hidden.
-        self._link.release(Hold.PAUSED)
+        self._link.release(Hold.STREAM)
         self._link.writer.flushed().addCallbacks(self._written, _passOver)
 
     def _written(self, _: object) -> None:
