@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.memory import Ends, Recorder
 from txwebsocket import ConnectionClosed, Opcode
 from txwebsocket.inbox import Inbox
-from txwebsocket.turns import TurnLimit, WorkLimit
+from txwebsocket.turns import TurnLimit, WorkLimit, succeedFlat
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.messages import WORK_PER_TURN, MessageDecoder
 
@@ -185,6 +185,71 @@ class LoopTests(SynchronousTestCase):
         [loop] = application.loops
         self.assertEqual(loop.results, ["x"] * (MANY + 1) + ["y", ""])
         self.assertFalse(ends.link.isDelivering)
+
+
+class SendingTests(SynchronousTestCase):
+    """
+    Tests of loops of callbacks that send.
+    """
+
+    def send(self, wait: Callable[[Ends], Deferred[None]]) -> None:
+        """
+        Send many messages, each in the callback of the one before.
+        """
+        for role in Role:
+            ends = Ends(role=role)
+            left = list(range(MANY))
+
+            def sendNext(_: object, ends: Ends = ends, left: list[int] = left) -> None:
+                if left:
+                    left.pop()
+                    wait(ends).addCallback(sendNext)
+
+            sendNext(None)
+            ends.peer.turn()
+            self.assertEqual(left, [])
+            sent = b"".join(frame.payload for frame in ends.peer.frames())
+            self.assertEqual(sent, b"x" * MANY)
+
+    def test_drained(self) -> None:
+        """
+        A loop over ``drained()`` sends thousands of tiny messages.
+        """
+
+        def wait(ends: Ends) -> Deferred[None]:
+            ends.connection.send("x")
+            return ends.connection.drained()
+
+        self.send(wait)
+
+    def test_flushed(self) -> None:
+        """
+        So does one over ``flushed()``.
+        """
+
+        def wait(ends: Ends) -> Deferred[None]:
+            ends.connection.send("x")
+            return ends.connection.flushed()
+
+        self.send(wait)
+
+    def test_sendPieces(self) -> None:
+        """
+        So does one over ``sendPieces()``.
+        """
+        self.send(lambda ends: ends.connection.sendPieces(["x"]))
+
+    def test_cancelled(self) -> None:
+        """
+        What waits for the next turn can be cancelled.
+        """
+        clock = Clock()
+        depth = sys.getrecursionlimit() // 2
+        waiting = deeper(depth, lambda: succeedFlat(clock))
+        self.assertNoResult(waiting)
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
 
 class Reading(Recorder):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket.wire.messages import MessageDecoder
@@ -83,6 +84,18 @@ class WorkLimit:
         calls, self._calls = self._calls, []
         for proceed in calls:
             proceed()
+
+
+def succeedFlat(clock: IReactorTime) -> Deferred[None]:
+    """
+    A Deferred that has fired, or fires in the next turn where the stack is deep. No
+    loop of callbacks over it goes too deep.
+    """
+    if not _isStackDeep():
+        return succeed(None)
+    waiting: Deferred[None] = Deferred(lambda _: call.cancel())
+    call = clock.callLater(0, waiting.callback, None)
+    return waiting
 
 
 def _isStackDeep() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from socket import socket
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import (
     IPullProducer,
     IPushProducer,
@@ -32,6 +32,7 @@ from txwebsocket.sockets import (
     outletOf,
     sendBy,
 )
+from txwebsocket.turns import succeedFlat
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
 
@@ -218,7 +219,7 @@ class Writer:
         if self._makeError is not None:
             return fail(self._makeError())
         if not self.isFull and not self._outbox.hasSome():
-            return succeed(None)
+            return succeedFlat(self._alarms.clock)
         waiting: Deferred[None] = Deferred(self._giveUp)
         self._waiting = [*self._waiting, waiting]
         return waiting
@@ -236,7 +237,7 @@ class Writer:
             # Perhaps it only waits for the end of a delivery.
             self.flush()
         if not self.isBehind:
-            return succeed(None)
+            return succeedFlat(self._alarms.clock)
         waiting: Deferred[None] = Deferred(self._giveUpRoom)
         self._waitingForRoom = [*self._waitingForRoom, waiting]
         return waiting
