@@ -821,6 +821,28 @@ class EndTests(BusyTestCase):
             self.assertEqual(application.messages, ["a"])
             self.assertEqual(application.told[-1], "lost")
 
+    def test_dropped(self) -> None:
+        """
+        Messages that are discarded, since the application drops the connection or ends
+        it without a close frame, are counted, be they queued or not yet.
+        """
+        ways: list[tuple[str, tuple[Any, ...]]] = [
+            ("drop", ()),
+            ("drop", (1000, "", True)),
+            ("closeWithoutFrame", ()),
+        ]
+        for isPaused, (name, arguments) in product((True, False), ways):
+            for application, ends in self.connect():
+                if isPaused:
+                    ends.connection.pause()
+                    ends.peer.arrive(ends.peer.text("d"))
+                getattr(ends.connection, name)(*arguments)
+                application.permit()
+                ends.peer.turn()
+                ends.peer.end()
+                self.assertEqual(application.messages, ["a"])
+                self.assertEqual(application.report.messagesDiscarded, 2 + isPaused)
+
     def test_neverDone(self) -> None:
         """
         A hook that is not over after a minute is not waited for any longer; each
@@ -1054,6 +1076,39 @@ class EarlyTests(BusyTestCase):
             self.assertEqual(application.told[-1], "lost")
             self.assertEqual(application.report.messagesDiscarded, 1)
 
+    def test_closedTwice(self) -> None:
+        """
+        So it is if it closes twice, as a handler does that closes and returns.
+        """
+        for role, isStreamed in product(Role, STREAMED):
+            application = Recorder()
+            early = self.early(role)
+            ends = Ends(application, role=role, early=early, streamMessages=isStreamed)
+            ends.connection.close(4000)
+            ends.connection.close()
+            ends.peer.sendClose()
+            ends.peer.end()
+            self.assertEqual(application.messages, ["a", b"bc"])
+            self.assertEqual(application.report.messagesDiscarded, 0)
+
+    def test_closedWithoutFrame(self) -> None:
+        """
+        So it is with ``closeWithoutFrame()``, in both styles.
+        """
+        for role, isStreamed in product(Role, STREAMED):
+            application = Recorder()
+            early = self.early(role)
+            ends = Ends(application, role=role, early=early, streamMessages=isStreamed)
+            pulled = Ends(role=role, early=early, streamMessages=isStreamed)
+            for each in (ends, pulled):
+                each.connection.closeWithoutFrame()
+                each.peer.end()
+            self.assertEqual(application.messages, ["a", b"bc"])
+            self.assertEqual(application.told[-1], "lost")
+            for message in ("a", b"bc"):
+                received = self.successResultOf(pulled.connection.receive())
+                self.assertEqual(received, message)
+
     def test_busy(self) -> None:
         """
         They are delivered one at a time, also then.
@@ -1141,13 +1196,17 @@ class EarlyTests(BusyTestCase):
 
     def test_dropped(self) -> None:
         """
-        drop() discards them.
+        drop() discards them, and counts them.
         """
-        application = Recorder()
-        ends = Ends(application, early=self.early(Role.SERVER))
-        ends.connection.drop()
-        ends.peer.turn()
-        self.assertEqual(application.messages, [])
+        for role, isStreamed in product(Role, STREAMED):
+            application = Recorder()
+            early = self.early(role)
+            ends = Ends(application, role=role, early=early, streamMessages=isStreamed)
+            ends.connection.drop()
+            ends.peer.turn()
+            ends.peer.end()
+            self.assertEqual(application.messages, [])
+            self.assertEqual(application.report.messagesDiscarded, 2)
 
 
 class DeafTests(BusyTestCase):

@@ -340,8 +340,8 @@ class Delivery(HookCaller):
 
         :return: whether this is that turn.
         """
-        isEarly = bool(self._held & Hold.START) and self.wire.isReceiving
-        if isEarly:
+        isEarly = bool(self._held & Hold.START)
+        if isEarly and self.wire.isReceiving:
             self._queueRead()
         return isEarly
 

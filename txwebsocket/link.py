@@ -349,11 +349,9 @@ class Link(Delivery):
         if self.wire.state is State.CONNECTING:
             self.abort(cause)
             return
-        isEarly = self.queueEarly()
+        isKept = self.queueEarly() or self.config.deliverAfterClose
         self.wire.close(code, reason, cause)
-        if not (isEarly or self.config.deliverAfterClose):
-            self.discardQueued()
-        self.settle()
+        self._endedByUs(isKept)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
         """
@@ -385,8 +383,14 @@ class Link(Delivery):
         if self.wire.state is State.CONNECTING:
             self.abort(cause)
             return
+        isKept = self.queueEarly() or self.config.deliverAfterClose
         self.wire.drop(cause)
         self.outbox.seal()
+        self._endedByUs(isKept)
+
+    def _endedByUs(self, isKept: bool) -> None:
+        if not isKept:
+            self.discardQueued()
         self.settle()
 
     def abort(self, cause: CloseCause) -> None:

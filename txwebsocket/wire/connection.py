@@ -446,12 +446,12 @@ class Connection(Room):
         self._noteRoom()
         if self.state in _DEAF:
             # Whoever keeps an ended connection need not keep what it has not finished.
+            self._discarded += sum(map(endsMessage, self.waiting))
             self.waiting.clear()
             self._transforms = ()
             self._reader = self._makeReader()
-            self._assembler = None
+            self._assembler = self._encoder = None
             self.decoder = self._suspended = None
-            self._encoder = None
 
     def traffic(self) -> Traffic:
         """
