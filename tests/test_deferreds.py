@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
+from types import coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
@@ -52,6 +53,28 @@ class AsDeferredTests(SynchronousTestCase):
         self.assertNoResult(waiting)
         awaited.callback(1)
         self.assertEqual(self.successResultOf(waiting), 2)
+
+    def test_awaitable(self) -> None:
+        """
+        Whatever else can be awaited is waited for: other kinds of coroutines, and
+        objects that have a coroutine.
+        """
+
+        class Awaitable:
+            def __await__(self) -> Generator[Deferred[int], None, int]:
+                return (yield from awaited.__await__()) + 1
+
+        @coroutine
+        def hook() -> Generator[Deferred[int], int, int]:
+            return (yield awaited) + 1
+
+        for make in (Awaitable, hook):
+            awaited: Deferred[int] = Deferred()
+            waiting = asDeferred(make())
+            assert waiting is not None
+            self.assertNoResult(waiting)
+            awaited.callback(1)
+            self.assertEqual(self.successResultOf(waiting), 2)
 
     def test_inlineCallbacks(self) -> None:
         """

@@ -14,7 +14,8 @@ its class. It is logged, and a connection that it was raised for is closed with 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from types import CoroutineType
 from typing import Any
 
@@ -31,7 +32,8 @@ The errors of cancelled code: a Deferred's, and that of an asyncio task, which i
 def asDeferred(result: object) -> Deferred[Any] | None:
     """
     What to wait for before a call that returned ``result`` is over, if anything: a
-    Deferred, a coroutine, or a future of asyncio, of which tasks are a kind.
+    Deferred, a coroutine, a future of asyncio, of which tasks are a kind, or anything
+    else that can be awaited, such as the coroutines of Cython.
     """
     if result is None:
         return None
@@ -41,7 +43,13 @@ def asDeferred(result: object) -> Deferred[Any] | None:
         return Deferred.fromCoroutine(result)
     if asyncio.isfuture(result):
         return Deferred.fromFuture(result)
+    if isawaitable(result):
+        return Deferred.fromCoroutine(_resultOf(result))
     return None
+
+
+async def _resultOf(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def callApplication(
