@@ -20,6 +20,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.attacks.wire import emptyBlocks
 from tests.memory import Peer, Recorder, Served, handshake, oneTurn, pong
 from tests.remote import ClientReactor, Outcome
 from tests.splits import everySplit
@@ -747,6 +748,36 @@ class CompressionTestsMixin:
         most = WORK_PER_TURN // (MAX_ENDS * END_WORK) + 1
         steps = [after - before for before, after in pairwise(counts)]
         self.assertLessEqual(max(counts[0], *steps), most)
+
+    def test_emptyBlocks(self) -> None:
+        """
+        So is a message whose data describes codes all the time and makes nothing, and
+        a read full of such messages.
+        """
+        application = Recorder()
+        both = self.start(application)
+        for size, count in ((MIB, 1), (32 * 1024, 30)):
+            one = both.peer.frame(BINARY, emptyBlocks(size), rsv=RSV1)
+            before, turns = len(application.messages), 0
+            both.peer.arrive(one * count)
+            while len(application.messages) < before + count:
+                oneTurn(both.peer.clock)
+                turns += 1
+            self.assertGreaterEqual(turns, 7)
+        self.assertEqual(application.messages, [b""] * 31)
+
+    def test_tinyInTurns(self) -> None:
+        """
+        So is a read full of messages that are empty.
+        """
+        application = Recorder()
+        both = self.start(application)
+        both.peer.arrive(both.peer.frame(BINARY, b"\0", rsv=RSV1) * 9000)
+        turns = 0
+        while len(application.messages) < 9000:
+            oneTurn(both.peer.clock)
+            turns += 1
+        self.assertGreaterEqual(turns, 4)
 
     def test_largeInTurns(self) -> None:
         """

@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.attacks.wire import emptyBlocks
 from tests.memory import Ends, Recorder, close, oneTurn, pong
 from tests.splits import everySplit
 from txwebsocket import (
@@ -1192,6 +1193,24 @@ class TurnTests(SynchronousTestCase):
         turns = self.runAll(ends, lambda: self.arrive(ends, bytes(32 * MIB), bytes(99)))
         self.assertGreater(turns, 28)
         self.assertEqual(reading.size, 32 * MIB + 99)
+
+    def test_emptyBlocks(self) -> None:
+        """
+        Messages that cost much and become nothing are read in several turns as well.
+        """
+        ends = self.start()
+        one = ends.peer.frame(Opcode.BINARY, emptyBlocks(60 * KIB), rsv=0x40)
+        ends.peer.arrive(one * 10)
+
+        async def skip() -> None:
+            for _ in range(10):
+                message = await ends.connection.nextMessage()
+                self.assertEqual(await message.whole(), b"")
+
+        done: list[Deferred[None]] = []
+        turns = self.runAll(ends, lambda: done.append(Deferred.fromCoroutine(skip())))
+        self.assertGreaterEqual(turns, 4)
+        self.assertTrue(done[0].called)
 
     def test_unwanted(self) -> None:
         """

@@ -121,3 +121,19 @@ def bomb(mebibytes: int) -> bytes:
     deflater = zlib.compressobj(9, wbits=-15)
     unit = deflater.compress(bytes(MIB)) + deflater.flush(zlib.Z_FULL_FLUSH)
     return unit * mebibytes
+
+
+def emptyBlocks(size: int) -> bytes:
+    """
+    About so many bytes of compressed data that make nothing, and take long: block after
+    block describes its codes, and ends.
+    """
+    # RFC 1951, 3.2.7: BFINAL 0, BTYPE 2; one code for lengths, one for distances; the
+    # lengths of 18 codes. Of these 18 and 1 have one bit each.
+    bits = "0" + "01" + "00000" + "00000" + "0111"
+    bits += "".join("100" if code in (2, 17) else "000" for code in range(18))
+    # 138 and 118 zeros; the end of the block and a distance have one bit; the end.
+    bits += "1" + "1111111" + "1" + "1101011" + "0" + "0" + "0"
+    # Eight blocks end where a byte does.
+    unit = int((8 * bits)[::-1], 2).to_bytes(len(bits), "little")
+    return unit * (size // len(unit)) + b"\0"

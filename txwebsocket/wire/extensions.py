@@ -16,6 +16,17 @@ from typing import Any, NamedTuple, Protocol
 from txwebsocket.wire.errors import BadResponse, shown
 from txwebsocket.wire.grammar import Extension
 
+READ_WORK = 12
+"""
+What decoding an encoded byte costs at least, in bytes that could be made in this time.
+DEFLATE can describe new codes in 12 bytes, which takes a microsecond, and make nothing.
+"""
+
+MESSAGE_WORK = 512
+"""
+What decoding an encoded message costs beside its bytes, likewise.
+"""
+
 
 class MessageTooBig(Exception):
     """

@@ -8,7 +8,7 @@ Inflating a message, whole or as its pieces arrive, a bounded step at a time (RF
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from txwebsocket.wire.extensions import MessageTooBig
+from txwebsocket.wire.extensions import READ_WORK, MessageTooBig
 
 TAIL = b"\x00\x00\xff\xff"
 """
@@ -31,7 +31,7 @@ STEP = 2**16
 Bytes that one step makes of a message that is received in pieces, at most.
 """
 
-STEP_IN = 2**16
+STEP_IN = 2**15
 """
 Compressed bytes that one step of a whole message reads, at most.
 """
@@ -75,6 +75,7 @@ class Inflation:
         "_read",
         "_size",
         "_step",
+        "_uncounted",
         "_zlib",
         "inflater",
     )
@@ -94,7 +95,7 @@ class Inflation:
         self._limit = limit
         self._ended = ended
         self._step = step
-        self._size = self._ends = self._kept = self._read = 0
+        self._size = self._ends = self._kept = self._read = self._uncounted = 0
         # What the next step may make, and the data that no step has read.
         self._most = min(limit + 1, step)
         self._data: bytes | memoryview = b""
@@ -121,7 +122,7 @@ class Inflation:
 
     def whole(self, payload: bytes) -> Generator[int, None, bytes]:
         """
-        Inflate a whole message, and give the bytes that each step has made.
+        Inflate a whole message, and tell after each step what it has cost.
 
         :raises MessageTooBig: as :meth:`run` does.
         :raises ValueError: likewise.
@@ -129,7 +130,7 @@ class Inflation:
         view = memoryview(payload)
         ahead = [view[at : at + STEP_IN] for at in range(0, len(view), STEP_IN)]
         ahead.reverse()
-        return self._collect(self.run(_popAll(ahead)), ahead)
+        return self._collect(self.run(_spaced(_popAll(ahead))), ahead)
 
     def rest(self, piece: bytes, data: bytes) -> Generator[int, None, bytes]:
         """
@@ -148,11 +149,12 @@ class Inflation:
         isMeasured = self._limit <= _LARGE
         for piece in steps:
             pieces.append(piece)
-            yield len(piece)
+            yield self._costOf(piece)
             isLarge = not isMeasured and self._size > _LARGE
             if isLarge and len(piece) > _BOMB_GROWTH * self._read:
                 isMeasured = True
                 yield from self._measure(ahead)
+        yield self._costOf(b"")
         return b"".join(pieces)
 
     def _measure(
@@ -172,10 +174,17 @@ class Inflation:
         copy._last, copy._kept = self._last[:], self._kept
         copy._ends = self._ends
         for piece in copy._inflate(self._data, 0 if ahead else len(TAIL)):
-            yield len(piece)
+            yield copy._costOf(piece)
         if ahead:
-            for piece in copy.run(reversed(ahead)):
-                yield len(piece)
+            for piece in copy.run(_spaced(reversed(ahead))):
+                yield copy._costOf(piece)
+
+    def _costOf(self, piece: bytes) -> int:
+        """
+        What has been done since the last time, which has made this.
+        """
+        read, self._uncounted = self._uncounted, 0
+        return len(piece) + READ_WORK * read
 
     def _inflate(self, data: bytes | memoryview, tail: int = 0) -> Iterator[bytes]:
         """
@@ -193,6 +202,7 @@ class Inflation:
             self._note(piece)
             left = self._leftOver(tail)
             self._read = len(self._data) - len(left)
+            self._uncounted += self._read
             self._data = left
             if piece:
                 yield piece
@@ -247,6 +257,16 @@ class Inflation:
 def _popAll(ahead: list[memoryview]) -> Iterator[memoryview]:
     while ahead:
         yield ahead.pop()
+
+
+def _spaced(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """
+    Put an empty piece behind each, after which others may have their turn: what a piece
+    costs is the same if it makes nothing.
+    """
+    for piece in pieces:
+        yield piece
+        yield b""
 
 
 def lastBytes(pieces: Sequence[bytes], size: int) -> bytes:

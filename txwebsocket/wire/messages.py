@@ -12,7 +12,13 @@ from typing import Any, TypeAlias
 from txwebsocket.wire.codes import CloseCode, Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
-from txwebsocket.wire.extensions import MessageTooBig, Transform, startDecoding
+from txwebsocket.wire.extensions import (
+    MESSAGE_WORK,
+    READ_WORK,
+    MessageTooBig,
+    Transform,
+    startDecoding,
+)
 from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
 from txwebsocket.wire.masking import noMask
 from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
@@ -101,7 +107,7 @@ class MessageDecoder:
 
     :param transforms: what the extensions do.
     :param limit: bytes that a message may become.
-    :ivar work: what this turn has cost, in bytes that were made.
+    :ivar work: what this turn has cost, in bytes that could be made in this time.
     """
 
     __slots__ = (
@@ -144,7 +150,7 @@ class MessageDecoder:
         except (MessageTooBig, ValueError) as error:
             return failureOf(error, limit)
         if isinstance(started, bytes):
-            self.work += len(started)
+            self.work += len(started) + READ_WORK * len(payload) + MESSAGE_WORK
             return openMessage(message.opcode, started)
         self._opcode = message.opcode
         self._steps = started
@@ -187,7 +193,7 @@ class MessageDecoder:
 
     def note(self, work: int) -> None:
         """
-        Count bytes that were made elsewhere.
+        Count work that was done elsewhere.
         """
         self.work += work
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from txwebsocket.wire.codes import CloseCode, Opcode
-from txwebsocket.wire.extensions import MessageTooBig, Transform
+from txwebsocket.wire.extensions import READ_WORK, MessageTooBig, Transform
 from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.messages import failureOf
 from txwebsocket.wire.utf8 import Utf8Decoder
@@ -25,7 +25,7 @@ class PieceDecoder:
     :param first: the first fragment; it is not added yet.
     :param transforms: what the extensions agreed on do.
     :param limit: bytes that the message may become.
-    :param note: told how many bytes an extension has made.
+    :param note: told what an extension's work costs.
     :ivar isText: whether the pieces are ``str``.
     :ivar isComplete: whether the last fragment is there.
     :ivar size: bytes of the fragments that wait.
@@ -57,6 +57,8 @@ class PieceDecoder:
         octets = self._arriving()
         for transform in reversed(transforms):
             if first.rsv & transform.rsv:
+                if note is not None:
+                    octets = _noted(octets, note, READ_WORK)
                 octets = _decodePieces(transform, octets, limit)
                 if note is not None:
                     octets = _noted(octets, note)
@@ -119,9 +121,11 @@ def _decodePieces(
     return _decodeWhole(transform, pieces, limit) if own is None else own(pieces, limit)
 
 
-def _noted(pieces: Iterator[bytes], note: Callable[[int], object]) -> Iterator[bytes]:
+def _noted(
+    pieces: Iterator[bytes], note: Callable[[int], object], cost: int = 1
+) -> Iterator[bytes]:
     for piece in pieces:
-        note(len(piece))
+        note(cost * len(piece))
         yield piece
 
 

@@ -31,6 +31,7 @@ from tests.attacks.wire import (
     RSV1,
     ask,
     deflated,
+    emptyBlocks,
     frame,
 )
 
@@ -156,6 +157,8 @@ def inflating(arena: Arena) -> Iterator[Finding]:
     for name, payload in (
         ("messages of 1 MiB in 1 KiB", deflated(bytes(MIB))),
         ("empty messages that end again and again", _ended(_ENDS)),
+        ("1 MiB of blocks that make nothing", emptyBlocks(MIB)),
+        ("empty messages", b"\0"),
     ):
         one = frame(FIN | RSV1 | BINARY, payload)
         with arena.server("--compress", app="Silent") as server:
