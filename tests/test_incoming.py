@@ -1212,6 +1212,15 @@ class TurnTests(SynchronousTestCase):
         self.assertGreaterEqual(turns, 4)
         self.assertTrue(done[0].called)
 
+    def test_tiny(self) -> None:
+        """
+        So are messages that are empty, of which a read has thousands.
+        """
+        ends = self.start(Recorder())
+        one = ends.peer.frame(Opcode.BINARY, b"\0", rsv=0x40)
+        turns = self.runAll(ends, lambda: ends.peer.arrive(one * 9000))
+        self.assertGreaterEqual(turns, 4)
+
     def test_unwanted(self) -> None:
         """
         So does an application that takes none of them, and its peer can go on.

@@ -8,7 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from txwebsocket.wire.codes import CloseCode, Opcode
-from txwebsocket.wire.extensions import READ_WORK, MessageTooBig, Transform
+from txwebsocket.wire.extensions import (
+    MESSAGE_WORK,
+    READ_WORK,
+    MessageTooBig,
+    Transform,
+)
 from txwebsocket.wire.frames import FIN, Failed, Frame
 from txwebsocket.wire.messages import failureOf
 from txwebsocket.wire.utf8 import Utf8Decoder
@@ -58,6 +63,7 @@ class PieceDecoder:
         for transform in reversed(transforms):
             if first.rsv & transform.rsv:
                 if note is not None:
+                    note(MESSAGE_WORK)
                     octets = _noted(octets, note, READ_WORK)
                 octets = _decodePieces(transform, octets, limit)
                 if note is not None:
