@@ -179,6 +179,21 @@ class AlarmTests(SynchronousTestCase):
         self.assertEqual(self.woken([first, second, *more]), [[], [6], [5], [7]])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_cancelledByOthers(self) -> None:
+        """
+        A reactor whose timers are cancelled by other code, as trial does between tests,
+        loses no later alarm: the next one that is set starts a timer again.
+        """
+        self.sleep(1)
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+        [later] = self.sleep(2)
+        self.alarms.timerIsOverdue()
+        for _ in range(30):
+            self.clock.advance(0.1)
+        self.assertEqual(len(later.woken), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_error(self) -> None:
         """
         What some do when they are woken keeps nobody else asleep, whatever they raise.

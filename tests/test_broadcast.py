@@ -82,7 +82,10 @@ class MessageTests(BroadcastTestCase):
         All peers have received just these frames.
         """
         for peer in self.peers:
-            self.assertEqual(peer.frames(), list(frames))
+            # Large frames would take minutes to be compared for a message.
+            received = peer.frames()
+            self.assertEqual(len(received), len(frames))
+            self.assertTrue(received == list(frames))
 
     def test_text(self) -> None:
         """

@@ -103,7 +103,7 @@ class Alarms:
         due = sleeper.wakesAt = self.seconds() + seconds
         heappush(self._heap, (due, next(self._numbers), sleeper))
         self._pending += 1
-        if not self._isRinging and (self._call is None or due < self._at):
+        if not self._isRinging and (not self._hasTimer() or due < self._at):
             self._start(due)
 
     def cancel(self, sleeper: Sleeper) -> None:
@@ -121,6 +121,10 @@ class Alarms:
             self._heap = [each for each in self._heap if each[0] == each[2].wakesAt]
             heapify(self._heap)
 
+    def _hasTimer(self) -> bool:
+        # Others may cancel all timers of a reactor, as trial does between tests.
+        return self._call is not None and self._call.active()
+
     def _start(self, due: float) -> None:
         self._stop()
         self._at = due
@@ -129,9 +133,9 @@ class Alarms:
         self._call = self.clock.callLater(seconds, self._timerFired)
 
     def _stop(self) -> None:
-        if self._call is not None:
+        if self._call is not None and self._call.active():
             self._call.cancel()
-            self._call = None
+        self._call = None
         self.overdueAt = inf
 
     def timerIsOverdue(self) -> None:
