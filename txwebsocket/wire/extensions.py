@@ -126,7 +126,7 @@ class StepTransform(Transform, Protocol):
         :return: the message; or a generator that gives, after each step, the number of
             bytes that it has made, and returns the message. No other message is decoded
             before it has ended.
-        :raises MessageTooBig: as :meth:`decode` does, also while the steps are done.
+        :raises MessageTooBig: as ``decode`` does, also while the steps are done.
         :raises ValueError: likewise.
         """
 
