@@ -16,9 +16,13 @@ from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Frame, FrameReader, encodeFrame
 from txwebsocket.wire.handshake import acceptFor
 
-# Bytes that are read at a time, and that the peer's system takes at most.
+# Bytes that are read at a time.
 _STEP = 8 * 1024
-_WINDOW = 16 * 1024
+
+SMALL_WINDOW = 16 * 1024
+"""
+Bytes of a peer whose system takes little more than its program has read.
+"""
 
 # No test lasts longer.
 _LONGEST = 20
@@ -32,13 +36,21 @@ class SlowPeer(threading.Thread):
     :param rate: bytes a second; with 0 it reads nothing until :meth:`leave`.
     :param masks: whether it is a client.
     :param answers: whether it answers at all.
+    :param window: bytes that its system takes at most; None for what it takes usually.
     :ivar size: the bytes of the messages' payloads that it has read.
     :ivar pings: how many pings it has read.
     :ivar end: how it has ended: ``close`` if a close frame came, ``end`` or ``reset``.
     """
 
-    def __init__(self, rate: int, masks: bool = True, answers: bool = True) -> None:
+    def __init__(
+        self,
+        rate: int,
+        masks: bool = True,
+        answers: bool = True,
+        window: int | None = SMALL_WINDOW,
+    ) -> None:
         super().__init__(daemon=True)
+        self._window = window
         self.size = self.pings = 0
         self.end = ""
         self._rate = rate
@@ -57,7 +69,7 @@ class SlowPeer(threading.Thread):
         """
         Connect as a client.
         """
-        self._socket = _slowSocket(socket.AF_INET)
+        self._socket = self._makeSocket(socket.AF_INET)
         self._socket.connect(("127.0.0.1", port))
         return self._begin()
 
@@ -65,7 +77,7 @@ class SlowPeer(threading.Thread):
         """
         Connect as a client, through TLS.
         """
-        plain = _slowSocket(socket.AF_INET)
+        plain = self._makeSocket(socket.AF_INET)
         plain.connect(("127.0.0.1", port))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -78,7 +90,7 @@ class SlowPeer(threading.Thread):
         """
         Connect as a client, to a UNIX socket.
         """
-        self._socket = _slowSocket(socket.AF_UNIX)
+        self._socket = self._makeSocket(socket.AF_UNIX)
         self._socket.connect(path)
         return self._begin()
 
@@ -86,7 +98,7 @@ class SlowPeer(threading.Thread):
         """
         Wait for a client; return the port.
         """
-        self._listening = _slowSocket(socket.AF_INET)
+        self._listening = self._makeSocket(socket.AF_INET)
         self._listening.bind(("127.0.0.1", 0))
         self._listening.listen()
         self.start()
@@ -170,9 +182,9 @@ class SlowPeer(threading.Thread):
         if self._answers:
             self._socket.sendall(encodeFrame(opcode, payload, self._mask))
 
-
-def _slowSocket(family: int) -> socket.socket:
-    connection = socket.socket(family)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW)
-    connection.settimeout(_LONGEST)
-    return connection
+    def _makeSocket(self, family: int) -> socket.socket:
+        made = socket.socket(family)
+        if self._window is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
+        made.settimeout(_LONGEST)
+        return made

@@ -605,7 +605,8 @@ class ClosingTests(SynchronousTestCase):
     def test_closeWithoutFrame(self) -> None:
         """
         ``closeWithoutFrame()`` has what is queued leave, and then ends our direction;
-        a peer that does not end its own falls to ``closeTimeout``.
+        a peer that does not end its own falls to ``closeTimeout``, counted from when it
+        may have read all.
         """
         self.peer.stall()
         self.connection.send(bytes(300 * KIB))
@@ -617,7 +618,9 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.peer.frames(), [binary(bytes(300 * KIB))])
         self.assertTrue(self.transport.hasEndedWriting)
         self.assertNoResult(closed)
-        self.peer.wait(5)
+        self.peer.waitLong(13)
+        self.assertNoResult(closed)
+        self.peer.wait(1)
         report = self.successResultOf(closed)
         self.assertEqual(report, CloseReport(cause=CloseCause.DROPPED, wasClean=False))
         self.assertIdle()

@@ -27,6 +27,10 @@ class KeepaliveTests(SynchronousTestCase):
         self.clock.advance(1000)
         self.told: list[tuple[str, float]] = []
         self.heard = self.clock.seconds()
+        self.reading = 0.0
+
+    def readingTime(self) -> float:
+        return self.reading
 
     def heardAt(self) -> float:
         return self.heard
@@ -70,6 +74,35 @@ class KeepaliveTests(SynchronousTestCase):
         self.waitUntil(60)
         self.assertEqual(self.told, [("ping", 20), ("gave up", 30)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_readingTime(self) -> None:
+        """
+        A peer that has much to read before the ping has time for that in addition; but
+        none from the moment on when that turns out to be wrong.
+        """
+        for reading, changed, gaveUp in ((25, 25, 55), (25, 0, 40), (3, 3, 33)):
+            self.setUp()
+            self.reading = reading
+            self.watch()
+            self.waitUntil(31)
+            self.reading = changed
+            self.waitUntil(100)
+            self.assertEqual(self.told, [("ping", 20), ("gave up", gaveUp)])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_answeredLate(self) -> None:
+        """
+        An answer within that time counts, and silence after it is noticed as early as
+        ever.
+        """
+        self.reading = 200
+        self.watch()
+        self.waitUntil(35)
+        self.hear()
+        self.reading = 0
+        self.waitUntil(120)
+        expected = [("ping", 20), ("ping", 55), ("gave up", 65)]
+        self.assertEqual(self.told, expected)
 
     def test_lateTimer(self) -> None:
         """

@@ -82,6 +82,7 @@ ORDER = (
     "txwebsocket.incoming",
     "txwebsocket.alarms",
     "txwebsocket.keepalive",
+    "txwebsocket.readallowance",
     "txwebsocket.pings",
     "txwebsocket.sharing",
     "txwebsocket.sockets",

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.pings import Pings
+from txwebsocket.wire.outbox import Outbox
 
 
 class PingsTests(SynchronousTestCase):
@@ -19,7 +20,7 @@ class PingsTests(SynchronousTestCase):
         Make the pings of one connection.
         """
         self.clock = Clock()
-        self.pings = Pings(self.clock)
+        self.pings = Pings(self.clock, Outbox())
 
     def test_time(self) -> None:
         """

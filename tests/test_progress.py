@@ -173,6 +173,40 @@ class StallTests(SynchronousTestCase):
                 self.movedAt = self.clock.seconds()
             self.assertEqual(self.stalled, [expected])
 
+    def test_allowance(self) -> None:
+        """
+        The allowance is added from when something has moved last, within the bound.
+        """
+        for longest, expected in ((100, 45), (30, 30)):
+            self.setUp()
+            self.begin(10, longest=longest, allowance=lambda: 30.0)
+            self.clock.pump([0.5] * 10)
+            self.movedAt = 5.0
+            self.clock.pump([0.5] * 200)
+            self.assertEqual(self.stalled, [expected])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_withdrawn(self) -> None:
+        """
+        An allowance that is withdrawn is noticed soon.
+        """
+        allowances = [30.0, 0.0]
+        self.begin(10, allowance=lambda: allowances.pop(0))
+        self.clock.pump([0.5] * 40)
+        self.assertEqual(self.stalled, [12.5])
+
+    def test_restart(self) -> None:
+        """
+        After restart() the time counts anew, but for the bound.
+        """
+        for longest, expected in ((100, 18), (15, 15)):
+            self.setUp()
+            timer = self.begin(10, longest=longest)
+            self.clock.pump([0.5] * 16)
+            timer.restart()
+            self.clock.pump([0.5] * 40)
+            self.assertEqual(self.stalled, [expected])
+
     def test_stop(self) -> None:
         """
         After stop() nothing is told, and nothing kept.

@@ -22,7 +22,7 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from tests.remote import certify
-from tests.slow import SlowPeer
+from tests.slow import SMALL_WINDOW, SlowPeer
 from txwebsocket import (
     ClientConfig,
     CloseCause,
@@ -42,6 +42,9 @@ reactor: Any = twisted.internet.reactor
 RATE = 200_000
 SIZE = 400_000
 PIECE = 10_000
+
+# What a system with default buffers takes at once.
+BUFFERED = 60_000
 
 # Each deadline is a fraction of what the transfer takes, and much more than the peer
 # needs for one step of it.
@@ -82,6 +85,7 @@ class SlowTests(TestCase):
     timeout = 40
     rate = RATE
     answers = True
+    window: int | None = SMALL_WINDOW
     leaving: Deferred[None]
 
     if sys.platform == "win32":
@@ -121,7 +125,7 @@ class SlowTests(TestCase):
             act(connection)
 
         config = ServerConfig(**TIMES | options)
-        peer = SlowPeer(self.rate, answers=self.answers)
+        peer = SlowPeer(self.rate, answers=self.answers, window=self.window)
         self.serve(kind, WebSocketResource(handle, config))(peer)
         report = await reports
         await deferToThread(peer.leave)
@@ -133,7 +137,9 @@ class SlowTests(TestCase):
         """
         Let a client act when it has connected to a slow server.
         """
-        peer = SlowPeer(self.rate, masks=False, answers=self.answers)
+        peer = SlowPeer(
+            self.rate, masks=False, answers=self.answers, window=self.window
+        )
         client = WebSocketClient(reactor, ClientConfig(**TIMES | options))
         connection = await client.connect(f"ws://127.0.0.1:{peer.listen()}/")
         act(connection)
@@ -184,6 +190,44 @@ class SlowTests(TestCase):
 
         for report, peer in await self.everywhere(act):
             self.assertDelivered(report, peer)
+
+    async def buffered(
+        self, act: Callable[[WebSocketConnection], object], **options: Any
+    ) -> None:
+        """
+        Act on peers whose systems have ordinary buffers, and take all at once. Their
+        programs read it in several times each deadline, to a clean end.
+        """
+        self.rate, self.window = 100_000, None
+        ends = [self.server(kind, act, **options) for kind in ("TCP", "TLS")]
+        for report, peer in await gather([*ends, self.client(act, **options)]):
+            self.assertEqual((peer.size, peer.end), (BUFFERED, "close"), report)
+            self.assertTrue(report.wasClean, report)
+            self.assertEqual(report.bytesUnsent, 0)
+
+    async def test_bufferedClose(self) -> None:
+        """
+        A peer gets the time to read what its system has taken at once, and answers our
+        close frame behind that.
+        """
+
+        def act(connection: WebSocketConnection) -> None:
+            connection.send(b"x" * BUFFERED)
+            connection.close()
+
+        await self.buffered(act, closeTimeout=0.15)
+
+    async def test_bufferedKeepalive(self) -> None:
+        """
+        Nor does the keep-alive drop such a peer, whose answer comes as late.
+        """
+
+        def act(connection: WebSocketConnection) -> None:
+            connection.send(b"x" * BUFFERED)
+            reactor.callLater(1.0, connection.close)
+
+        times = {"keepaliveInterval": 0.15, "keepaliveGracePeriod": 0.15}
+        await self.buffered(act, **times)
 
     async def test_stream(self) -> None:
         """

@@ -79,7 +79,7 @@ class Delivery(HookCaller):
         super().__init__(config, clock)
         self.wire = Connection(role, config, _nextMask, self)
         self.outbox = self.wire.outbox
-        self.pings = Pings(clock)
+        self.pings = Pings(clock, self.outbox)
         self.isDelivering = False
         self._inbox: Inbox | None = None
         self.incoming: Incoming | None = None

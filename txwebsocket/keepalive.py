@@ -33,6 +33,11 @@ class Watched(Protocol):
         There was none for long enough to ask for one.
         """
 
+    def readingTime(self) -> float:
+        """
+        Seconds by which an answer may come later, since there is more to read first.
+        """
+
     def giveUp(self) -> object:
         """
         There was none after that, either.
@@ -58,8 +63,8 @@ class Keepalive:
     it looks back, and sleeps again for as long as is missing.
 
     :param interval: seconds of silence before ``askForLife`` is called.
-    :param grace: seconds of silence after that before ``giveUp`` is called; None to
-        call ``askForLife`` again and again.
+    :param grace: seconds of silence after that before ``giveUp`` is called, besides the
+        peer's reading time; None to call ``askForLife`` again and again.
     """
 
     __slots__ = (
@@ -107,7 +112,7 @@ class Keepalive:
         if due > now:
             self._sleep(due - now)
         elif self._pinged is not None:
-            watched.giveUp()
+            self._giveUpOrWait(watched, now - due)
         else:
             self._askForLife(watched, now)
 
@@ -120,6 +125,17 @@ class Keepalive:
                 return self._pinged + self._grace
             self._pinged = None
         return heard + self._interval
+
+    def _giveUpOrWait(self, watched: Watched, late: float) -> None:
+        """
+        The grace period is over since ``late`` seconds.
+        """
+        left = watched.readingTime() - late
+        if left <= 0:
+            watched.giveUp()
+        else:
+            # No longer, so that a peer that answers and dies then is noticed in time.
+            self._sleep(min(left, self._grace or left))
 
     def _askForLife(self, watched: Watched, now: float) -> None:
         watched.askForLife()
@@ -182,6 +198,12 @@ class Idleness:
         self._transform.release()
 
     giveUp = askForLife
+
+    def readingTime(self) -> float:
+        """
+        Return none: this asks nobody for an answer.
+        """
+        return 0.0
 
 
 class Lifetime:

@@ -410,7 +410,10 @@ class Link(Delivery):
         if self._closeTimer is None and not self._isEnding:
             self._stopTimers()
             self._readOrNot()
-            self._closeTimer = self._makeCloseTimer()
+            self.pings.allowance.noteClose()
+            self._closeTimer = self.writer.startCloseTimer(
+                self._closeTimedOut, self.readingTime
+            )
             self._stopProducer()
             # What waits to be delivered might hide the peer's close frame.
             self.deliver()
@@ -425,21 +428,14 @@ class Link(Delivery):
         Our last byte is on its way: let the transport go.
         """
         if self.wire.report().closeReceived:
+            if self._closeTimer is not None:
+                # The reading time is over; ending the transport has its own.
+                self._closeTimer.restart()
             # RFC 6455, 7.1.1: the server goes first.
             if self.wire.role is Role.SERVER:
                 self.transport.loseConnection()
         else:
             endTransport(self.transport)
-
-    def _makeCloseTimer(self) -> StallTimer:
-        """
-        What the peer takes in time it shall have. But it must not be for ever that it
-        takes little.
-        """
-        patience, longest = self.config.closeTimeout, self.config.maxCloseTime
-        return StallTimer(
-            self.alarms, patience, self.writer.movedAt, self._closeTimedOut, longest
-        )
 
     def _closeTimedOut(self) -> None:
         self._closeTimer = None
@@ -467,8 +463,18 @@ class Link(Delivery):
         """
         The peer has been silent.
         """
-        self.wire.pingAhead(self.newPing())
+        payload = self.newPing()
+        self.pings.allowance.noteKeepalive(payload)
+        self.wire.pingAhead(payload)
         self.settle()
+
+    def readingTime(self) -> float:
+        """
+        Seconds that the peer's program may need to read what its system acknowledged.
+        """
+        # A system that acknowledges nothing gets none, nor does a peer that answered.
+        isOver = self.wire.hasPeerClosed or self.writer.isLagging()
+        return 0.0 if isOver else self.pings.allowance.seconds()
 
     def giveUp(self) -> None:
         """

@@ -13,6 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket.alarms import alarmsOf
+from txwebsocket.readallowance import ReadAllowance
+from txwebsocket.wire.outbox import Outbox
 
 MAX_UNANSWERED = 1000
 """
@@ -23,11 +25,14 @@ Pings that may wait for their pong; beyond that the oldest is cancelled.
 class Pings:
     """
     Match pongs with pings, and tell how long each took.
+
+    :ivar allowance: what pongs tell about how far the peer has read.
     """
 
-    __slots__ = ("_seconds", "_sent")
+    __slots__ = ("_seconds", "_sent", "allowance")
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, outbox: Outbox) -> None:
+        self.allowance = ReadAllowance(outbox)
         self._seconds = alarmsOf(clock).seconds
         self._sent: Sequence[tuple[bytes, float, Deferred[float]]] = ()
 
@@ -38,6 +43,7 @@ class Pings:
         :return: a Deferred of the seconds until its pong. Of more than 1000 that wait,
             the oldest is cancelled.
         """
+        self.allowance.notePing(payload)
         if len(self._sent) >= MAX_UNANSWERED:
             _, _, oldest = self._sent[0]
             _leaveOut(oldest)
@@ -51,6 +57,7 @@ class Pings:
         A pong arrived. It answers its ping and all before it, since a peer may answer
         only the newest (RFC 6455, 5.5.3).
         """
+        self.allowance.notePong(payload)
         payloads = [sent for sent, _, _ in self._sent]
         if payload not in payloads:
             return

@@ -80,6 +80,10 @@ def undelivered(connection: Any) -> int:
     return int(held) + unacknowledged(connection.socket)
 
 
+def _noTime() -> float:
+    return 0.0
+
+
 class StallTimer:
     """
     Tell when nothing has moved for some time.
@@ -88,10 +92,13 @@ class StallTimer:
     :param movedAt: returns when something has moved last, by the alarms' time.
     :param stalled: called, once, when nothing has.
     :param longest: seconds after which it is called all the same.
+    :param allowance: returns seconds to wait in addition; asked when nothing has moved
+        for as long as ``patience``.
     """
 
     __slots__ = (
         "_alarms",
+        "_allowance",
         "_endsAt",
         "_movedAt",
         "_patience",
@@ -107,8 +114,10 @@ class StallTimer:
         movedAt: Callable[[], float],
         stalled: Callable[[], object],
         longest: float = inf,
+        allowance: Callable[[], float] = _noTime,
     ) -> None:
         self._alarms = alarms
+        self._allowance = allowance
         self._patience = patience
         self._movedAt = movedAt
         # None when it is over.
@@ -126,8 +135,14 @@ class StallTimer:
         """
         # What was switched off may be kept for a while, and must not keep more.
         self._stalled = None
-        del self._movedAt
+        del self._movedAt, self._allowance
         self._alarms.cancel(self)
+
+    def restart(self) -> None:
+        """
+        Count from now; the bound stays as it is.
+        """
+        self._startedAt = self._alarms.seconds()
 
     def wake(self) -> None:
         """
@@ -136,12 +151,18 @@ class StallTimer:
         if self._stalled is None:
             return
         movedAt = max(self._startedAt, self._movedAt())
-        left = min(movedAt + self._patience, self._endsAt) - self._alarms.seconds()
+        stalledAt = movedAt + self._patience
+        left = self._secondsUntil(stalledAt)
+        if left <= INEXACT:
+            left = self._secondsUntil(stalledAt + self._allowance())
         if left > INEXACT:
             self._sleep(left)
         else:
             stalled, self._stalled = self._stalled, None
             stalled()
+
+    def _secondsUntil(self, moment: float) -> float:
+        return min(moment, self._endsAt) - self._alarms.seconds()
 
     def _sleep(self, seconds: float) -> None:
         self._alarms.set(self, min(seconds, self._patience / _LOOKS))

@@ -392,11 +392,11 @@ class Writer:
         Its system takes small messages, and pings, even if its program has died. That
         more is taken is life only while so much waits that a ping is behind it.
         """
-        wasLagging, self._wasLagging = self._wasLagging, self._isLagging()
+        wasLagging, self._wasLagging = self._wasLagging, self.isLagging()
         movedAt = self.movedAt()
         return movedAt if wasLagging or self._wasLagging else 0.0
 
-    def _isLagging(self) -> bool:
+    def isLagging(self) -> bool:
         """
         Has the peer not taken everything yet?
         """
@@ -404,6 +404,21 @@ class Writer:
             return True
         handle = getattr(self._bottom, "socket", None)
         return handle is not None and unacknowledged(handle) > 0
+
+    def startCloseTimer(
+        self, timedOut: Callable[[], object], readingTime: Callable[[], float]
+    ) -> StallTimer:
+        """
+        Start the deadline of closing, which progress puts off within a bound.
+
+        :param timedOut: called when the peer has taken nothing for ``closeTimeout``,
+            or closing takes ``maxCloseTime``.
+        :param readingTime: returns seconds by which its answer may come later.
+        """
+        patience, longest = self._config.closeTimeout, self._config.maxCloseTime
+        return StallTimer(
+            self._alarms, patience, self.movedAt, timedOut, longest, readingTime
+        )
 
     def movedAt(self) -> float:
         """

@@ -161,7 +161,9 @@ class ConnectionConfig:
 
     keepaliveGracePeriod: float = secondsOption(10.0)
     """
-    How long a peer may stay silent after the ping.
+    How long a peer may stay silent after the ping. A peer whose system has acknowledged
+    much data gets a second more for each 32 KiB that its program may not have read yet,
+    up to 256 seconds. A pong proves that all data before its ping was read.
     """
 
     emptyPings: bool = flagOption(False)
@@ -193,7 +195,8 @@ class ConnectionConfig:
     """
     How long the closing handshake may make no progress before the connection is
     dropped: the time since the peer last took something of what we had sent before, and
-    then for its answer.
+    then for its answer. A peer that may have much to read before our close frame gets
+    more time for that, as with :attr:`keepaliveGracePeriod`.
     """
 
     maxCloseTime: float = secondsOption(300.0)
