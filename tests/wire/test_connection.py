@@ -947,6 +947,19 @@ class ClosingTestsMixin:
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, b"\x03\xe8")])
         self.assertReport(cause=CloseCause.PEER_CLOSE, wasClean=True)
 
+    def test_behindTheEnd(self) -> None:
+        """
+        Messages behind the peer's close frame, or behind its fault, are not counted,
+        whether they arrive in the same chunk or in a later one.
+        """
+        late = self.talk.frame(TEXT, b"late")
+        for last in (self.talk.closeFrame(1000), self.talk.frame(CLOSE, b"x")):
+            for chunks in ([last + late], [last, late]):
+                self.start()
+                for chunk in chunks:
+                    self.talk.receive(chunk)
+                self.assertEqual(self.connection.report().messagesDiscarded, 0)
+
     def test_discarded(self) -> None:
         """
         Messages that arrive after our close frame are counted, not delivered; pongs are

@@ -183,7 +183,7 @@ class Connection(Room):
         if type(item) is Frame:
             event: Event | None = self._takeFrame(item)
         elif type(item) is Failed:
-            event = self._takeFailure(item)
+            event = self.failFor(item)
         elif type(item) is MessageDecoder:
             event = self._opened(item.proceed()) if self.isReceiving else b""
         else:
@@ -216,11 +216,13 @@ class Connection(Room):
         note = None if self.decoder is None else self.decoder.note
         return PieceDecoder(first, self._transforms, messageLimit(self._config), note)
 
-    def failFor(self, failure: Failed) -> None:
+    def failFor(self, failure: Failed) -> Failed:
         """
-        End the connection because of what the peer has sent.
+        End the connection because of what the peer has sent. What follows is not read.
         """
-        self._takeFailure(failure)
+        self.waiting.clear()
+        self.fail(failure.code, failure.reason, causeOfFailure(failure.code))
+        return failure
 
     def nextEvent(self) -> Event | None:
         """
@@ -258,18 +260,14 @@ class Connection(Room):
     def _opened(self, event: str | bytes | Failed | None) -> Event | None:
         if event is None:
             self._suspended = self.decoder
-        return self._takeFailure(event) if isinstance(event, Failed) else event
+        return self.failFor(event) if isinstance(event, Failed) else event
 
     def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
         close = readClose(payload)
         if isinstance(close, Failed):
-            return self._takeFailure(close)
+            return self.failFor(close)
         self._peerCloses(*close)
         return close
-
-    def _takeFailure(self, failure: Failed) -> Failed:
-        self.fail(failure.code, failure.reason, causeOfFailure(failure.code))
-        return failure
 
     # Sending
 
@@ -446,7 +444,8 @@ class Connection(Room):
         self._noteRoom()
         if self.state in _DEAF:
             # Whoever keeps an ended connection need not keep what it has not finished.
-            self._discarded += sum(map(endsMessage, self.waiting))
+            if step is not Step.CLOSE_RECEIVED:
+                self._discarded += sum(map(endsMessage, self.waiting))
             self.waiting.clear()
             self._transforms = ()
             self._reader = self._makeReader()
