@@ -112,7 +112,7 @@ setup(
     package_dir={"": "."},
     package_data={
         "": ["py.typed", "*.pyi"],
-        "txwebsocket": ["page/**/*"],
+        "txwebsocket.standalone": ["page/**/*"],
     },
     ext_modules=extensions(),
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},

@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wire.backwards import Backwards
+from tests.support.backwards import Backwards
 from txwebsocket.config import ClientConfig, ServerConfig, firstOffered
+from txwebsocket.handshake.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 from txwebsocket.wire.config import BufferPolicy, ConnectionConfig, messageLimit
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginPolicy
 
 KINDS = (ConnectionConfig, ServerConfig, ClientConfig)
 

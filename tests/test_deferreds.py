@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.raising import EVERY_WAY, KINDS, makeFuture
-from tests.serving import OddError
+from tests.support.raising import EVERY_WAY, KINDS, makeFuture
+from tests.support.serving import OddError
 from txwebsocket.deferreds import (
     CANCELLED,
     asDeferred,

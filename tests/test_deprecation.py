@@ -11,7 +11,7 @@ from typing import Any
 from incremental import Version
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Served
+from tests.support.memory import Served
 from txwebsocket import Deprecation, WebSocketRequest
 from txwebsocket.deprecation import ReplacedProperty
 

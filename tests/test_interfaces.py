@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IRequest
 
 import txwebsocket
-from tests.memory import Ends, Peer, Served, binary, close, ping, text
-from tests.remote import ClientReactor, upgrade
+from tests.support.memory import Ends, Peer, Served, binary, close, ping, text
+from tests.support.remote import ClientReactor, upgrade
 from txwebsocket import (
     WebSocketClientEndpoint,
     WebSocketClientFactory,
@@ -27,7 +27,7 @@ from txwebsocket import (
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Opcode
 
-APPLICATION = Path(__file__).with_name("applications") / "twistedweb.py"
+APPLICATION = Path(__file__).parent / "support" / "applications" / "twistedweb.py"
 THEIRS = "from twisted.web.websocket import "
 OURS = "from txwebsocket import "
 
@@ -40,7 +40,7 @@ def moved() -> dict[str, Any]:
     source = APPLICATION.read_text(encoding="utf-8")
     if source.count(THEIRS) != 1:
         raise ValueError(f"{APPLICATION} has not one import")
-    namespace: dict[str, Any] = {"__name__": "tests.applications.moved"}
+    namespace: dict[str, Any] = {"__name__": "tests.support.applications.moved"}
     code = compile(source.replace(THEIRS, OURS), str(APPLICATION), "exec")
     exec(code, namespace)
     return namespace

@@ -8,12 +8,13 @@ import sys
 
 from txwebsocket._version import __version__
 from txwebsocket._version import __version__ as version
-from txwebsocket.browserapi import InvalidAccess, InvalidSyntax
+from txwebsocket.browser.api import InvalidAccess, InvalidSyntax
+from txwebsocket.browser.dom import CloseEvent, ErrorEvent, Event, MessageEvent
 from txwebsocket.config import ClientConfig, ServerConfig, firstOffered
-from txwebsocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
+from txwebsocket.handshake.cookies import Cookie
+from txwebsocket.handshake.origins import INSECURE_ANY_ORIGIN
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.config import BufferPolicy
-from txwebsocket.wire.cookies import Cookie
 from txwebsocket.wire.deflate import Deflate
 from txwebsocket.wire.errors import (
     BufferFull,
@@ -32,23 +33,26 @@ from txwebsocket.wire.extensions import (
     Transform,
 )
 from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN
 from txwebsocket.wire.report import CloseReport, Traffic
 from txwebsocket.wire.speedups import SPEEDUPS
 from txwebsocket.wire.states import State
 
 # A browser's Python has no Twisted.
 if sys.platform != "emscripten":
-    from txwebsocket.client import WebSocketClient
-    from txwebsocket.clientfactory import (
+    from txwebsocket.client.backoff import ReconnectConfig
+    from txwebsocket.client.client import WebSocketClient
+    from txwebsocket.client.endpoint import WebSocketClientEndpoint
+    from txwebsocket.client.factory import (
         OpeningProtocol,
         WebSocketClientProtocolFactory,
     )
-    from txwebsocket.connection import WebSocketConnection
-    from txwebsocket.deprecation import Deprecation
-    from txwebsocket.endpoint import WebSocketClientEndpoint
-    from txwebsocket.environment import PROXY_FROM_ENVIRONMENT
-    from txwebsocket.errors import (
+    from txwebsocket.client.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
+    from txwebsocket.client.proxyenv import PROXY_FROM_ENVIRONMENT
+    from txwebsocket.client.reconnect import WebSocketConnections
+    from txwebsocket.client.service import WebSocketClientService
+    from txwebsocket.client.tls import InsecureTLSPolicy, TLSPolicy
+    from txwebsocket.client.w3c import W3CWebSocket
+    from txwebsocket.connection.errors import (
         CertificateRejected,
         ConnectionRejected,
         OpeningFailed,
@@ -57,34 +61,30 @@ if sys.platform != "emscripten":
         ProxyFailed,
         ProxyRejected,
     )
-    from txwebsocket.frame import WebSocketFrame
-    from txwebsocket.incoming import IncomingMessage
+    from txwebsocket.connection.frame import WebSocketFrame
+    from txwebsocket.connection.incoming import IncomingMessage
+    from txwebsocket.connection.outgoing import OutgoingMessage
+    from txwebsocket.connection.upgraded import UpgradedProtocol, adoptConnection
+    from txwebsocket.connection.websocket import WebSocketConnection
+    from txwebsocket.deprecation import Deprecation
     from txwebsocket.interfaces import (
         WebSocketClientFactory,
         WebSocketProtocol,
         WebSocketServerFactory,
         WebSocketTransport,
     )
-    from txwebsocket.outgoing import OutgoingMessage
-    from txwebsocket.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
-    from txwebsocket.reconnecting import WebSocketConnections
-    from txwebsocket.request import WebSocketRequest
-    from txwebsocket.resource import WebSocketResource
-    from txwebsocket.retrying import ReconnectConfig
-    from txwebsocket.router import WebSocketRouter, WebSocketRouterRequest
-    from txwebsocket.server import WebSocketServer
-    from txwebsocket.serverfactory import WebSocketServerProtocolFactory
-    from txwebsocket.service import WebSocketClientService
-    from txwebsocket.site import WebSocketSite
-    from txwebsocket.streams import (
+    from txwebsocket.server.factory import WebSocketServerProtocolFactory
+    from txwebsocket.server.request import WebSocketRequest
+    from txwebsocket.server.resource import WebSocketResource
+    from txwebsocket.server.router import WebSocketRouter, WebSocketRouterRequest
+    from txwebsocket.server.server import WebSocketServer
+    from txwebsocket.server.site import WebSocketSite
+    from txwebsocket.streams.endpoints import (
         WebSocketStreamClientEndpoint,
         WebSocketStreamFactory,
         WebSocketStreamServerEndpoint,
         clientFromURL,
     )
-    from txwebsocket.tls import InsecureTLSPolicy, TLSPolicy
-    from txwebsocket.upgraded import UpgradedProtocol, adoptConnection
-    from txwebsocket.w3c import W3CWebSocket
 
 __all__ = [
     "INSECURE_ANY_ORIGIN",

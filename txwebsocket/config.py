@@ -8,6 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from txwebsocket.handshake.forwarded import TrustedProxies
+from txwebsocket.handshake.hosts import HostChooser, HostPolicy
+from txwebsocket.handshake.opening import VERSIONS
+from txwebsocket.handshake.origins import (
+    INSECURE_ANY_ORIGIN,
+    OriginChooser,
+    OriginPolicy,
+)
 from txwebsocket.wire.checks import (
     countOption,
     countOrNoneOption,
@@ -17,11 +25,7 @@ from txwebsocket.wire.checks import (
     sizeOrNoneOption,
 )
 from txwebsocket.wire.config import ConnectionConfig
-from txwebsocket.wire.forwarded import TrustedProxies
 from txwebsocket.wire.grammar import isToken
-from txwebsocket.wire.handshake import VERSIONS
-from txwebsocket.wire.hosts import HostChooser, HostPolicy
-from txwebsocket.wire.origins import INSECURE_ANY_ORIGIN, OriginChooser, OriginPolicy
 
 ProtocolChooser: TypeAlias = Callable[[Sequence[str]], str | None]
 """

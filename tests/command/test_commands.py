@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.memory import Recorder
+from tests.support.memory import Recorder
 from txwebsocket import ConnectionClosed
 from txwebsocket.command.commands import Commands
-from txwebsocket.command.consoles import BadInput
+from txwebsocket.command.console import BadInput
 from txwebsocket.testing import MemorySite
 
 

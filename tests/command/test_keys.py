@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
+from tests.support.splits import everySplit
 from txwebsocket.command.keys import Key, KeyReader, Typed
 
 

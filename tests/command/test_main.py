@@ -23,14 +23,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.command.fakes import Screen
-from tests.memory import binary, close, text
-from tests.remote import ClientReactor, Outcome, Server, upgrade
+from tests.support.fakes import Screen
+from tests.support.memory import binary, close, text
+from tests.support.remote import ClientReactor, Outcome, Server, upgrade
 from txwebsocket import __version__
+from txwebsocket.command.arguments import Options
 from txwebsocket.command.main import Program, main
-from txwebsocket.command.options import Options
 from txwebsocket.command.session import QUIET
-from txwebsocket.command.streams import InputStream
+from txwebsocket.command.stdio import InputStream
 
 SECONDS = 10
 URL = "ws://example.com/"

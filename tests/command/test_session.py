@@ -11,12 +11,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.command.fakes import Console
-from tests.memory import Recorder
+from tests.support.fakes import Console
+from tests.support.memory import Recorder
 from txwebsocket import ClientConfig, Deflate, ServerConfig, WebSocketRequest
-from txwebsocket.command.consoles import BadInput
+from txwebsocket.command.console import BadInput
 from txwebsocket.command.session import ExitStatus, Plan, Session
-from txwebsocket.tap import Echo
+from txwebsocket.standalone.tap import Echo
 from txwebsocket.testing import MemorySite
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, messages, streams, texts
-from tests.wire.conversation import Conversation
-from tests.wire.raw import MASK
+from tests.support.conversation import Conversation
+from tests.support.raw import MASK
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.control import CloseReceived, PingReceived
 from txwebsocket.wire.errors import ConnectionClosed

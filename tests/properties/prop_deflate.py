@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, messages
-from tests.wire.conversation import Conversation
-from tests.wire.twins import TWINS, using
+from tests.support.conversation import Conversation
+from tests.support.twins import TWINS, using
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.deflate import Deflate

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, masks, messages, streams
-from tests.wire.raw import MASK
+from tests.support.raw import MASK
+from tests.support.twins import TWINS
 from tests.wire.test_frames import typed
 from tests.wire.test_utf8 import badByte
-from tests.wire.twins import TWINS
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Failed, Frame, Item

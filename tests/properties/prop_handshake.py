@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.handshake` and :mod:`txwebsocket.wire.grammar`.
+Properties of :mod:`txwebsocket.handshake.opening` and :mod:`txwebsocket.wire.grammar`.
 """
 
 from base64 import b64encode
@@ -12,6 +12,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import tokens
+from txwebsocket.handshake.opening import (
+    ClientHandshake,
+    acceptHead,
+    checkHeaders,
+    checkProtocols,
+    readRequest,
+)
+from txwebsocket.handshake.response import ResponseReader
 from txwebsocket.wire.errors import UpgradeRefused
 from txwebsocket.wire.grammar import (
     Extension,
@@ -19,14 +27,6 @@ from txwebsocket.wire.grammar import (
     parseExtensions,
     parseTokens,
 )
-from txwebsocket.wire.handshake import (
-    ClientHandshake,
-    acceptHead,
-    checkHeaders,
-    checkProtocols,
-    readRequest,
-)
-from txwebsocket.wire.http import ResponseReader
 
 keys = st.binary(min_size=16, max_size=16).map(b64encode).map(bytes.decode)
 protocols = st.lists(tokens, unique=True, max_size=4).map(tuple)

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.http`.
+Properties of :mod:`txwebsocket.handshake.response`.
 """
 
 from hypothesis import given
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, tokens
+from txwebsocket.handshake.response import BodyReader, ResponseHead, ResponseReader
 from txwebsocket.wire.errors import BadResponse
-from txwebsocket.wire.http import BodyReader, ResponseHead, ResponseReader
 
 values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=20)
 values = values.filter(lambda text: not set(text) & {"\x7f"}).map(str.strip)

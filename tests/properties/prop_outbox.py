@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wire.raw import rawFrame
+from tests.support.raw import rawFrame
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Frame, FrameReader
 from txwebsocket.wire.outbox import Outbox

@@ -15,8 +15,8 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from tests.properties.strategies import streams
-from tests.wire.conversation import Conversation
-from tests.wire.raw import MASK, rawFrame, rawHead
+from tests.support.conversation import Conversation
+from tests.support.raw import MASK, rawFrame, rawHead
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.control import CloseReceived
 from txwebsocket.wire.frames import Failed

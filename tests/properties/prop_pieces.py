@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.properties.strategies import cuts, messages, streams, texts
-from tests.wire.conversation import Conversation
-from tests.wire.raw import MASK
+from tests.support.conversation import Conversation
+from tests.support.raw import MASK
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.deflate import Deflate, DeflateTransform
 from txwebsocket.wire.extensions import Transform
 from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.pieces import PieceDecoder
+from txwebsocket.wire.streaming import PieceDecoder
 
 roles = st.sampled_from(Role)
 large = st.tuples(texts | st.binary(max_size=20), st.integers(1, 9000)).map(

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.wire.raw import rawFrame, rawHead
+from tests.support.raw import rawFrame, rawHead
 from txwebsocket.wire.codes import Opcode
 
 TOKEN_CHARACTERS = (

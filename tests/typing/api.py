@@ -96,10 +96,10 @@ from txwebsocket import (
     WebSocketTransport,
     __version__,
     adoptConnection,
-    browser,
     clientFromURL,
     firstOffered,
 )
+from txwebsocket.browser import native as browser
 
 
 def show(*values: object) -> None:

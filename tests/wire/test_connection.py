@@ -10,10 +10,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
-from tests.wire.backwards import BackwardsTransform
-from tests.wire.conversation import CONFIGS, Conversation
-from tests.wire.raw import rawFrame, rawHead
+from tests.support.backwards import BackwardsTransform
+from tests.support.conversation import CONFIGS, Conversation
+from tests.support.raw import rawFrame, rawHead
+from tests.support.splits import everySplit
 from tests.wire.test_codes import BORDERS, SENDABLE
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.connection import Connection

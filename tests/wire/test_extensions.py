@@ -10,8 +10,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wire.conversation import CONFIGS, Conversation
-from tests.wire.raw import MASK
+from tests.support.conversation import CONFIGS, Conversation
+from tests.support.raw import MASK
 from txwebsocket import (
     Agreement,
     Extension,

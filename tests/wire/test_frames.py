@@ -17,9 +17,9 @@ from weakref import ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
-from tests.wire.raw import MASK, rawFrame, rawHead, xor
-from tests.wire.twins import native
+from tests.support.raw import MASK, rawFrame, rawHead, xor
+from tests.support.splits import everySplit
+from tests.support.twins import native
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FIN, Failed, Frame, Item

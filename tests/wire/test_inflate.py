@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
+from tests.support.splits import everySplit
 from txwebsocket.wire.extensions import MessageTooBig
 from txwebsocket.wire.inflate import MAX_ENDS, STEP, TAIL, Inflation, lastBytes
 

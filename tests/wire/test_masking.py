@@ -5,8 +5,8 @@ Tests of :mod:`txwebsocket.wire.masking`.
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
-from tests.wire.raw import MASK, xor
+from tests.support.raw import MASK, xor
+from tests.support.splits import everySplit
 from txwebsocket.wire.masking import applyMask
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
+from tests.support.splits import everySplit
 from tests.wire.test_extensions import Changer
 from txwebsocket import Deflate
 from txwebsocket.wire.codes import Opcode

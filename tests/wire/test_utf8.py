@@ -8,7 +8,7 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.splits import everySplit
+from tests.support.splits import everySplit
 from txwebsocket.wire.utf8 import Utf8Decoder, Utf8Validator
 
 # What may follow a first byte, octet by octet: the table of RFC 3629, 4.

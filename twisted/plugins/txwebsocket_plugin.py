@@ -33,7 +33,7 @@ class _ClientParser:
         """
         Leave that to who knows, when it is asked for.
         """
-        parse = namedAny("txwebsocket.descriptions.parseClient")
+        parse = namedAny("txwebsocket.streams.strings.parseClient")
         endpoint: IStreamClientEndpoint = parse(reactor, self.prefix, *args, **kwargs)
         return endpoint
 
@@ -53,14 +53,14 @@ class _ServerParser:
         """
         Leave that to who knows, when it is asked for.
         """
-        parse = namedAny("txwebsocket.descriptions.parseServer")
+        parse = namedAny("txwebsocket.streams.strings.parseServer")
         endpoint: IStreamServerEndpoint = parse(reactor, self.prefix, *args, **kwargs)
         return endpoint
 
 
 websocket = ServiceMaker(
     "txwebsocket",
-    "txwebsocket.tap",
+    "txwebsocket.standalone.tap",
     "Serve WebSockets: an echo with a page, files, or an application of yours.",
     "websocket",
 )

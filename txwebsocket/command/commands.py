@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from twisted.python.failure import Failure
 
-from txwebsocket.command.consoles import BadInput
-from txwebsocket.connection import WebSocketConnection
+from txwebsocket.command.console import BadInput
+from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.wire.errors import ConnectionClosed
 
 _HELP = """\

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from unicodedata import combining
 
-from txwebsocket.command.display import harmless, widthOf
+from txwebsocket.command.escaping import harmless, widthOf
 from txwebsocket.command.keys import Key, Typed
 
 _REMEMBERED = 500

@@ -16,14 +16,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python.usage import UsageError
 
-from txwebsocket.client import WebSocketClient
-from txwebsocket.command.consoles import Pipes, Terminal
-from txwebsocket.command.display import harmless, indented
-from txwebsocket.command.options import Options
+from txwebsocket.client.client import WebSocketClient
+from txwebsocket.command.arguments import Options
+from txwebsocket.command.console import Pipes, Terminal
+from txwebsocket.command.escaping import harmless, indented
 from txwebsocket.command.session import ExitStatus, Session
-from txwebsocket.command.streams import InputStream, OutputStream
-from txwebsocket.command.terminal import TerminalMode
-from txwebsocket.connection import WebSocketConnection
+from txwebsocket.command.stdio import InputStream, OutputStream
+from txwebsocket.command.ttymode import TerminalMode
+from txwebsocket.connection.websocket import WebSocketConnection
 
 _NAME = "python -m txwebsocket"
 

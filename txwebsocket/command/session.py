@@ -17,10 +17,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txwebsocket.command.commands import Commands
-from txwebsocket.command.consoles import BadInput, Console
-from txwebsocket.command.display import harmless, quoted
-from txwebsocket.connection import WebSocketConnection
-from txwebsocket.errors import ConnectionRejected, RefusalResponse
+from txwebsocket.command.console import BadInput, Console
+from txwebsocket.command.escaping import harmless, quoted
+from txwebsocket.connection.errors import ConnectionRejected, RefusalResponse
+from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.interfaces import WebSocketProtocol
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, shown

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_testing -*-
+# -*- test-case-name: tests.testing.test_site -*-
 # Part of txwebsocket. See LICENSE for details.
 """
 For tests of applications: clients and a server in memory, without sockets or waiting.

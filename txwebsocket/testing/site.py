@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.test_testing -*-
+# -*- test-case-name: tests.testing.test_site -*-
 # Part of txwebsocket. See LICENSE for details.
 """
 A site in memory, and the wires to its clients.
@@ -21,13 +21,13 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from txwebsocket.client import WebSocketClient
+from txwebsocket.client.client import WebSocketClient
 from txwebsocket.config import ClientConfig, ServerConfig
-from txwebsocket.connection import WebSocketConnection
+from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.headers import HeaderPairs
-from txwebsocket.resource import WebSocketResource
-from txwebsocket.server import WebSocketServer
-from txwebsocket.streams import WebSocketStreamClientEndpoint
+from txwebsocket.server.resource import WebSocketResource
+from txwebsocket.server.server import WebSocketServer
+from txwebsocket.streams.endpoints import WebSocketStreamClientEndpoint
 from txwebsocket.testing.transports import READ_SIZE, MemoryTransport
 
 _WINDOW = 2 * READ_SIZE

@@ -33,11 +33,11 @@ from txwebsocket.wire.messages import (
     openMessage,
 )
 from txwebsocket.wire.outgoing import checkOutgoing
-from txwebsocket.wire.pieces import PieceDecoder, PieceEncoder
 from txwebsocket.wire.report import Traffic
-from txwebsocket.wire.room import Owner, Room, roomForSmall
+from txwebsocket.wire.sendlimits import Owner, Room, roomForSmall
 from txwebsocket.wire.speedups import FrameReader, encodeFrame
 from txwebsocket.wire.states import State, Step
+from txwebsocket.wire.streaming import PieceDecoder, PieceEncoder
 
 _CONTROL = 0x8
 
