@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     # but for type variables and aliases that are nobody else's business, and the parts
     # of a URL that one class hands to another.
     (r"py:.*", r"txwebsocket\.(\w+\.)*_\w+"),
-    (r"py:class", r"txwebsocket\.url\.Target"),
+    (r"py:class", r"txwebsocket\.client\.url\.WebSocketURL"),
 ]
 
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from txwebsocket import CloseCause, CloseCode, State
 from txwebsocket.wire.codes import isSendable
-from txwebsocket.wire.states import NEXT, Step
+from txwebsocket.wire.states import TRANSITIONS, Transition
 
 
 class _Table(SphinxDirective):
@@ -79,15 +79,15 @@ class StateTable(_Table):
         A step in each row, a state in each column.
         """
         yield "", *(f"{state.name}" for state in State)
-        for step in Step:
+        for step in Transition:
             yield (
                 f"**{step.name}**: {step.value}",
                 *(self._cell(state, step) for state in State),
             )
 
     @staticmethod
-    def _cell(state: State, step: Step) -> str:
-        following = NEXT.get((state, step))
+    def _cell(state: State, step: Transition) -> str:
+        following = TRANSITIONS.get((state, step))
         return "\\ " if following is None else f"→ {following.name}"
 
 

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.config` and :mod:`txwebsocket.wire.config`.
+Tests of :mod:`txwebsocket.config` and :mod:`txwebsocket.core.config`.
 """
 
 from dataclasses import FrozenInstanceError, fields, replace

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.pending import Running
+from txwebsocket.pending import PendingDeferreds
 
 
 class RunningTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class RunningTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.running = Running()
+        self.running = PendingDeferreds()
         self.first: Deferred[Any] = Deferred()
         self.second: Deferred[Any] = Deferred()
         self.running.add(self.first)
@@ -51,7 +51,7 @@ class RunningTests(SynchronousTestCase):
         """
         With nothing there, or nothing left, there is no wait.
         """
-        running = Running()
+        running = PendingDeferreds()
         running.add(succeed(None))
         self.assertEqual(len(running), 0)
         self.successResultOf(running.whenEnded())

@@ -2,6 +2,9 @@
 # Part of txwebsocket. See LICENSE for details.
 """
 WebSockets for Twisted: a client and a server.
+
+The public names are those of this package, of :mod:`txwebsocket.testing` and of
+:mod:`txwebsocket.browser`. All other modules are private.
 """
 
 import sys
@@ -25,15 +28,15 @@ from txwebsocket.wire.errors import (
     WebSocketError,
 )
 from txwebsocket.wire.extensions import (
-    Agreement,
-    ExtensionFactory,
+    ExtensionNegotiator,
     MessageTooBig,
-    PieceTransform,
+    MessageTransform,
+    NegotiatedExtension,
     StepTransform,
-    Transform,
+    StreamingTransform,
 )
-from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.report import CloseReport, Traffic
+from txwebsocket.wire.grammar import ExtensionHeader
+from txwebsocket.wire.report import CloseReport, TrafficStats
 from txwebsocket.wire.speedups import SPEEDUPS
 from txwebsocket.wire.states import State
 
@@ -48,7 +51,7 @@ if sys.platform != "emscripten":
     )
     from txwebsocket.client.proxies import HTTPProxyEndpoint, SOCKSProxyEndpoint
     from txwebsocket.client.proxyenv import PROXY_FROM_ENVIRONMENT
-    from txwebsocket.client.reconnect import WebSocketConnections
+    from txwebsocket.client.reconnect import ReconnectingWebSocket
     from txwebsocket.client.service import WebSocketClientService
     from txwebsocket.client.tls import InsecureTLSPolicy, TLSPolicy
     from txwebsocket.client.w3c import W3CWebSocket
@@ -62,8 +65,8 @@ if sys.platform != "emscripten":
         ProxyRejected,
     )
     from txwebsocket.connection.frame import WebSocketFrame
-    from txwebsocket.connection.incoming import IncomingMessage
-    from txwebsocket.connection.outgoing import OutgoingMessage
+    from txwebsocket.connection.incoming import MessageReader
+    from txwebsocket.connection.outgoing import MessageWriter
     from txwebsocket.connection.upgraded import UpgradedProtocol, adoptConnection
     from txwebsocket.connection.websocket import WebSocketConnection
     from txwebsocket.deprecation import Deprecation
@@ -90,7 +93,6 @@ __all__ = [
     "INSECURE_ANY_ORIGIN",
     "PROXY_FROM_ENVIRONMENT",
     "SPEEDUPS",
-    "Agreement",
     "BufferFull",
     "BufferPolicy",
     "CertificateRejected",
@@ -106,34 +108,36 @@ __all__ = [
     "Deprecation",
     "ErrorEvent",
     "Event",
-    "Extension",
-    "ExtensionFactory",
+    "ExtensionHeader",
+    "ExtensionNegotiator",
     "HTTPProxyEndpoint",
     "HandshakeError",
-    "IncomingMessage",
     "InsecureTLSPolicy",
     "InvalidAccess",
     "InvalidState",
     "InvalidSyntax",
     "MessageEvent",
+    "MessageReader",
     "MessageTooBig",
+    "MessageTransform",
+    "MessageWriter",
+    "NegotiatedExtension",
     "Opcode",
     "OpeningFailed",
     "OpeningProtocol",
     "OpeningStep",
     "OpeningTimedOut",
-    "OutgoingMessage",
-    "PieceTransform",
     "ProxyFailed",
     "ProxyRejected",
     "ReconnectConfig",
+    "ReconnectingWebSocket",
     "SOCKSProxyEndpoint",
     "ServerConfig",
     "State",
     "StepTransform",
+    "StreamingTransform",
     "TLSPolicy",
-    "Traffic",
-    "Transform",
+    "TrafficStats",
     "UpgradeRefused",
     "UpgradedProtocol",
     "W3CWebSocket",
@@ -143,7 +147,6 @@ __all__ = [
     "WebSocketClientProtocolFactory",
     "WebSocketClientService",
     "WebSocketConnection",
-    "WebSocketConnections",
     "WebSocketError",
     "WebSocketFrame",
     "WebSocketProtocol",

@@ -112,7 +112,7 @@ class WebSocketProtocol:
         What is left of the message when this is over is discarded, but for what goes to
         a consumer. The next message waits for that.
 
-        :param message: an :class:`IncomingMessage`.
+        :param message: an :class:`MessageReader`.
         """
         whole = await message.whole()
         hook = self.textMessageReceived if message.isText else self.bytesMessageReceived

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 
-class Running:
+class PendingDeferreds:
     """
     Know what has not ended, so that it can be waited for, and cancelled.
     """

@@ -7,5 +7,5 @@ from twisted.protocols.basic import FileSender
 async def download(request, path="movie.mp4"):
     connection = request.accept()
     with open(path, "rb") as file:
-        async with connection.startMessage() as message:
+        async with connection.sendStream() as message:
             await FileSender().beginFileTransfer(file, message)

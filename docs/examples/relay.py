@@ -5,5 +5,5 @@
 async def relay(request, client, url):
     guest = request.accept()
     async with await client.connect(url) as host:
-        async for message in guest.messages():
+        async for message in guest.streams():
             await host.sendPieces(message, isText=message.isText)

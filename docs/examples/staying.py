@@ -7,12 +7,12 @@ from contextlib import suppress
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import react
 
-from txwebsocket import ConnectionClosed, WebSocketClient, WebSocketConnections
+from txwebsocket import ConnectionClosed, ReconnectingWebSocket, WebSocketClient
 
 
 async def follow(reactor, url):
     client = WebSocketClient(reactor)
-    async for connection in WebSocketConnections(reactor, lambda: client.connect(url)):
+    async for connection in ReconnectingWebSocket(reactor, lambda: client.connect(url)):
         with suppress(ConnectionClosed):
             async for message in connection:
                 print(message)

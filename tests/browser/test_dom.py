@@ -23,7 +23,7 @@ from txwebsocket.browser.dom import (
 from txwebsocket.wire.errors import InvalidState
 
 
-class Target(EventTarget):
+class WebSocketURL(EventTarget):
     """
     Something that happenings happen to.
 
@@ -148,7 +148,7 @@ class TargetTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.target = Target()
+        self.target = WebSocketURL()
         self.said: list[str] = []
 
     def saying(self, word: str) -> Callback:
@@ -275,8 +275,8 @@ class ListeningTests(TargetTestCase):
         self.ring()
         self.assertEqual(self.said, ["1", "0", "2", "3", "4"])
         for target, more in (
-            (Target(), {"options": {"once": True}}),
-            (Target(), {"once": True}),
+            (WebSocketURL(), {"options": {"once": True}}),
+            (WebSocketURL(), {"once": True}),
         ):
             self.said.clear()
             target.addEventListener("ring", self.saying("once"), **more)  # type: ignore[arg-type]
@@ -601,4 +601,4 @@ class HandlerTests(TargetTestCase):
         """
         The attribute of the class says what it is for.
         """
-        self.assertIn("ring", str(Target.onring.__doc__))
+        self.assertIn("ring", str(WebSocketURL.onring.__doc__))

@@ -49,10 +49,10 @@ from txwebsocket import (
     WebSocketClient,
     WebSocketConnection,
 )
-from txwebsocket.client.attempt import Journey, Opening
-from txwebsocket.client.client import makeHandshake, open_
-from txwebsocket.client.redirects import Hop
-from txwebsocket.client.url import Target, parseURL
+from txwebsocket.client.attempt import AttemptOptions, ConnectionAttempt
+from txwebsocket.client.client import makeHandshake, openConnection
+from txwebsocket.client.redirects import RedirectableRequest
+from txwebsocket.client.url import WebSocketURL, parseURL
 from txwebsocket.config import ClientConfig
 from txwebsocket.handshake.opening import ClientHandshake
 from txwebsocket.handshake.response import MAX_BODY_SIZE, MAX_HEAD_SIZE, MAX_HEADERS
@@ -1427,7 +1427,7 @@ def requests() -> list[object]:
     All that knows a request, or who sends it.
     """
     gc.collect()
-    kinds = (Opening, Hop, ClientHandshake, Target)
+    kinds = (ConnectionAttempt, RedirectableRequest, ClientHandshake, WebSocketURL)
     return [each for each in gc.get_objects() if isinstance(each, kinds)]
 
 
@@ -1559,9 +1559,9 @@ class EndpointTests(OpeningTestCase):
         """
         target = parseURL(url)
         config = ClientConfig()
-        hop = Hop(target, makeHandshake(target, config))
-        journey = Journey(endpointFor=lambda _: endpoint)
-        return Outcome(open_(self.reactor, config, hop, journey, application))
+        hop = RedirectableRequest(target, makeHandshake(target, config))
+        journey = AttemptOptions(endpointFor=lambda _: endpoint)
+        return Outcome(openConnection(self.reactor, config, hop, journey, application))
 
     def test_immediate(self) -> None:
         """

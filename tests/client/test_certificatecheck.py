@@ -1,7 +1,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.client.certificatecheck`: certificates as servers show them, with
-real TLS in memory, beside the verdicts of the standard library.
+Tests of :mod:`txwebsocket.client.certificatecheck`: certificates as servers show them,
+with real TLS in memory, beside the verdicts of the standard library.
 """
 
 from __future__ import annotations

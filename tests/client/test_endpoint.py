@@ -74,7 +74,7 @@ class Applications:
 
 
 @implementer(IAgentEndpointFactory)
-class Tunnel:
+class StreamApplication:
     """
     A way to hosts that is not TCP.
 
@@ -103,7 +103,7 @@ class TunnelEndpoint:
     Connects at once.
     """
 
-    def __init__(self, tunnel: Tunnel) -> None:
+    def __init__(self, tunnel: StreamApplication) -> None:
         self.tunnel = tunnel
 
     def connect(self, factory: Any) -> Deferred[Any]:
@@ -757,7 +757,7 @@ class NewTests(EndpointTestCase):
         """
         Two of the same way and URL are the same.
         """
-        tunnel = Tunnel(self.reactor)
+        tunnel = StreamApplication(self.reactor)
         one = WebSocketClientEndpoint(tunnel, URL, self.reactor)
         self.assertEqual(one, WebSocketClientEndpoint(tunnel, URL, self.reactor))
         other = WebSocketClientEndpoint(tunnel, "ws://other/", self.reactor)
@@ -779,7 +779,9 @@ class TunnelTests(EndpointTestCase):
     Tests of endpoints that are given a way of their own.
     """
 
-    def connectThrough(self, tunnel: Tunnel, url: str) -> tuple[Outcome, Server]:
+    def connectThrough(
+        self, tunnel: StreamApplication, url: str
+    ) -> tuple[Outcome, Server]:
         """
         Connect through a tunnel.
         """
@@ -791,7 +793,7 @@ class TunnelTests(EndpointTestCase):
         """
         Any ``IAgentEndpointFactory`` will do; TCP is not touched.
         """
-        tunnel = Tunnel(self.reactor)
+        tunnel = StreamApplication(self.reactor)
         outcome, server = self.connectThrough(tunnel, "ws://example.com:81/a/b?c=d")
         server.upgrade()
         self.application(outcome)
@@ -813,7 +815,7 @@ class TunnelTests(EndpointTestCase):
             "ws://ada:pw@[::1]:81/x": b"ws://[::1]:81/x",
             "ws://bücher.example/ö?ü=1": b"ws://xn--bcher-kva.example:80/%C3%B6?%C3%BC=1",
         }.items():
-            tunnel = Tunnel(self.reactor)
+            tunnel = StreamApplication(self.reactor)
             self.connectThrough(tunnel, url)
             expected = URI.fromBytes(plain)
             [uri] = tunnel.asked
@@ -835,7 +837,7 @@ class TunnelTests(EndpointTestCase):
         those of twisted.web know no other; also where a redirect leads.
         """
         for url in ("http://example.com:81/x", "https://example.com/x"):
-            tunnel = Tunnel(self.reactor)
+            tunnel = StreamApplication(self.reactor)
             config = ClientConfig(maxRedirects=1)
             endpoint = WebSocketClientEndpoint(tunnel, url, self.reactor, config)
             self.start(endpoint.connect(self.applications))
@@ -854,7 +856,7 @@ class TunnelTests(EndpointTestCase):
         """
         for wrong in (b"ws://example.com/", 5, None):
             given: Any = wrong
-            endpoint = WebSocketClientEndpoint(Tunnel(self.reactor), given)
+            endpoint = WebSocketClientEndpoint(StreamApplication(self.reactor), given)
             connecting = Deferred.fromCoroutine(endpoint.connect(self.applications))
             error = self.failureResultOf(connecting, TypeError).value
             self.assertIn("a URL must be str", str(error))
@@ -876,7 +878,7 @@ class TunnelTests(EndpointTestCase):
         """
         reactor: Any = twisted.internet.reactor
         planned = reactor.getDelayedCalls()
-        tunnel = Tunnel(self.reactor)
+        tunnel = StreamApplication(self.reactor)
         endpoint = WebSocketClientEndpoint(tunnel, URL)
         connecting = Deferred.fromCoroutine(endpoint.connect(self.applications))
         outcome = Outcome(connecting)
@@ -900,7 +902,7 @@ class TunnelTests(EndpointTestCase):
             def buildProtocol(self, url: str) -> Application:
                 return Application()
 
-        tunnel = Tunnel(self.reactor)
+        tunnel = StreamApplication(self.reactor)
         endpoint = WebSocketClientEndpoint(tunnel, URL, self.reactor)
         outcome = self.start(endpoint.connect(Factory()))
         Server(tunnel.transport.protocol, tunnel.transport).upgrade()

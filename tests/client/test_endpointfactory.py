@@ -49,7 +49,7 @@ from txwebsocket import (
     WebSocketClientEndpoint,
     clientFromURL,
 )
-from txwebsocket.client.endpointfactory import Route, asURI
+from txwebsocket.client.endpointfactory import EndpointFactory, asURI
 from txwebsocket.client.url import parseURL
 from txwebsocket.testing import MemoryTransport
 
@@ -603,7 +603,9 @@ class HostTests(RouteTestCase):
         """
         A route does for twisted.web, too.
         """
-        self.assertTrue(verifyObject(IAgentEndpointFactory, Route(self.reactor)))
+        self.assertTrue(
+            verifyObject(IAgentEndpointFactory, EndpointFactory(self.reactor))
+        )
 
     def test_underscore(self) -> None:
         """

@@ -24,8 +24,8 @@ from txwebsocket import (
     OpeningFailed,
     OpeningTimedOut,
     ReconnectConfig,
+    ReconnectingWebSocket,
     WebSocketConnection,
-    WebSocketConnections,
 )
 from txwebsocket.testing import MemorySite
 
@@ -46,15 +46,15 @@ class ConnectionsTestCase(TryingTestCase):
 
     def connections(
         self, config: ReconnectConfig = DELAYS, connect: Any = None
-    ) -> WebSocketConnections:
+    ) -> ReconnectingWebSocket:
         """
         Connections for a loop.
         """
-        return WebSocketConnections(
+        return ReconnectingWebSocket(
             self.trying.clock, connect or self.trying, config, **self.listeners()
         )
 
-    async def hear(self, connections: WebSocketConnections) -> str:
+    async def hear(self, connections: ReconnectingWebSocket) -> str:
         """
         Hear what all of them have to say.
         """
@@ -250,7 +250,7 @@ class LoopTests(ConnectionsTestCase):
         def broken(*_: object) -> None:
             raise KeyError("odd")
 
-        connections = WebSocketConnections(
+        connections = ReconnectingWebSocket(
             self.trying.clock, self.trying, DELAYS, onAttempt=broken, onFailure=broken
         )
         self.begin(self.hear(connections))
@@ -298,7 +298,7 @@ class LoopTests(ConnectionsTestCase):
         """
         for wrong in (None, "ws://example.com/", Deferred()):
             error = self.assertRaises(
-                TypeError, WebSocketConnections, self.trying.clock, wrong
+                TypeError, ReconnectingWebSocket, self.trying.clock, wrong
             )
             self.assertIn("connect must be", str(error))
             self.assertIn(repr(wrong), str(error))
@@ -367,7 +367,7 @@ class ConnectTests(ConnectionsTestCase):
         sockets.
         """
         site = MemorySite(lambda request: request.accept())
-        connections = WebSocketConnections(site.clock, site.connect, DELAYS)
+        connections = ReconnectingWebSocket(site.clock, site.connect, DELAYS)
         self.begin(self.hear(connections))
         site.wires[0].cut()
         site.advance(1)
@@ -492,7 +492,7 @@ class LeaveTests(ConnectionsTestCase):
                 self.later.append(call)
 
         reactor = Threaded()
-        connections = WebSocketConnections(reactor, self.trying)
+        connections = ReconnectingWebSocket(reactor, self.trying)
         opening = self.begin(connections.__anext__())
         connection = self.trying.succeed()
         self.assertIs(self.successResultOf(opening), connection)
@@ -546,10 +546,10 @@ class LeaveTests(ConnectionsTestCase):
         def end(*_: object) -> None:
             self.begin(ending[-1].aclose())
 
-        ending: list[WebSocketConnections] = []
+        ending: list[ReconnectingWebSocket] = []
         for when in ("onAttempt", "onFailure"):
             ending.append(
-                WebSocketConnections(
+                ReconnectingWebSocket(
                     self.trying.clock, self.trying, DELAYS, **{when: end}
                 )
             )
@@ -664,7 +664,7 @@ class ClientTests(ClientTestCase):
         self.client = self.makeClient()
         self.failures: list[Any] = []
         self.had: list[WebSocketConnection] = []
-        connections = WebSocketConnections(
+        connections = ReconnectingWebSocket(
             self.reactor,
             lambda: self.client.connect(URL, headers={"X-Number": str(len(self.had))}),
             DELAYS,
@@ -672,7 +672,7 @@ class ClientTests(ClientTestCase):
         )
         self.hearing = Deferred.fromCoroutine(self.hear(connections))
 
-    async def hear(self, connections: WebSocketConnections) -> None:
+    async def hear(self, connections: ReconnectingWebSocket) -> None:
         """
         Have connections until they end.
         """

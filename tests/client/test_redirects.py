@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.client.client import makeHandshake
-from txwebsocket.client.redirects import REDIRECTS, Hop, makeKey
+from txwebsocket.client.redirects import REDIRECTS, RedirectableRequest, makeKey
 from txwebsocket.client.url import parseURL
 from txwebsocket.config import ClientConfig
 from txwebsocket.handshake.response import ResponseHead
@@ -21,12 +21,12 @@ URL = "ws://example.com/a/b?c=d"
 SECURE = "wss://example.com/a"
 
 
-def makeHop(url: str = URL, **more: Any) -> Hop:
+def makeHop(url: str = URL, **more: Any) -> RedirectableRequest:
     """
     A first request.
     """
     target = parseURL(url)
-    return Hop(target, makeHandshake(target, ClientConfig(), **more))
+    return RedirectableRequest(target, makeHandshake(target, ClientConfig(), **more))
 
 
 def redirect(*locations: str | bytes) -> ResponseHead:

@@ -34,7 +34,7 @@ from txwebsocket.client.resolver import (
     lookUp,
 )
 from txwebsocket.connection.errors import ProxyFailed, ProxyRejected
-from txwebsocket.handshake.httpconnect import Refusal
+from txwebsocket.handshake.httpconnect import ProxyRefusal
 
 HOST = "a_b.example"
 
@@ -284,7 +284,7 @@ class LookingUpEndpointTests(ClientTestCase):
         """
         If the proxy does not lead there, it is asked for the next.
         """
-        refused = ProxyRejected("p", Refusal(3, "network unreachable"))
+        refused = ProxyRejected("p", ProxyRefusal(3, "network unreachable"))
         outcome, _ = self.lead(a=refused, b="there")
         self.assertEqual(outcome.results, ["there"])
         self.assertEqual(self.asked, ["a", "b"])
@@ -293,8 +293,8 @@ class LookingUpEndpointTests(ClientTestCase):
         """
         The last error is the one that is told.
         """
-        first = ProxyRejected("p", Refusal(3, "network unreachable"))
-        second = ProxyRejected("p", Refusal(5, "connection refused"))
+        first = ProxyRejected("p", ProxyRefusal(3, "network unreachable"))
+        second = ProxyRejected("p", ProxyRefusal(5, "connection refused"))
         outcome, _ = self.lead(a=first, b=second)
         self.assertIs(self.failed(outcome, ProxyRejected), second)
 
@@ -304,7 +304,7 @@ class LookingUpEndpointTests(ClientTestCase):
         """
         for error in (
             ProxyFailed("p", ConnectionRefusedError()),
-            ProxyRejected("p", Refusal(None, "the user or the password is wrong")),
+            ProxyRejected("p", ProxyRefusal(None, "the user or the password is wrong")),
         ):
             outcome, _ = self.lead(a=error, b="there")
             self.assertIs(self.failed(outcome, type(error)), error)

@@ -9,7 +9,7 @@ from base64 import b64decode
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.client.url import (
-    Target,
+    WebSocketURL,
     asWebSocketURL,
     parseProxy,
     parseURL,
@@ -21,7 +21,7 @@ ORIGIN_FORM = re.compile(r"/[!#-;=?-Z\[\]_a-z|~]*")
 SECRET = "hunter2"
 
 
-def credentials(target: Target) -> str:
+def credentials(target: WebSocketURL) -> str:
     """
     What a server reads in the ``Authorization`` header.
     """

@@ -31,7 +31,7 @@ class CommandsTests(SynchronousTestCase):
         Type a line; return what the server gets.
         """
         self.server.told.clear()
-        self.commands.obey(line)
+        self.commands.execute(line)
         self.site.flush()
         return self.server.told
 
@@ -40,7 +40,7 @@ class CommandsTests(SynchronousTestCase):
         Check that a line makes no sense, and what is said of it.
         """
         with self.assertRaises(BadInput) as raised:
-            self.commands.obey(line)
+            self.commands.execute(line)
         for word in words:
             self.assertIn(word, str(raised.exception))
         self.site.flush()
@@ -81,7 +81,7 @@ class CommandsTests(SynchronousTestCase):
         """
         ``/ping`` sends a ping, and tells how long the answer took.
         """
-        self.commands.obey("/ping are you there")
+        self.commands.execute("/ping are you there")
         self.site.clock.advance(0.25)
         self.site.flush()
         self.assertIn(("ping", b"are you there"), self.server.told)
@@ -92,7 +92,7 @@ class CommandsTests(SynchronousTestCase):
         """
         A ping that is not answered any more is no error of ours.
         """
-        self.commands.obey("/ping")
+        self.commands.execute("/ping")
         self.connection.drop(skipCloseFrame=True)
         self.site.flush()
         self.assertEqual(self.notes, [])
@@ -114,7 +114,7 @@ class CommandsTests(SynchronousTestCase):
             ("/close 3000 see you  later", 3000, "see you  later"),
         ):
             self.setUp()
-            self.commands.obey(line)
+            self.commands.execute(line)
             self.site.flush()
             report = self.connection.closeReport
             self.assertEqual((report.sentCode, report.sentReason), (code, reason))
@@ -149,6 +149,6 @@ class CommandsTests(SynchronousTestCase):
         """
         After the end nothing can be sent, and that is the session's to tell.
         """
-        self.commands.obey("/close")
+        self.commands.execute("/close")
         for line in ("hello", "/ping", "/pong", "/binary"):
-            self.assertRaises(ConnectionClosed, self.commands.obey, line)
+            self.assertRaises(ConnectionClosed, self.commands.execute, line)

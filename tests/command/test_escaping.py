@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.command.escaping import harmless, hexDump, indented, widthOf
+from txwebsocket.command.escaping import escapeControls, hexDump, indented, widthOf
 
 
 class HarmlessTests(SynchronousTestCase):
@@ -24,7 +24,8 @@ class HarmlessTests(SynchronousTestCase):
             if character in "\n\t":
                 continue
             self.assertEqual(
-                harmless(f"a{character}b"), f"a\\x{code:02x}b".replace("\\x0d", "\\r")
+                escapeControls(f"a{character}b"),
+                f"a\\x{code:02x}b".replace("\\x0d", "\\r"),
             )
 
     def test_directions(self) -> None:
@@ -32,7 +33,7 @@ class HarmlessTests(SynchronousTestCase):
         No text can turn around what stands beside it, or hide.
         """
         for character in "\u202e\u2066\u200f\u2028\u2029\ufeff\ud800\u00ad":
-            shown = harmless(character)
+            shown = escapeControls(character)
             self.assertTrue(shown.startswith("\\"), ascii(character))
             self.assertTrue(shown.isascii(), ascii(character))
 
@@ -51,7 +52,7 @@ class HarmlessTests(SynchronousTestCase):
             "back\\slash",
             "",
         ):
-            self.assertEqual(harmless(text), text)
+            self.assertEqual(escapeControls(text), text)
 
     def test_indented(self) -> None:
         """

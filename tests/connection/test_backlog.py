@@ -10,12 +10,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket import Deflate, Extension, Opcode, ServerConfig
+from txwebsocket import Deflate, ExtensionHeader, Opcode, ServerConfig
 from txwebsocket.connection.backlog import Backlog
 from txwebsocket.connection.receivequeue import MAX_MESSAGES
 from txwebsocket.wire.config import messageLimit
 from txwebsocket.wire.extensions import acceptOffers
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 from txwebsocket.wire.messages import MessageDecoder
 
 
@@ -24,7 +24,7 @@ class BacklogTests(SynchronousTestCase):
         """
         One that is empty.
         """
-        [agreement] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        [agreement] = acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
         self.transform = agreement.transform
         config = ServerConfig(**options)
         decoder = MessageDecoder([self.transform], messageLimit(config))
@@ -55,7 +55,7 @@ class BacklogTests(SynchronousTestCase):
         self.assertFalse(backlog.isFull)
         self.assertEqual(backlog.take(), b"x" * 1000)
         failure = backlog.take()
-        self.assertIsInstance(failure, Failed)
+        self.assertIsInstance(failure, ProtocolFailure)
         self.assertIn("larger than 1000", str(failure))
 
     def test_messages(self) -> None:

@@ -21,13 +21,13 @@ from txwebsocket import (
     CloseCause,
     ConnectionClosed,
     Deflate,
-    Extension,
+    ExtensionHeader,
     InvalidState,
     Opcode,
     State,
     WebSocketProtocol,
 )
-from txwebsocket.connection.callbacks import Keeper
+from txwebsocket.connection.callbacks import ConnectionCallbacks
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
@@ -54,7 +54,7 @@ class OpeningTests(SynchronousTestCase):
         application = Recorder()
         ends = Ends(application)
         self.assertEqual(application.told, ["started", "finished"])
-        self.assertFalse(ends.link.isPulled)
+        self.assertFalse(ends.link.isPullMode)
         self.assertIs(ends.connection.state, State.OPEN)
         self.assertIs(application.connection, ends.connection)
 
@@ -65,7 +65,7 @@ class OpeningTests(SynchronousTestCase):
         """
         application = Recorder()
         ends = Ends(application, openIt=False)
-        ends.link.keeper = Keeper(
+        ends.link.callbacks = ConnectionCallbacks(
             print,
             print,
             lambda _: application.told.append(ends.connection.state),
@@ -155,7 +155,7 @@ class OpeningTests(SynchronousTestCase):
         An extension that was agreed on is used and named by the connection, and lets
         go of what it holds when the connection is idle.
         """
-        offer = [Extension("permessage-deflate")]
+        offer = [ExtensionHeader("permessage-deflate")]
         agreed = acceptOffers([Deflate(releaseAfter=60)], offer)
         application = Recorder()
         ends = Ends(application, agreed=agreed, keepalive=False)

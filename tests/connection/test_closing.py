@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory import Ends, Recorder, binary, close, text
 from txwebsocket import CloseCause, CloseReport, ConnectionClosed, Opcode, State
-from txwebsocket.connection.callbacks import Keeper
+from txwebsocket.connection.callbacks import ConnectionCallbacks
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.frames import Frame
@@ -646,7 +646,7 @@ class ClosingTests(SynchronousTestCase):
         Whoever keeps the connection in a list is told when to take it out.
         """
         ended: list[object] = []
-        self.ends.link.keeper = Keeper(
+        self.ends.link.callbacks = ConnectionCallbacks(
             print, print, print, lambda link: ended.append(link.report)
         )
         self.peer.vanish()

@@ -21,7 +21,7 @@ from txwebsocket.connection.errors import (
     RefusalResponse,
     closedError,
 )
-from txwebsocket.handshake.httpconnect import Refusal
+from txwebsocket.handshake.httpconnect import ProxyRefusal
 from txwebsocket.handshake.response import ResponseHead
 from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import ConnectionClosed, HandshakeError, WebSocketError
@@ -278,7 +278,9 @@ class ProxyFailedTests(SynchronousTestCase):
         """
         A refusal's text is one line with its number and words; the response is kept.
         """
-        error = ProxyRejected("http://p:80", Refusal(403, "Forbidden", HEAD, b"no"))
+        error = ProxyRejected(
+            "http://p:80", ProxyRefusal(403, "Forbidden", HEAD, b"no")
+        )
         self.assertEqual(str(error), "http://p:80 refused: 403 Forbidden")
         self.assertEqual(error.code, 403)
         self.assertIsNone(error.cause)
@@ -287,13 +289,17 @@ class ProxyFailedTests(SynchronousTestCase):
             error.response.headers.getRawHeaders("Set-Cookie"), ["a=1", "b=2"]
         )
         self.assertEqual(error.response.body, b"no")
-        self.assertTrue(str(ProxyRejected("p", Refusal(403, "\x85"))).isprintable())
+        self.assertTrue(
+            str(ProxyRejected("p", ProxyRefusal(403, "\x85"))).isprintable()
+        )
 
     def test_rejectedWithoutResponse(self) -> None:
         """
         SOCKS has no response, and a number for some refusals only.
         """
-        error = ProxyRejected("p", Refusal(None, "wrong password"))
+        error = ProxyRejected("p", ProxyRefusal(None, "wrong password"))
         self.assertEqual(str(error), "p refused: wrong password")
         self.assertEqual((error.code, error.response), (None, None))
-        self.assertEqual(str(ProxyRejected("p", Refusal(502, ""))), "p refused: 502")
+        self.assertEqual(
+            str(ProxyRejected("p", ProxyRefusal(502, ""))), "p refused: 502"
+        )

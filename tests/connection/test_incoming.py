@@ -22,9 +22,9 @@ from txwebsocket import (
     CloseCause,
     ConnectionClosed,
     Deflate,
-    Extension,
-    IncomingMessage,
+    ExtensionHeader,
     InvalidState,
+    MessageReader,
     Opcode,
     ServerConfig,
     WebSocketProtocol,
@@ -33,7 +33,7 @@ from txwebsocket import (
 from txwebsocket.connection.incoming import MAX_PIECES, MAX_WAITING
 from txwebsocket.testing import MemorySite
 from txwebsocket.wire.codes import Role
-from txwebsocket.wire.extensions import Agreement, acceptOffers
+from txwebsocket.wire.extensions import NegotiatedExtension, acceptOffers
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -88,7 +88,7 @@ class Keeping(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[IncomingMessage] = []
+        self.kept: list[MessageReader] = []
         self.done: list[Deferred[None]] = []
 
     def messageStarted(self, message: Any) -> Any:
@@ -141,11 +141,11 @@ class Consumer:
         self.producer.resumeProducing()
 
 
-def agreed() -> list[Agreement]:
+def agreed() -> list[NegotiatedExtension]:
     """
     Compression, as a server has agreed to it.
     """
-    return acceptOffers([Deflate()], [Extension("permessage-deflate")])
+    return acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
 
 
 def compressed(data: bytes) -> bytes:
@@ -857,22 +857,22 @@ class PullTests(SynchronousTestCase):
         """
         A message is given as soon as it begins, to who waited or comes later.
         """
-        waiting = self.connection.nextMessage()
+        waiting = self.connection.receiveStream()
         self.peer.send(self.peer.frame(Opcode.TEXT, b"a", fin=False))
         message = self.successResultOf(waiting)
-        self.assertIsInstance(message, IncomingMessage)
+        self.assertIsInstance(message, MessageReader)
         self.assertEqual(self.successResultOf(message.read()), "a")
         self.peer.send(self.peer.frame(Opcode.CONTINUATION, b""))
         self.assertEqual(self.successResultOf(message.read()), "")
         self.peer.sendText("b")
-        message = self.successResultOf(self.connection.nextMessage())
+        message = self.successResultOf(self.connection.receiveStream())
         self.assertEqual(self.successResultOf(message.whole()), "b")
 
     def test_off(self) -> None:
         """
         Where messages are not streamed, asking for one in pieces names the option.
         """
-        error = self.assertRaises(InvalidState, Ends().connection.nextMessage)
+        error = self.assertRaises(InvalidState, Ends().connection.receiveStream)
         self.assertIn("streamMessages", str(error))
 
     def test_rest(self) -> None:
@@ -881,8 +881,8 @@ class PullTests(SynchronousTestCase):
         the next one is given when that has arrived.
         """
         self.peer.send(self.peer.frame(Opcode.TEXT, b"a", fin=False))
-        first = self.successResultOf(self.connection.nextMessage())
-        waiting = self.connection.nextMessage()
+        first = self.successResultOf(self.connection.receiveStream())
+        waiting = self.connection.receiveStream()
         self.assertRaises(InvalidState, first.read)
         self.peer.send(self.peer.frame(Opcode.CONTINUATION, b"b"))
         self.assertNoResult(waiting)
@@ -905,8 +905,8 @@ class PullTests(SynchronousTestCase):
         frames = [theirs.encode(data) or b"" for data in datas]
         for frame in frames:
             ends.peer.arrive(ends.peer.frame(Opcode.BINARY, frame, rsv=0x40))
-        self.successResultOf(ends.connection.nextMessage())
-        waiting = ends.connection.nextMessage()
+        self.successResultOf(ends.connection.receiveStream())
+        waiting = ends.connection.receiveStream()
         self.assertNoResult(waiting)
         ends.peer.turn()
         message = self.successResultOf(waiting)
@@ -917,11 +917,11 @@ class PullTests(SynchronousTestCase):
         """
         Cancelling loses no message.
         """
-        waiting = self.connection.nextMessage()
+        waiting = self.connection.receiveStream()
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
         self.peer.sendText("a")
-        message = self.successResultOf(self.connection.nextMessage())
+        message = self.successResultOf(self.connection.receiveStream())
         self.assertEqual(self.successResultOf(message.whole()), "a")
 
     def test_wholeOnes(self) -> None:
@@ -969,17 +969,17 @@ class PullTests(SynchronousTestCase):
         Messages that have arrived can be had after the end; then there are no more.
         """
         self.peer.sendText("a", "b")
-        waiting = self.connection.nextMessage()
+        waiting = self.connection.receiveStream()
         self.peer.send(self.peer.frame(Opcode.TEXT, b"c", fin=False))
         self.peer.vanish()
         self.assertEqual(
             self.successResultOf(self.successResultOf(waiting).whole()), "a"
         )
         self.assertEqual(self.successResultOf(self.connection.receive()), "b")
-        half = self.successResultOf(self.connection.nextMessage())
+        half = self.successResultOf(self.connection.receiveStream())
         self.assertEqual(self.successResultOf(half.read()), "c")
         self.failureResultOf(half.read(), ConnectionClosed)
-        self.failureResultOf(self.connection.nextMessage(), ConnectionClosed)
+        self.failureResultOf(self.connection.receiveStream(), ConnectionClosed)
 
     def test_lostInTheRest(self) -> None:
         """
@@ -993,9 +993,9 @@ class PullTests(SynchronousTestCase):
                 streamMessages=True, agreed=agreed(), maxReceivedMessageSize=8 * MIB
             )
             ends.peer.send(ends.peer.frame(Opcode.BINARY, data, fin=fin, rsv=0x40))
-            self.successResultOf(ends.connection.nextMessage())
+            self.successResultOf(ends.connection.receiveStream())
             ends.peer.vanish()
-            waiting = ends.connection.nextMessage()
+            waiting = ends.connection.receiveStream()
             self.assertNoResult(waiting)
             ends.peer.turn()
             self.failureResultOf(waiting, ConnectionClosed)
@@ -1005,7 +1005,7 @@ class PullTests(SynchronousTestCase):
         What has arrived behind a message that is corrupt is not given, in whichever way
         it is asked for: the connection has ended with that.
         """
-        for ask in ("nextMessage", "receive"):
+        for ask in ("receiveStream", "receive"):
             ends = Ends(streamMessages=True, agreed=agreed())
             corrupt = ends.peer.frame(Opcode.BINARY, b"\xff" * 9, rsv=0x40)
             ends.peer.send(corrupt + ends.peer.text("behind"))
@@ -1021,7 +1021,7 @@ class PullTests(SynchronousTestCase):
         """
         Who waits for a message when the connection is lost is told so.
         """
-        waiting = self.connection.nextMessage()
+        waiting = self.connection.receiveStream()
         self.peer.vanish()
         self.failureResultOf(waiting, ConnectionClosed)
 
@@ -1030,9 +1030,9 @@ class PullTests(SynchronousTestCase):
         Who waits for a message behind one that nobody reads is told of the end, too;
         what has arrived can still be asked for.
         """
-        for ask in ("nextMessage", "receive"):
+        for ask in ("receiveStream", "receive"):
             ends = Ends(streamMessages=True)
-            first = ends.connection.nextMessage()
+            first = ends.connection.receiveStream()
             waiting = getattr(ends.connection, ask)()
             ends.peer.sendText("a", "b")
             ends.peer.vanish()
@@ -1048,7 +1048,7 @@ class PullTests(SynchronousTestCase):
 
         async def read() -> list[Any]:
             return [
-                await message.whole() async for message in self.connection.messages()
+                await message.whole() async for message in self.connection.streams()
             ]
 
         return Deferred.fromCoroutine(read())
@@ -1076,7 +1076,7 @@ class PullTests(SynchronousTestCase):
         got: list[Any] = []
 
         async def handler(request: WebSocketRequest) -> None:
-            async for message in request.accept().messages():
+            async for message in request.accept().streams():
                 async for piece in message:
                     got.append(piece)  # noqa: PERF401 - as it comes
 
@@ -1087,7 +1087,7 @@ class PullTests(SynchronousTestCase):
             client = self.successResultOf(
                 site.connect(config=ClientConfig(extensions=extensions))
             )
-            message = client.startMessage()
+            message = client.sendStream()
             for letter in (b"a", b"b", b"c"):
                 message.write(letter * 100)
                 site.flush()
@@ -1204,7 +1204,7 @@ class TurnTests(SynchronousTestCase):
 
         async def skip() -> None:
             for _ in range(10):
-                message = await ends.connection.nextMessage()
+                message = await ends.connection.receiveStream()
                 self.assertEqual(await message.whole(), b"")
 
         done: list[Deferred[None]] = []
@@ -1246,8 +1246,8 @@ class TurnTests(SynchronousTestCase):
 
         async def skip() -> str | bytes:
             for _ in range(15):
-                await ends.connection.nextMessage()
-            return await (await ends.connection.nextMessage()).whole()
+                await ends.connection.receiveStream()
+            return await (await ends.connection.receiveStream()).whole()
 
         done: list[Deferred[Any]] = []
         turns = self.runAll(ends, lambda: done.append(Deferred.fromCoroutine(skip())))
@@ -1275,7 +1275,7 @@ class TurnTests(SynchronousTestCase):
         """
         ends = self.start()
         self.arrive(ends, bytes(2 * MIB) + b"end")
-        message = self.successResultOf(ends.connection.nextMessage())
+        message = self.successResultOf(ends.connection.receiveStream())
         read: Deferred[Any] = message.read()
         taken = []
         while read.called:
@@ -1295,7 +1295,7 @@ class TurnTests(SynchronousTestCase):
         """
         ends = self.start()
         self.arrive(ends, bytes(8 * MIB))
-        message = self.successResultOf(ends.connection.nextMessage())
+        message = self.successResultOf(ends.connection.receiveStream())
         ends.peer.vanish()
         whole: list[Deferred[Any]] = []
         turns = self.runAll(ends, lambda: whole.append(message.whole()))

@@ -79,7 +79,7 @@ class BurstTests(TestCase):
         served = resource.server.connections
         channels = [each.request.httpRequest.channel for each in served]
         transports = [each.transport for each in channels]
-        return [each._link.transport for each in arrived] + transports + channels
+        return [each._channel.transport for each in arrived] + transports + channels
 
     async def check(self, makeSite: Callable[[Resource], Site]) -> None:
         """

@@ -16,7 +16,7 @@ from tests.support.raising import EVERY_WAY, KINDS, makeFuture
 from tests.support.serving import OddError
 from txwebsocket.connection.errors import closedError
 from txwebsocket.connection.listeners import Listeners, isRace
-from txwebsocket.pending import Running
+from txwebsocket.pending import PendingDeferreds
 
 
 class ListenersTests(SynchronousTestCase):
@@ -25,7 +25,7 @@ class ListenersTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.running = Running()
+        self.running = PendingDeferreds()
         self.listeners = Listeners("the tests", self.running)
 
     def test_told(self) -> None:

@@ -26,7 +26,7 @@ from txwebsocket import (
     CloseCause,
     ConnectionClosed,
     Deflate,
-    Extension,
+    ExtensionHeader,
     InvalidState,
     Opcode,
     ServerConfig,
@@ -83,7 +83,7 @@ class OutgoingTestCase(SynchronousTestCase):
 
 class OutgoingMessageTests(OutgoingTestCase):
     """
-    Tests of :class:`OutgoingMessage`.
+    Tests of :class:`MessageWriter`.
     """
 
     def test_pieces(self) -> None:
@@ -93,7 +93,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         for role in Role:
             self.open(role=role)
-            message = self.connection.startMessage(isText=True)
+            message = self.connection.sendStream(isText=True)
             message.write("Größe")
             self.assertEqual(self.peer.frames(), [Frame(TEXT, "Größe".encode(), False)])
             message.write("")
@@ -115,7 +115,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         The pieces of a binary message are anything like bytes; those sent stay as they
         were.
         """
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         buffer = bytearray(b"one")
         message.write(buffer)
         buffer[:] = b"---"
@@ -127,11 +127,11 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         A piece of the other kind is refused, and does no harm.
         """
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         error = self.assertRaises(TypeError, message.write, "text")
         self.assertIn("str", str(error))
         message.end()
-        message = self.connection.startMessage(isText=True)
+        message = self.connection.sendStream(isText=True)
         error = self.assertRaises(TypeError, message.write, 5)
         self.assertIn("int", str(error))
         self.assertRaises(UnicodeEncodeError, message.write, "\ud800")
@@ -142,7 +142,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         A piece of text may be UTF-8; other bytes are refused, and do no harm.
         """
-        message = self.connection.startMessage(isText=True)
+        message = self.connection.sendStream(isText=True)
         message.write("ä".encode())
         for wrong in (b"\xff", b"\xc3a", b"\xed\xa0", b"\xc0"):
             self.assertRaises(ValueError, message.write, wrong)
@@ -158,13 +158,13 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         whole = "ä€🎈".encode()
         for pieces in everySplit(whole):
-            message = self.connection.startMessage(isText=True)
+            message = self.connection.sendStream(isText=True)
             for piece in pieces:
                 message.write(piece)
             message.end()
             sent = b"".join(frame.payload for frame in self.peer.frames())
             self.assertEqual(sent, whole)
-        message = self.connection.startMessage(isText=True)
+        message = self.connection.sendStream(isText=True)
         message.write(whole[:1])
         self.assertRaises(ValueError, message.write, "a")
         self.assertRaises(ValueError, message.write, b"a")
@@ -181,7 +181,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         whole = "ä".encode()
         with (
             self.assertRaises(ValueError),
-            self.connection.startMessage(isText=True) as message,
+            self.connection.sendStream(isText=True) as message,
         ):
             message.write(whole[:1])
         self.assertFalse(self.connection.connected)
@@ -205,12 +205,12 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         Meanwhile pings and pongs are sent, and other messages are refused.
         """
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.write(b"a")
         self.connection.ping(b"?")
         self.peer.ping(b"!")
         self.assertRaises(InvalidState, self.connection.send, "other")
-        self.assertRaises(InvalidState, self.connection.startMessage)
+        self.assertRaises(InvalidState, self.connection.sendStream)
         self.failureResultOf(self.connection.sendPieces([b"x"]), InvalidState)
         message.end()
         self.assertEqual(
@@ -222,11 +222,11 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         Nothing can be written after the end; ending once more does nothing.
         """
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.end()
         message.end()
         self.assertRaises(InvalidState, message.write, b"late")
-        other = self.connection.startMessage()
+        other = self.connection.sendStream()
         self.assertRaises(InvalidState, message.write, b"late")
         other.end()
         self.assertEqual(len(self.peer.frames()), 2)
@@ -236,7 +236,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         Whoever waits sends no faster than the peer reads.
         """
         self.stall()
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.write(b"a")
         drained = message.drained()
         self.assertNoResult(drained)
@@ -249,7 +249,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         self.open(maxBufferedBytes=MIB)
         self.peer.stall()
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         with self.assertRaises(ConnectionClosed) as caught:
             for _ in range(20):
                 message.write(bytes(100 * KIB))
@@ -263,7 +263,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         for policy in (BufferPolicy.RAISE, BufferPolicy.DROP):
             self.open(maxBufferedBytes=MIB, highWaterMark=KIB, whenBufferFull=policy)
             self.stall()
-            message = self.connection.startMessage()
+            message = self.connection.sendStream()
             for _ in range(7):
                 message.write(bytes(100 * KIB))
             error = self.assertRaises(BufferFull, message.write, bytes(MIB))
@@ -282,7 +282,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         for policy in BufferPolicy:
             self.open(maxBufferedBytes=KIB, highWaterMark=KIB, whenBufferFull=policy)
             self.peer.stall()
-            with self.connection.startMessage() as message:
+            with self.connection.sendStream() as message:
                 message.write(bytes(100 * KIB))
                 message.write(bytes(100 * KIB))
             self.peer.goOn()
@@ -306,7 +306,7 @@ class OutgoingMessageTests(OutgoingTestCase):
         for policy in (BufferPolicy.RAISE, BufferPolicy.DROP):
             self.open(maxBufferedBytes=KIB, highWaterMark=KIB, whenBufferFull=policy)
             self.stall()
-            message = self.connection.startMessage()
+            message = self.connection.sendStream()
             self.assertRaises(BufferFull, message.end)
             message.end()
             self.failureResultOf(self.connection.sendPieces([]), BufferFull)
@@ -318,20 +318,20 @@ class OutgoingMessageTests(OutgoingTestCase):
         """
         A close goes between the pieces; writing and ending then raise.
         """
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.write(b"a")
         self.connection.close()
         self.assertRaises(ConnectionClosed, message.write, b"b")
         self.assertRaises(ConnectionClosed, message.end)
         self.assertEqual(self.peer.frames(), [Frame(BINARY, b"a", False), close()])
-        self.assertRaises(ConnectionClosed, self.connection.startMessage)
+        self.assertRaises(ConnectionClosed, self.connection.sendStream)
 
     def test_tooEarly(self) -> None:
         """
         No message can be started before the connection is open.
         """
         ends = Ends(openIt=False)
-        self.assertRaises(InvalidState, ends.connection.startMessage)
+        self.assertRaises(InvalidState, ends.connection.sendStream)
 
 
 class BlockTests(OutgoingTestCase):
@@ -343,7 +343,7 @@ class BlockTests(OutgoingTestCase):
         """
         The end of the block is the end of the message.
         """
-        with self.connection.startMessage() as message:
+        with self.connection.sendStream() as message:
             message.write(b"a")
         self.assertEqual(self.peer.frames(), [Frame(BINARY, b"a", False), Frame(0)])
 
@@ -353,7 +353,7 @@ class BlockTests(OutgoingTestCase):
         """
 
         async def send() -> None:
-            async with self.connection.startMessage() as message:
+            async with self.connection.sendStream() as message:
                 message.write(b"a")
 
         self.stall()
@@ -367,7 +367,7 @@ class BlockTests(OutgoingTestCase):
         A message that is left with an exception can't be completed, and the peer must
         not take it for complete: the connection is closed with 1011, saying why.
         """
-        with self.assertRaises(OddError), self.connection.startMessage() as message:
+        with self.assertRaises(OddError), self.connection.sendStream() as message:
             message.write(b"a")
             raise OddError
         reason = "a message was broken off"
@@ -383,7 +383,7 @@ class BlockTests(OutgoingTestCase):
         """
         If nothing of it was sent, nothing has happened.
         """
-        with self.assertRaises(OddError), self.connection.startMessage():
+        with self.assertRaises(OddError), self.connection.sendStream():
             raise OddError
         self.connection.send("next")
         self.assertEqual(self.peer.frames(), [text("next")])
@@ -393,7 +393,7 @@ class BlockTests(OutgoingTestCase):
         A producer is left alone then, and the connection can have another one.
         """
         producer = Producer()
-        with self.assertRaises(OddError), self.connection.startMessage() as message:
+        with self.assertRaises(OddError), self.connection.sendStream() as message:
             message.registerProducer(producer, True)
             raise OddError
         self.connection.registerProducer(Producer(), True)
@@ -404,7 +404,7 @@ class BlockTests(OutgoingTestCase):
         """
         If it had ended already, nothing is broken off.
         """
-        with self.assertRaises(OddError), self.connection.startMessage() as message:
+        with self.assertRaises(OddError), self.connection.sendStream() as message:
             message.end()
             raise OddError
         self.assertTrue(self.connection.connected)
@@ -414,7 +414,7 @@ class BlockTests(OutgoingTestCase):
         That the connection ends inside the block is told as that.
         """
         closed = self.assertRaises(ConnectionClosed)
-        with closed, self.connection.startMessage() as message:
+        with closed, self.connection.sendStream() as message:
             message.write(b"a")
             self.peer.vanish()
             message.write(b"b")
@@ -430,14 +430,14 @@ class ProducerTests(OutgoingTestCase):
         """
         A message is a consumer.
         """
-        self.assertTrue(verifyObject(IConsumer, self.connection.startMessage()))
+        self.assertTrue(verifyObject(IConsumer, self.connection.sendStream()))
 
     def test_push(self) -> None:
         """
         A push producer is paused while the peer does not read, until it has done.
         """
         producer = Producer()
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.registerProducer(producer, True)
         self.assertRaises(RuntimeError, message.registerProducer, producer, True)
         self.peer.stall()
@@ -456,7 +456,7 @@ class ProducerTests(OutgoingTestCase):
         A push producer is stopped when the connection is lost.
         """
         producer = Producer()
-        self.connection.startMessage().registerProducer(producer, True)
+        self.connection.sendStream().registerProducer(producer, True)
         self.peer.vanish()
         self.assertEqual(producer.told, ["stop"])
 
@@ -466,7 +466,7 @@ class ProducerTests(OutgoingTestCase):
         knows nothing of.
         """
         producer = Producer()
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         message.registerProducer(producer, True)
         self.connection.close()
         message.write(b"late")
@@ -482,7 +482,7 @@ class ProducerTests(OutgoingTestCase):
         data = bytes(range(256)) * 4 * KIB
         self.stall()
         file = BytesIO(data)
-        message = self.connection.startMessage()
+        message = self.connection.sendStream()
         sent = FileSender().beginFileTransfer(file, message)
         sent.addCallback(lambda _: message.end())
         self.peer.turn()
@@ -505,7 +505,7 @@ class ProducerTests(OutgoingTestCase):
         ):
             self.setUp()
             coded = data.encode("utf-8" if isText else "latin-1")
-            message = self.connection.startMessage(isText=True)
+            message = self.connection.sendStream(isText=True)
             sent = FileSender().beginFileTransfer(BytesIO(coded), message)
             sent.addCallback(lambda _, message=message: message.end())
             if isText:
@@ -523,7 +523,7 @@ class ProducerTests(OutgoingTestCase):
         One piece of a file is read in each turn, and more only while there is room.
         """
         file = BytesIO(bytes(8 * MIB))
-        FileSender().beginFileTransfer(file, self.connection.startMessage())
+        FileSender().beginFileTransfer(file, self.connection.sendStream())
         self.peer.stall()
         self.peer.turn()
         self.assertGreater(file.tell(), 0)
@@ -535,7 +535,7 @@ class ProducerTests(OutgoingTestCase):
         """
 
         async def send() -> None:
-            async with self.connection.startMessage() as message:
+            async with self.connection.sendStream() as message:
                 await FileSender().beginFileTransfer(BytesIO(bytes(MIB)), message)
 
         return Deferred.fromCoroutine(send())
@@ -570,7 +570,7 @@ class ProducerTests(OutgoingTestCase):
             def resumeProducing(self) -> None:
                 raise OddError
 
-        self.connection.startMessage().registerProducer(Broken(), False)
+        self.connection.sendStream().registerProducer(Broken(), False)
         self.peer.turn()
         self.assertEqual(self.peer.frames(), [close(1011)])
         self.assertEqual(len(self.flushLoggedErrors(OddError)), 1)
@@ -710,7 +710,7 @@ class CompressionTests(OutgoingTestCase):
         """
         What travels of these pieces, in bytes.
         """
-        agreed = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        agreed = acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
         self.open(agreed=agreed)
         self.connection.sendPieces(pieces, **options)
         return [len(frame.payload) for frame in self.peer.frames()]
@@ -746,7 +746,7 @@ class CompressionTests(OutgoingTestCase):
 
         async def echo(request: WebSocketRequest) -> None:
             connection = request.accept()
-            async for message in connection.messages():
+            async for message in connection.streams():
                 await connection.sendPieces(message, isText=message.isText)
 
         site = MemorySite(echo, ServerConfig(**config))
@@ -755,7 +755,7 @@ class CompressionTests(OutgoingTestCase):
 
         async def count() -> None:
             nonlocal size
-            async for piece in await client.nextMessage():
+            async for piece in await client.receiveStream():
                 size += len(piece)
 
         piece = bytes(32 * KIB)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.connection import progress
 from txwebsocket.connection.progress import StallTimer, acknowledged, unacknowledged
-from txwebsocket.connection.timerqueue import Alarms
+from txwebsocket.connection.timerqueue import TimerQueue
 
 MUCH = b"x" * 2**22
 
@@ -129,7 +129,7 @@ class StallTests(SynchronousTestCase):
         Note when nothing has moved for so long.
         """
         return StallTimer(
-            Alarms(self.clock),
+            TimerQueue(self.clock),
             patience,
             lambda: self.movedAt,
             lambda: self.stalled.append(self.clock.seconds()),
@@ -215,6 +215,6 @@ class StallTests(SynchronousTestCase):
         self.clock.advance(5)
         timer.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        timer.wake()
+        timer.expired()
         self.clock.advance(20)
         self.assertEqual(self.stalled, [])

@@ -22,8 +22,8 @@ from tests.connection.test_writer import Readiness
 from tests.integration.test_flow import OddError, Producer
 from tests.support.memory import Ends, Recorder, binary, close, text
 from txwebsocket import BufferFull, BufferPolicy, ServerConfig, WebSocketConnection
-from txwebsocket.connection.pulltopush import Pulling
-from txwebsocket.connection.websocket import makeLink
+from txwebsocket.connection.pulltopush import PullToPush
+from txwebsocket.connection.websocket import makeChannel
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.frames import FrameReader
@@ -114,7 +114,7 @@ class ConsumerTests(SynchronousTestCase):
         A connection is a consumer in Twisted's terms.
         """
         self.assertTrue(verifyObject(IConsumer, self.connection))
-        pulling = Pulling(Pulled(self.connection), self.ends.clock, self.fail)
+        pulling = PullToPush(Pulled(self.connection), self.ends.clock, self.fail)
         self.assertTrue(verifyObject(IPushProducer, pulling))
 
     def test_write(self) -> None:
@@ -467,7 +467,7 @@ class SocketLine(Line):
         self._peer.setblocking(False)
         self._reactor: Any = Readiness()
         self._clock = Clock()
-        link = makeLink(Role.SERVER, ServerConfig(**options), self._clock)
+        link = makeChannel(Role.SERVER, ServerConfig(**options), self._clock)
         self._transport = Connection(ours, link, self._reactor)
         self._transport.connected = True
         link.makeConnection(self._transport)

@@ -31,9 +31,9 @@ from txwebsocket.connection.sockets import (
     USUAL_READ,
     configureSocket,
     endTransport,
-    readFor,
+    tuneReadSize,
 )
-from txwebsocket.connection.websocket import makeLink
+from txwebsocket.connection.websocket import makeChannel
 from txwebsocket.testing import MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.frames import encodeFrame
@@ -265,9 +265,9 @@ class ReadForTests(SynchronousTestCase):
             (20_000, 100, usual),
             (30_000, 1, usual),
         ):
-            readFor(self.transport, size, items)
+            tuneReadSize(self.transport, size, items)
             self.assertEqual(self.transport.bufferSize, expected, (size, items))
-        readFor(self.transport, most, 1, usual)
+        tuneReadSize(self.transport, most, 1, usual)
         self.assertEqual(self.transport.bufferSize, usual)
         self.assertEqual((USUAL_READ, FLOOD_READ), (Connection.bufferSize, least))
 
@@ -276,14 +276,14 @@ class ReadForTests(SynchronousTestCase):
         Another kind of transport reads as it will.
         """
         transport = MemoryTransport(Clock())
-        readFor(transport, USUAL_READ, 0)
+        tuneReadSize(transport, USUAL_READ, 0)
         self.assertEqual(transport.bufferSize, 65536)
 
     def test_below(self) -> None:
         """
         Where TLS is a transport upon another, that other one reads less in a flood.
         """
-        readFor(SimpleNamespace(transport=self.transport), USUAL_READ, 60_000)
+        tuneReadSize(SimpleNamespace(transport=self.transport), USUAL_READ, 60_000)
         self.assertEqual(self.transport.bufferSize, FLOOD_READ)
 
     def sizes(self, data: bytes, **options: bool) -> list[int]:
@@ -291,7 +291,7 @@ class ReadForTests(SynchronousTestCase):
         How much is read each time, if all of this is there to be read.
         """
         self.start()
-        link = makeLink(Role.SERVER, ServerConfig(**options), Clock())
+        link = makeChannel(Role.SERVER, ServerConfig(**options), Clock())
         link.attachApplication(WebSocketProtocol())
         link.makeConnection(self.transport)
         link.opened()

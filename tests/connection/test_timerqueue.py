@@ -15,21 +15,26 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.raising import AT_ONCE, KINDS
 from tests.support.wallclock import WallClock
-from txwebsocket.connection.timerqueue import Alarms, Timer, alarmsOf, steadyTime
+from txwebsocket.connection.timerqueue import (
+    Timer,
+    TimerQueue,
+    steadyTime,
+    timerQueueFor,
+)
 
 
-class Sleeper:
+class Expirable:
     """
     Writes down when it is woken, and may do more then.
     """
 
     def __init__(self, clock: Clock, then: Callable[[], object] | None = None) -> None:
-        self.wakesAt: float | None = None
+        self.deadline: float | None = None
         self.woken: list[float] = []
         self._clock = clock
         self._then = then
 
-    def wake(self) -> None:
+    def expired(self) -> None:
         self.woken.append(self._clock.seconds())
         if self._then is not None:
             self._then()
@@ -39,18 +44,18 @@ class AlarmTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.1)
-        self.alarms = Alarms(self.clock)
+        self.alarms = TimerQueue(self.clock)
 
-    def sleep(self, *seconds: float) -> list[Sleeper]:
+    def sleep(self, *seconds: float) -> list[Expirable]:
         """
         Have some sleepers woken after these times.
         """
-        sleepers = [Sleeper(self.clock) for _ in seconds]
+        sleepers = [Expirable(self.clock) for _ in seconds]
         for sleeper, each in zip(sleepers, seconds, strict=True):
             self.alarms.set(sleeper, each)
         return sleepers
 
-    def woken(self, sleepers: list[Sleeper]) -> list[list[float]]:
+    def woken(self, sleepers: list[Expirable]) -> list[list[float]]:
         """
         How many seconds after the start each was woken.
         """
@@ -106,7 +111,7 @@ class AlarmTests(SynchronousTestCase):
         """
         Who was woken, or let sleep on, can be woken again.
         """
-        sleeper = Sleeper(self.clock, lambda: self.alarms.set(sleeper, 1))
+        sleeper = Expirable(self.clock, lambda: self.alarms.set(sleeper, 1))
         self.alarms.set(sleeper, 1)
         for _ in range(3):
             self.clock.advance(1)
@@ -122,7 +127,7 @@ class AlarmTests(SynchronousTestCase):
         """
         Who sets an alarm when it is woken does not make others wait for it.
         """
-        sleeper = Sleeper(self.clock, lambda: self.alarms.set(sleeper, 10))
+        sleeper = Expirable(self.clock, lambda: self.alarms.set(sleeper, 10))
         self.alarms.set(sleeper, 10)
         others = self.sleep(15, 25)
         for _ in range(30):
@@ -149,7 +154,7 @@ class AlarmTests(SynchronousTestCase):
             for other in others:
                 self.alarms.cancel(other)
 
-        sleeper = Sleeper(self.clock, cancel)
+        sleeper = Expirable(self.clock, cancel)
         self.alarms.set(sleeper, 1)
         self.clock.advance(2)
         self.assertEqual(self.woken([sleeper, *others]), [[2], [], []])
@@ -171,7 +176,7 @@ class AlarmTests(SynchronousTestCase):
         Whatever is set or cancelled in that turn, nothing is lost.
         """
         first, second = self.sleep(5, 6)
-        more: list[Sleeper] = []
+        more: list[Expirable] = []
         self.clock.callLater(5, lambda: self.alarms.cancel(first))
         self.clock.callLater(5, lambda: more.extend(self.sleep(0, 2)))
         for _ in range(10):
@@ -199,7 +204,7 @@ class AlarmTests(SynchronousTestCase):
         What some do when they are woken keeps nobody else asleep, whatever they raise.
         """
         for way in AT_ONCE:
-            self.alarms.set(Sleeper(self.clock, way), 1)
+            self.alarms.set(Expirable(self.clock, way), 1)
         good = self.sleep(1, 2)
         self.clock.advance(1)
         self.clock.advance(1)
@@ -217,7 +222,7 @@ class AlarmTests(SynchronousTestCase):
         self.clock.advance(100)
         self.assertEqual(self.woken(stays), [[100]])
 
-    def leaver(self) -> Sleeper:
+    def leaver(self) -> Expirable:
         """
         One who sets an alarm and cancels it.
         """
@@ -233,7 +238,7 @@ class JumpTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = WallClock(self)
-        self.alarms = Alarms(self.clock)
+        self.alarms = TimerQueue(self.clock)
         self.woken: list[float] = []
 
     def sleep(self, seconds: float) -> Timer:
@@ -267,7 +272,7 @@ class JumpTests(SynchronousTestCase):
         self.clock.advance(4)
         self.clock.jump(-3600)
         self.clock.pump([1] * 8)
-        alarms = alarmsOf(self.clock)
+        alarms = timerQueueFor(self.clock)
         # Twisted's own timer can't know.
         self.assertEqual(self.woken, [])
         self.assertGreater(self.clock.steady(), alarms.overdueAt)
@@ -284,7 +289,7 @@ class JumpTests(SynchronousTestCase):
         As long as nothing sets it, no timer is overdue; a small difference is none.
         """
         self.sleep(10)
-        alarms = alarmsOf(self.clock)
+        alarms = timerQueueFor(self.clock)
         self.clock.jump(0.0001)
         for _ in range(10):
             self.assertLess(self.clock.steady(), alarms.overdueAt)
@@ -299,7 +304,7 @@ class JumpTests(SynchronousTestCase):
         timer = self.sleep(10)
         for _ in range(2):
             timer.cancel()
-        timer.wake()
+        timer.expired()
         self.clock.advance(20)
         self.assertEqual((self.woken, timer.secondsLeft), ([], 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -319,16 +324,16 @@ class AlarmsOfTests(SynchronousTestCase):
         Whoever has the same clock has the same alarms.
         """
         clock, other = Clock(), Clock()
-        self.assertIs(alarmsOf(clock), alarmsOf(clock))
-        self.assertIsNot(alarmsOf(clock), alarmsOf(other))
+        self.assertIs(timerQueueFor(clock), timerQueueFor(clock))
+        self.assertIsNot(timerQueueFor(clock), timerQueueFor(other))
 
     def test_forgotten(self) -> None:
         """
         They go with the clock, when nobody needs either any more.
         """
         clock = Clock()
-        alarms = alarmsOf(clock)
-        alarms.set(Sleeper(clock), 1)
+        alarms = timerQueueFor(clock)
+        alarms.set(Expirable(clock), 1)
         references = [weakref.ref(clock), weakref.ref(alarms)]
         del clock, alarms
         gc.collect()
@@ -339,7 +344,7 @@ class AlarmsOfTests(SynchronousTestCase):
         As long as someone is to be woken, whoever comes next has the same alarms.
         """
         clock = Clock()
-        alarmsOf(clock).set(Sleeper(clock), 1)
+        timerQueueFor(clock).set(Expirable(clock), 1)
         gc.collect()
-        alarmsOf(clock).set(Sleeper(clock), 2)
+        timerQueueFor(clock).set(Expirable(clock), 2)
         self.assertEqual(len(clock.getDelayedCalls()), 1)

@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.idle import Crowd
-from txwebsocket.connection.timers import Idleness, Keepalive, Lifetime
-from txwebsocket.wire.report import Traffic
+from txwebsocket.connection.timers import ExtensionIdleTimer, Keepalive, Lifetime
+from txwebsocket.wire.report import TrafficStats
 
 
 class KeepaliveTests(SynchronousTestCase):
@@ -32,13 +32,13 @@ class KeepaliveTests(SynchronousTestCase):
     def readingTime(self) -> float:
         return self.reading
 
-    def heardAt(self) -> float:
+    def lastReceivedAt(self) -> float:
         return self.heard
 
-    def askForLife(self) -> None:
+    def sendKeepalivePing(self) -> None:
         self.note("ping")
 
-    def giveUp(self) -> None:
+    def keepaliveTimedOut(self) -> None:
         self.note("gave up")
 
     def watch(self, grace: float | None = 10) -> Keepalive:
@@ -174,7 +174,7 @@ class KeepaliveTests(SynchronousTestCase):
         keepalive.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         keepalive.stop()
-        keepalive.wake()
+        keepalive.expired()
         self.waitUntil(60)
         self.assertEqual(self.told, [])
 
@@ -183,7 +183,7 @@ class KeepaliveTests(SynchronousTestCase):
         If sending the ping ends the connection, no timer is left behind.
         """
         keepalive = self.watch()
-        self.askForLife = lambda: keepalive.stop() or stopped.stop()  # type: ignore[assignment,method-assign,func-returns-value]
+        self.sendKeepalivePing = lambda: keepalive.stop() or stopped.stop()  # type: ignore[assignment,method-assign,func-returns-value]
         stopped = Keepalive(self, self.clock, interval=5, grace=10)
         self.waitUntil(60)
         self.assertEqual(self.told, [])
@@ -230,7 +230,7 @@ class IdlenessTests(SynchronousTestCase):
         Nothing has passed yet.
         """
         self.clock = Clock()
-        self.traffic = Traffic(0, 0, 0, 0)
+        self.traffic = TrafficStats(0, 0, 0, 0)
 
     def watch(self, *after: float | None) -> list[Releasing]:
         """
@@ -239,7 +239,7 @@ class IdlenessTests(SynchronousTestCase):
         extensions = [Releasing(self.clock, seconds) for seconds in after]
         transforms: Any = extensions
         self.watches = [
-            Idleness(transform, self.clock, lambda: self.traffic)
+            ExtensionIdleTimer(transform, self.clock, lambda: self.traffic)
             for transform in transforms
         ]
         return extensions
@@ -365,14 +365,14 @@ class LifetimeTests(SynchronousTestCase):
         Of a connection that has ended before its time nothing is kept until then.
         """
 
-        class Ending:
+        class ClosingHandshake:
             def lifetimeOver(self) -> None:
                 """
                 It has ended before.
                 """
 
         self.begin(0, 0)
-        connection: Any = Ending()
+        connection: Any = ClosingHandshake()
         ended = weakref.ref(connection)
         Lifetime(connection, self.clock, 100, 0).stop()
         del connection

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory import Ends, Recorder
 from txwebsocket import ConnectionClosed, Opcode
-from txwebsocket.connection.receivequeue import Inbox
+from txwebsocket.connection.receivequeue import ReceiveQueue
 from txwebsocket.connection.turns import TurnLimit, WorkLimit, succeedFlat
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.messages import WORK_PER_TURN, MessageDecoder
@@ -126,7 +126,7 @@ class LoopTests(SynchronousTestCase):
                         loop = Loop(ends.connection.receive)
                     ends.peer.turn()
                     self.assertEqual(loop.results, self.numbers())
-                    self.assertFalse(ends.link.isDelivering)
+                    self.assertFalse(ends.link.isDispatching)
                     ends.peer.sendText("more")
                     ends.peer.vanish()
                     self.assertEqual(loop.results[-1], "more")
@@ -147,16 +147,16 @@ class LoopTests(SynchronousTestCase):
 
     def test_nextMessage(self) -> None:
         """
-        So does one over ``nextMessage()``.
+        So does one over ``receiveStream()``.
         """
         ends = Ends(streamMessages=True)
         ends.peer.sendText(*self.numbers())
         loop = Loop(
-            lambda: ends.connection.nextMessage().addCallback(lambda it: it.whole())
+            lambda: ends.connection.receiveStream().addCallback(lambda it: it.whole())
         )
         ends.peer.turn()
         self.assertEqual(loop.results, self.numbers())
-        self.assertFalse(ends.link.isDelivering)
+        self.assertFalse(ends.link.isDispatching)
 
     def test_read(self) -> None:
         """
@@ -166,7 +166,7 @@ class LoopTests(SynchronousTestCase):
         peer = ends.peer
         peer.send(peer.frame(Opcode.TEXT, b"x", fin=False))
         peer.send(peer.frame(Opcode.CONTINUATION, b"x", fin=False) * MANY)
-        message = self.successResultOf(ends.connection.nextMessage())
+        message = self.successResultOf(ends.connection.receiveStream())
         loop = Loop(message.read)
         ends.peer.turn()
         self.assertEqual(loop.results, ["x"] * (MANY + 1))
@@ -184,7 +184,7 @@ class LoopTests(SynchronousTestCase):
         peer.send(peer.frame(Opcode.CONTINUATION, b"y"))
         [loop] = application.loops
         self.assertEqual(loop.results, ["x"] * (MANY + 1) + ["y", ""])
-        self.assertFalse(ends.link.isDelivering)
+        self.assertFalse(ends.link.isDispatching)
 
 
 class SendingTests(SynchronousTestCase):
@@ -284,7 +284,7 @@ class WaitingTests(SynchronousTestCase):
         self.successResultOf(waiting.pop(0))
         for each in waiting:
             self.failureResultOf(each, ConnectionClosed)
-        self.assertFalse(ends.link.isDelivering)
+        self.assertFalse(ends.link.isDispatching)
 
     def test_receive(self) -> None:
         """
@@ -301,7 +301,7 @@ class WaitingTests(SynchronousTestCase):
         So it is with messages in pieces.
         """
         ends = Ends(streamMessages=True)
-        self.check([ends.connection.nextMessage() for _ in range(MANY)], ends)
+        self.check([ends.connection.receiveStream() for _ in range(MANY)], ends)
 
     def test_messages(self) -> None:
         """
@@ -326,20 +326,20 @@ class InboxTests(SynchronousTestCase):
         Fill one, and ask it from deep in the stack.
         """
         self.clock = Clock()
-        self.inbox = Inbox(100, lambda: None, lambda: None, self.clock)
-        self.inbox.put("a")
-        self.inbox.put("b")
+        self.receiveQueue = ReceiveQueue(100, lambda: None, lambda: None, self.clock)
+        self.receiveQueue.put("a")
+        self.receiveQueue.put("b")
         depth = sys.getrecursionlimit() // 2
-        self.first = deeper(depth, self.inbox.receive)
+        self.first = deeper(depth, self.receiveQueue.receive)
         self.assertNoResult(self.first)
 
     def test_order(self) -> None:
         """
         Queued messages go to the first receiver first, and later ones after that.
         """
-        second = self.inbox.receive()
-        self.inbox.put("c")
-        third = self.inbox.receive()
+        second = self.receiveQueue.receive()
+        self.receiveQueue.put("c")
+        third = self.receiveQueue.receive()
         self.clock.advance(0)
         received = [self.successResultOf(it) for it in (self.first, second, third)]
         self.assertEqual(received, ["a", "b", "c"])
@@ -351,14 +351,14 @@ class InboxTests(SynchronousTestCase):
         self.first.cancel()
         self.failureResultOf(self.first)
         self.clock.advance(0)
-        self.assertEqual(self.successResultOf(self.inbox.receive()), "a")
+        self.assertEqual(self.successResultOf(self.receiveQueue.receive()), "a")
 
     def test_ended(self) -> None:
         """
         At the end queued messages are given first.
         """
-        rest = [self.inbox.receive(), self.inbox.receive()]
-        self.inbox.end(EOFError)
+        rest = [self.receiveQueue.receive(), self.receiveQueue.receive()]
+        self.receiveQueue.end(EOFError)
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.first), "a")
         self.assertEqual(self.successResultOf(rest[0]), "b")

@@ -18,7 +18,7 @@ from txwebsocket import (
     CloseCause,
     ConnectionClosed,
     Deflate,
-    Extension,
+    ExtensionHeader,
     InvalidState,
     Opcode,
     State,
@@ -26,7 +26,7 @@ from txwebsocket import (
     WebSocketFrame,
 )
 from txwebsocket.config import ServerConfig
-from txwebsocket.connection.websocket import asBytes, makeLink
+from txwebsocket.connection.websocket import asBytes, makeChannel
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.extensions import acceptOffers
@@ -44,7 +44,7 @@ class FaceTests(SynchronousTestCase):
         """
         A connection that has no transport yet says so, wherever it is asked.
         """
-        connection = makeLink(Role.SERVER, ServerConfig(), Clock()).connection
+        connection = makeChannel(Role.SERVER, ServerConfig(), Clock()).connection
         self.assertIs(connection.state, State.CONNECTING)
         self.assertFalse(connection.connected)
         self.assertIsNone(connection.getPeer())
@@ -406,7 +406,7 @@ class SendingTests(SynchronousTestCase):
         """
         Messages are compressed if that was agreed on, but for those that must not be.
         """
-        agreed = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        agreed = acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
         connection = (ends := Ends(agreed=agreed)).connection
         for method, message in (
             (connection.send, "x" * 1000),
@@ -445,7 +445,7 @@ class SendingTests(SynchronousTestCase):
         """
         Before the connection is open, sending raises InvalidState.
         """
-        connection = makeLink(Role.SERVER, ServerConfig(), Clock()).connection
+        connection = makeChannel(Role.SERVER, ServerConfig(), Clock()).connection
         for act in (
             lambda: connection.send("a"),
             lambda: connection.send(b"a"),
@@ -908,7 +908,7 @@ class PullTests(SynchronousTestCase):
         wait anyway, and a message; the rest is counted as discarded.
         """
         ours, theirs = (
-            acceptOffers([Deflate()], [Extension("permessage-deflate")])
+            acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
             for _ in range(2)
         )
         ends = Ends(agreed=ours, maxReceivedMessageSize=100 * KIB)

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from txwebsocket.connection.sockets import outletOf
+from txwebsocket.connection.sockets import plainSocket
 from txwebsocket.connection.writer import PORTION, Writer
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.config import ConnectionConfig
@@ -71,13 +71,13 @@ class WriterTests(SynchronousTestCase):
         """
         self.told.append("closing")
 
-    def writerChanged(self) -> None:
+    def sendPressureChanged(self) -> None:
         """
         Note whether more waits than should.
         """
-        self.told.append(self.writer.isBehind)
+        self.told.append(self.writer.isOverHighWater)
 
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         """
         Do what a connection does: write on when there is room.
         """
@@ -144,7 +144,7 @@ class WriterTests(SynchronousTestCase):
         """
         self.put(1000 * KIB)
         self.start()
-        self.assertTrue(self.writer.isFull)
+        self.assertTrue(self.writer.isTransportFull)
         given = len(self.transport.unsent)
         self.assertGreater(given, PORTION)
         self.assertLessEqual(given, 2 * PORTION)
@@ -405,11 +405,11 @@ class SocketTests(SynchronousTestCase):
         self.noteChange: Callable[[], object] = lambda: None
         self.writer.start(self.transport)
 
-    def writerChanged(self) -> None:
-        self.told.append(self.writer.isBehind)
+    def sendPressureChanged(self) -> None:
+        self.told.append(self.writer.isOverHighWater)
         self.noteChange()
 
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         self.writer.flush()
 
     def writerStalled(self) -> None:
@@ -495,7 +495,7 @@ class SocketTests(SynchronousTestCase):
         held = len(self.transport.dataBuffer) + self.transport._tempDataLen
         self.assertTrue(PORTION <= held <= 2 * PORTION, held)
         self.assertGreater(self.outbox.size, 1000 * KIB)
-        self.assertEqual(self.outbox.size + self.outbox.taken, 3000 * KIB)
+        self.assertEqual(self.outbox.size + self.outbox.bytesTaken, 3000 * KIB)
         self.send(b"last")
         received = b""
         while part := self.received():
@@ -515,13 +515,15 @@ class SocketTests(SynchronousTestCase):
         for size in range(300, 420, 8):
             changes: list[tuple[bool, int]] = []
             self.noteChange = lambda changes=changes: changes.append(
-                (self.writer.isBehind, self.held())
+                (self.writer.isOverHighWater, self.held())
             )
             self.send(bytes(size * KIB))
             while self.held():
                 self.peer.recv(8 * KIB)
                 self.turn()
-            self.assertEqual([isBehind for isBehind, _ in changes], [True, False])
+            self.assertEqual(
+                [isOverHighWater for isOverHighWater, _ in changes], [True, False]
+            )
             (_, high), (_, low) = changes
             self.assertGreaterEqual(high, 64 * KIB)
             self.assertLessEqual(low, 16 * KIB)
@@ -619,7 +621,7 @@ class SocketTests(SynchronousTestCase):
         """
         Where TLS, or anything else, stands between, nothing passes it.
         """
-        self.assertIsNotNone(outletOf(self.transport))
+        self.assertIsNotNone(plainSocket(self.transport))
         self.transport.TLS = True
-        self.assertIsNone(outletOf(self.transport))
-        self.assertIsNone(outletOf(MemoryTransport(self.clock)))
+        self.assertIsNone(plainSocket(self.transport))
+        self.assertIsNone(plainSocket(MemoryTransport(self.clock)))

@@ -27,7 +27,7 @@ def dialogue() -> ConnectDialogue:
     One that has begun.
     """
     connect = ConnectDialogue("example.com", 443)
-    connect.begin()
+    connect.initialRequest()
     return connect
 
 
@@ -41,7 +41,7 @@ class RequestTests(SynchronousTestCase):
         Host and port stand in the request line and in ``Host``, and nothing else.
         """
         self.assertEqual(
-            ConnectDialogue("example.com", 443).begin(),
+            ConnectDialogue("example.com", 443).initialRequest(),
             b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
         )
 
@@ -54,7 +54,7 @@ class RequestTests(SynchronousTestCase):
             ("::1", b"[::1]:80"),
             ("192.0.2.1", b"192.0.2.1:80"),
         ):
-            request = ConnectDialogue(host, 80).begin()
+            request = ConnectDialogue(host, 80).initialRequest()
             self.assertIn(b"CONNECT " + authority + b" HTTP/1.1\r\n", request)
             self.assertIn(b"\r\nHost: " + authority + b"\r\n", request)
 
@@ -62,7 +62,7 @@ class RequestTests(SynchronousTestCase):
         """
         User and password are sent as Basic authentication, in UTF-8.
         """
-        request = ConnectDialogue("h", 80, ("ada", "p:ä ß")).begin()
+        request = ConnectDialogue("h", 80, ("ada", "p:ä ß")).initialRequest()
         _, _, value = request.partition(b"\r\nProxy-Authorization: Basic ")
         coded, end, rest = value.partition(b"\r\n\r\n")
         self.assertEqual(b64decode(coded), "ada:p:ä ß".encode())
@@ -103,12 +103,12 @@ class ResponseTests(SynchronousTestCase):
             connect = dialogue()
             rest = b""
             for piece in pieces:
-                if connect.isOver:
+                if connect.isComplete:
                     rest += piece
                 else:
                     self.assertEqual(connect.feed(piece), b"")
-                    rest += connect.takeRest() if connect.isOver else b""
-            self.assertTrue(connect.isOver)
+                    rest += connect.takeRemaining() if connect.isComplete else b""
+            self.assertTrue(connect.isComplete)
             self.assertIsNone(connect.refusal)
             self.assertEqual(rest, b"\x81\x00more")
 
@@ -119,9 +119,9 @@ class ResponseTests(SynchronousTestCase):
         for header in (b"Content-Length: 7", b"Transfer-Encoding: chunked"):
             connect = dialogue()
             connect.feed(b"HTTP/1.0 200 OK\r\n" + header + b"\r\n\r\nabc")
-            self.assertTrue(connect.isOver)
-            self.assertEqual(connect.takeRest(), b"abc")
-            self.assertEqual(connect.takeRest(), b"")
+            self.assertTrue(connect.isComplete)
+            self.assertEqual(connect.takeRemaining(), b"abc")
+            self.assertEqual(connect.takeRemaining(), b"")
 
     def test_anySuccess(self) -> None:
         """
@@ -130,7 +130,7 @@ class ResponseTests(SynchronousTestCase):
         for status in (200, 204, 299):
             connect = dialogue()
             connect.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
-            self.assertTrue(connect.isOver)
+            self.assertTrue(connect.isComplete)
             self.assertIsNone(connect.refusal)
         for status in (101, 300, 302, 403, 502):
             connect = dialogue()
@@ -145,9 +145,9 @@ class ResponseTests(SynchronousTestCase):
         for pieces in everySplit(REFUSAL):
             connect = dialogue()
             for piece in pieces:
-                self.assertFalse(connect.isOver)
+                self.assertFalse(connect.isComplete)
                 connect.feed(piece)
-            self.assertTrue(connect.isOver)
+            self.assertTrue(connect.isComplete)
             refusal = connect.refusal
             assert refusal is not None
             assert refusal.head is not None
@@ -164,7 +164,7 @@ class ResponseTests(SynchronousTestCase):
         """
         connect = dialogue()
         connect.feed(REFUSAL[:-2])
-        self.assertFalse(connect.isOver)
+        self.assertFalse(connect.isComplete)
         assert connect.refusal is not None
         self.assertEqual(connect.refusal.body, b"sor")
 
@@ -176,7 +176,7 @@ class ResponseTests(SynchronousTestCase):
             dialogue().feed(b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_HEAD_SIZE)
         connect = dialogue()
         connect.feed(b"HTTP/1.1 403 No\r\n\r\n" + b"x" * (MAX_BODY_SIZE + 1))
-        self.assertTrue(connect.isOver)
+        self.assertTrue(connect.isComplete)
         assert connect.refusal is not None
         self.assertEqual(len(connect.refusal.body), MAX_BODY_SIZE)
 

@@ -11,17 +11,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.backwards import Backwards
 from txwebsocket.handshake.opening import (
     ClientHandshake,
-    Offer,
+    HandshakeRequest,
     acceptFor,
-    acceptHead,
     checkHeaders,
     checkProtocols,
+    formatAcceptResponse,
     isUpgrade,
     readRequest,
 )
 from txwebsocket.handshake.response import parseHead
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.grammar import ExtensionHeader
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -48,7 +48,7 @@ def withHeader(name: bytes, *values: bytes, headers: Headers = REQUEST) -> Heade
     return others + [(name, value) for value in values]
 
 
-def read(headers: Headers) -> Offer:
+def read(headers: Headers) -> HandshakeRequest:
     """
     What a request with these headers offers.
     """
@@ -211,7 +211,7 @@ class ReadRequestTests(SynchronousTestCase):
         """
         self.assertEqual(
             read(REQUEST),
-            Offer(
+            HandshakeRequest(
                 version=13,
                 key=KEY,
                 host="server.example.com",
@@ -242,8 +242,10 @@ class ReadRequestTests(SynchronousTestCase):
         self.assertEqual(
             offer.extensions,
             (
-                Extension("permessage-deflate", (("client_max_window_bits", None),)),
-                Extension("x-other", (("level", "9"),)),
+                ExtensionHeader(
+                    "permessage-deflate", (("client_max_window_bits", None),)
+                ),
+                ExtensionHeader("x-other", (("level", "9"),)),
             ),
         )
 
@@ -584,7 +586,7 @@ class RefusedRequestTests(SynchronousTestCase):
 
 class AcceptHeadTests(SynchronousTestCase):
     """
-    Tests of :func:`acceptHead`.
+    Tests of :func:`formatAcceptResponse`.
     """
 
     def test_least(self) -> None:
@@ -592,7 +594,7 @@ class AcceptHeadTests(SynchronousTestCase):
         The answer is as short as RFC 6455, 4.2.2 allows.
         """
         self.assertEqual(
-            acceptHead(read(REQUEST), None),
+            formatAcceptResponse(read(REQUEST), None),
             b"HTTP/1.1 101 Switching Protocols\r\n"
             b"Upgrade: websocket\r\n"
             b"Connection: Upgrade\r\n"
@@ -607,7 +609,7 @@ class AcceptHeadTests(SynchronousTestCase):
         """
         headers = withHeader(b"Sec-WebSocket-Protocol", b"Chat.V2, chat")
         added = [("Set-Cookie", "a=b"), ("Server", "für"), ("Set-Cookie", "c=d")]
-        lines = acceptHead(read(headers), "Chat.V2", added).split(b"\r\n")
+        lines = formatAcceptResponse(read(headers), "Chat.V2", added).split(b"\r\n")
         self.assertEqual(
             lines[4:],
             [
@@ -624,8 +626,11 @@ class AcceptHeadTests(SynchronousTestCase):
         """
         It names the extensions that were agreed on.
         """
-        agreed = [Extension("x-a", (("b", "1"), ("c", None))), Extension("x-d")]
-        head = acceptHead(read(REQUEST), None, [], agreed)
+        agreed = [
+            ExtensionHeader("x-a", (("b", "1"), ("c", None))),
+            ExtensionHeader("x-d"),
+        ]
+        head = formatAcceptResponse(read(REQUEST), None, [], agreed)
         self.assertIn(b"\r\nSec-WebSocket-Extensions: x-a; b=1; c, x-d\r\n", head)
 
     def test_agreed(self) -> None:
@@ -641,7 +646,7 @@ class AcceptHeadTests(SynchronousTestCase):
             self.assertEqual(offer.version, version)
             self.assertEqual(offer.origin, "null")
             self.assertEqual(offer.protocols, ("a", "B"))
-            head = parseHead(acceptHead(offer, "B", [("X", "y")])[:-4])
+            head = parseHead(formatAcceptResponse(offer, "B", [("X", "y")])[:-4])
             self.assertEqual(client.agree(head), ("B", []))
 
 
@@ -829,7 +834,7 @@ class AgreeTests(SynchronousTestCase):
         self.agree((name, "x-backwards; mood=good"))
         [agreement] = self.agreed
         self.assertEqual(
-            agreement.extension, Extension("x-backwards", (("mood", "good"),))
+            agreement.extension, ExtensionHeader("x-backwards", (("mood", "good"),))
         )
         self.assertEqual(agreement.transform.rsv, 0x20)
 

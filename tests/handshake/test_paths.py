@@ -11,15 +11,20 @@ from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txwebsocket.handshake.paths import PathPattern, Route, decodeSegments, splitPath
+from txwebsocket.handshake.paths import (
+    MountPath,
+    PathPattern,
+    decodeSegments,
+    splitPath,
+)
 
 
-def matched(pattern: PathPattern, path: bytes) -> dict[str, str] | None:
+def matched(pattern: MountPath, path: bytes) -> dict[str, str] | None:
     """
     What a route finds in the path of a request.
     """
     segments = splitPath(path)
-    return None if segments is None else Route(pattern).match(segments)
+    return None if segments is None else PathPattern(pattern).match(segments)
 
 
 class SplitPathTests(SynchronousTestCase):
@@ -101,7 +106,7 @@ class DecodeSegmentsTests(SynchronousTestCase):
 
 class LiteralTests(SynchronousTestCase):
     """
-    Tests of :class:`Route` with a path that has no parameters.
+    Tests of :class:`PathPattern` with a path that has no parameters.
     """
 
     def test_match(self) -> None:
@@ -152,7 +157,7 @@ class LiteralTests(SynchronousTestCase):
 
 class ParameterTests(SynchronousTestCase):
     """
-    Tests of :class:`Route` with ``{name}`` in its path.
+    Tests of :class:`PathPattern` with ``{name}`` in its path.
     """
 
     def test_match(self) -> None:
@@ -205,7 +210,7 @@ class ParameterTests(SynchronousTestCase):
         """
         What one request is told is not changed by the next.
         """
-        route = Route("/{room}")
+        route = PathPattern("/{room}")
         first = route.match(["lobby"])
         self.assertEqual(route.match(["attic"]), {"room": "attic"})
         self.assertEqual(first, {"room": "lobby"})
@@ -213,7 +218,7 @@ class ParameterTests(SynchronousTestCase):
 
 class AnyTests(SynchronousTestCase):
     """
-    Tests of :class:`Route` with an asterisk.
+    Tests of :class:`PathPattern` with an asterisk.
     """
 
     def test_match(self) -> None:
@@ -233,7 +238,7 @@ class AnyTests(SynchronousTestCase):
 
 class ExpressionTests(SynchronousTestCase):
     """
-    Tests of :class:`Route` with a compiled expression.
+    Tests of :class:`PathPattern` with a compiled expression.
     """
 
     def assertFinds(
@@ -320,7 +325,7 @@ class ExpressionTests(SynchronousTestCase):
         """
         An expression finds the same each time.
         """
-        route = Route(re.compile("/(a+)"))
+        route = PathPattern(re.compile("/(a+)"))
         for _ in range(3):
             self.assertEqual(route.match(["aa"]), {"1": "aa"})
 
@@ -335,7 +340,7 @@ class MistakeTests(SynchronousTestCase):
         A text that is no path is refused, and named.
         """
         for pattern in ("", "chat", "chat/room", "**", "*/a", "{room}", " /chat", "?"):
-            error = self.assertRaises(ValueError, Route, pattern)
+            error = self.assertRaises(ValueError, PathPattern, pattern)
             self.assertIn(repr(pattern), str(error))
 
     def test_otherThings(self) -> None:
@@ -344,7 +349,7 @@ class MistakeTests(SynchronousTestCase):
         """
         things: tuple[Any, ...] = (None, b"/chat", re.compile(b"/chat"), 1, ["/chat"])
         for thing in things:
-            error = self.assertRaises(TypeError, Route, thing)
+            error = self.assertRaises(TypeError, PathPattern, thing)
             self.assertIn(repr(thing), str(error))
 
     def test_braces(self) -> None:
@@ -366,7 +371,7 @@ class MistakeTests(SynchronousTestCase):
             "{a}{b}",
         ):
             path = f"/rooms/{segment}/x"
-            error = self.assertRaises(ValueError, Route, path)
+            error = self.assertRaises(ValueError, PathPattern, path)
             for words in (repr(segment), repr(path), "letters, digits and underscores"):
                 self.assertIn(words, str(error))
         self.assertEqual(matched(re.compile(r"/(\{.*\})"), b"/{}"), {"1": "{}"})
@@ -375,6 +380,6 @@ class MistakeTests(SynchronousTestCase):
         """
         A parameter can't be two segments.
         """
-        error = self.assertRaises(ValueError, Route, "/{a}/{b}/{a}")
+        error = self.assertRaises(ValueError, PathPattern, "/{a}/{b}/{a}")
         self.assertIn("/{a}/{b}/{a}", str(error))
         self.assertEqual(matched("/{a}/{A}/a", b"/1/2/a"), {"a": "1", "A": "2"})

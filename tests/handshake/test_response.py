@@ -200,7 +200,7 @@ class ResponseReaderTests(SynchronousTestCase):
         for piece in pieces:
             head = reader.feed(piece)
             if head is not None:
-                return head, reader.takeRest() + b"".join(pieces)
+                return head, reader.takeRemaining() + b"".join(pieces)
         return None, b""
 
     def assertRefused(self, data: bytes, told: str, most: int | None = None) -> None:
@@ -234,8 +234,8 @@ class ResponseReaderTests(SynchronousTestCase):
         """
         reader = ResponseReader()
         reader.feed(HEAD + b"rest")
-        self.assertEqual(reader.takeRest(), b"rest")
-        self.assertEqual(reader.takeRest(), b"")
+        self.assertEqual(reader.takeRemaining(), b"rest")
+        self.assertEqual(reader.takeRemaining(), b"")
 
     def test_interim(self) -> None:
         """

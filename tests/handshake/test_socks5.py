@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.splits import everySplit
-from txwebsocket.handshake.httpconnect import Refusal
+from txwebsocket.handshake.httpconnect import ProxyRefusal
 from txwebsocket.handshake.socks5 import SOCKS_REPLIES, SocksDialogue
 from txwebsocket.wire.errors import BadResponse
 
@@ -23,7 +23,7 @@ def dialogue(credentials: tuple[str, str] | None = None) -> SocksDialogue:
     One that has begun.
     """
     socks = SocksDialogue("example.com", 443, credentials)
-    socks.begin()
+    socks.initialRequest()
     return socks
 
 
@@ -32,7 +32,9 @@ class SocksDialogueTests(SynchronousTestCase):
     Tests of :class:`SocksDialogue`.
     """
 
-    def assertRefused(self, data: bytes, refusal: Refusal, user: bool = False) -> None:
+    def assertRefused(
+        self, data: bytes, refusal: ProxyRefusal, user: bool = False
+    ) -> None:
         """
         A proxy that says this has refused, at any split.
         """
@@ -40,7 +42,7 @@ class SocksDialogueTests(SynchronousTestCase):
             socks = dialogue(USER if user else None)
             for piece in pieces:
                 socks.feed(piece)
-            self.assertTrue(socks.isOver)
+            self.assertTrue(socks.isComplete)
             self.assertEqual(socks.refusal, refusal)
 
     def test_granted(self) -> None:
@@ -50,14 +52,14 @@ class SocksDialogueTests(SynchronousTestCase):
         """
         for pieces in everySplit(b"\x05\x00" + GRANTED + b"\x05first"):
             socks = SocksDialogue("example.com", 443)
-            said = [socks.begin()]
+            said = [socks.initialRequest()]
             rest = b""
             for piece in pieces:
-                if socks.isOver:
+                if socks.isComplete:
                     rest += piece
                     continue
                 said.append(socks.feed(piece))
-                rest += socks.takeRest() if socks.isOver else b""
+                rest += socks.takeRemaining() if socks.isComplete else b""
             self.assertEqual(b"".join(said), b"\x05\x01\x00" + REQUEST)
             self.assertIsNone(socks.refusal)
             self.assertEqual(rest, b"\x05first")
@@ -77,10 +79,10 @@ class SocksDialogueTests(SynchronousTestCase):
                 socks = dialogue()
                 socks.feed(b"\x05\x00")
                 for piece in pieces:
-                    self.assertFalse(socks.isOver)
+                    self.assertFalse(socks.isComplete)
                     socks.feed(piece)
-                self.assertTrue(socks.isOver)
-                self.assertEqual(socks.takeRest(), b"")
+                self.assertTrue(socks.isComplete)
+                self.assertEqual(socks.takeRemaining(), b"")
 
     def test_addresses(self) -> None:
         """
@@ -92,7 +94,7 @@ class SocksDialogueTests(SynchronousTestCase):
             ("a_b.example", b"\x03\x0ba_b.example"),
         ):
             socks = SocksDialogue(host, 8080)
-            socks.begin()
+            socks.initialRequest()
             said = socks.feed(b"\x05\x00")
             self.assertEqual(said, b"\x05\x01\x00" + coded + b"\x1f\x90")
 
@@ -101,11 +103,11 @@ class SocksDialogueTests(SynchronousTestCase):
         User and password are said to a proxy that asks, and to no other.
         """
         socks = SocksDialogue("example.com", 443, ("ada", "pä"))
-        self.assertEqual(socks.begin(), b"\x05\x02\x00\x02")
+        self.assertEqual(socks.initialRequest(), b"\x05\x02\x00\x02")
         self.assertEqual(socks.feed(b"\x05\x02"), b"\x01\x03ada\x03p\xc3\xa4")
         self.assertEqual(socks.feed(b"\x01\x00"), REQUEST)
         socks.feed(GRANTED)
-        self.assertTrue(socks.isOver)
+        self.assertTrue(socks.isComplete)
         self.assertIsNone(socks.refusal)
         self.assertEqual(dialogue(USER).feed(b"\x05\x00"), REQUEST)
 
@@ -134,31 +136,31 @@ class SocksDialogueTests(SynchronousTestCase):
         self.assertEqual(sorted(SOCKS_REPLIES), [1, 2, 3, 4, 5, 6, 7, 8])
         for code, phrase in {**SOCKS_REPLIES, 9: "an unknown reply"}.items():
             reply = b"\x05\x00\x05" + bytes([code]) + b"\x00" + BOUND
-            self.assertRefused(reply[:4], Refusal(code, phrase))
+            self.assertRefused(reply[:4], ProxyRefusal(code, phrase))
             socks = dialogue()
             socks.feed(reply)
-            self.assertEqual(socks.refusal, Refusal(code, phrase))
+            self.assertEqual(socks.refusal, ProxyRefusal(code, phrase))
 
     def test_nobodyWanted(self) -> None:
         """
         A proxy that wants to know who we are, and is not told.
         """
         phrase = "a user and a password are wanted"
-        self.assertRefused(b"\x05\xff", Refusal(None, phrase))
+        self.assertRefused(b"\x05\xff", ProxyRefusal(None, phrase))
 
     def test_noMethod(self) -> None:
         """
         A proxy that wants to know in a way we have not.
         """
         phrase = "neither a user nor going without one will do"
-        self.assertRefused(b"\x05\xff", Refusal(None, phrase), user=True)
+        self.assertRefused(b"\x05\xff", ProxyRefusal(None, phrase), user=True)
 
     def test_wrongPassword(self) -> None:
         """
         A proxy that does not accept who we are.
         """
         phrase = "the user or the password is wrong"
-        self.assertRefused(b"\x05\x02\x01\x01", Refusal(None, phrase), user=True)
+        self.assertRefused(b"\x05\x02\x01\x01", ProxyRefusal(None, phrase), user=True)
 
     def test_garbage(self) -> None:
         """

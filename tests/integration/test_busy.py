@@ -24,7 +24,7 @@ from tests.support.memory import Ends, Recorder, close, pong, text
 from txwebsocket import (
     CloseCause,
     Deflate,
-    Extension,
+    ExtensionHeader,
     Opcode,
     State,
     WebSocketProtocol,
@@ -34,7 +34,7 @@ from txwebsocket.connection.dispatch import LAST_HOOK
 from txwebsocket.connection.receivequeue import MAX_MESSAGES
 from txwebsocket.testing import MemorySite, MemoryTLSTransport, MemoryTransport
 from txwebsocket.wire.codes import Role
-from txwebsocket.wire.extensions import Agreement, acceptOffers
+from txwebsocket.wire.extensions import NegotiatedExtension, acceptOffers
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -91,11 +91,11 @@ class Busy(Recorder):
         self.permits.pop(0).callback(None)
 
 
-def agreed() -> list[Agreement]:
+def agreed() -> list[NegotiatedExtension]:
     """
     Compression, as a server has agreed to it.
     """
-    return acceptOffers([Deflate()], [Extension("permessage-deflate")])
+    return acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
 
 
 def everyEnd(**options: Any) -> Iterator[tuple[Busy, Ends]]:
@@ -889,13 +889,13 @@ class EndTests(BusyTestCase):
         If the transport is lost within a hook, queued messages follow all the same.
         """
 
-        class Ending(Busy):
+        class ClosingHandshake(Busy):
             def pingReceived(self, payload: bytes) -> bool | None:
                 ends.transport.lose(ConnectionDone())
                 return super().pingReceived(payload)
 
         for isStreamed in STREAMED:
-            application = Ending()
+            application = ClosingHandshake()
             ends = Ends(application, streamMessages=isStreamed)
             ends.peer.sendText("a", "b")
             ends.peer.ping(b"?")
@@ -1230,7 +1230,7 @@ class DeafTests(BusyTestCase):
             ends.peer.sendText("a")
             self.assertEqual(len(self.flushLoggedErrors(RecursionError)), 1)
             self.assertEqual(ends.peer.frames(), [close(1011)])
-            self.assertFalse(ends.link.isDelivering)
+            self.assertFalse(ends.link.isDispatching)
 
     def test_loggingFails(self) -> None:
         """
@@ -1259,7 +1259,7 @@ class DeafTests(BusyTestCase):
                     ends.peer.arrive(ends.peer.text("a"))
             except RecursionError:
                 pass
-            self.assertFalse(ends.link.isDelivering)
+            self.assertFalse(ends.link.isDispatching)
         # Unhandled errors of Deferreds are logged when these are collected.
         gc.collect()
         self.flushLoggedErrors(RecursionError)

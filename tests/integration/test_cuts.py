@@ -55,7 +55,7 @@ class CutsTests(SynchronousTestCase):
         """
         outcome = self.conversations.try_(speaker, _NEVER, goOn)
         self.assertWhole(outcome)
-        return outcome.wire.carried
+        return outcome.core.carried
 
     def assertWhole(self, outcome: Outcome) -> None:
         """
@@ -87,7 +87,7 @@ class CutsTests(SynchronousTestCase):
             self.assertTrue(waiting is None or waiting.called)
             if waiting is not None:
                 waiting.addErrback(lambda _: None)
-        for transport in (outcome.wire.speaker, outcome.wire.listener):
+        for transport in (outcome.core.speaker, outcome.core.listener):
             self.assertFalse(transport.isConnected)
         self.assertEqual(site.clock.getDelayedCalls(), [])
         self.assertNotIn("192.0.2.1", repr(vars(site.server)))

@@ -43,7 +43,7 @@ from txwebsocket import (
     WebSocketResource,
     WebSocketStreamFactory,
 )
-from txwebsocket.connection.websocket import linkOf
+from txwebsocket.connection.websocket import channelOf
 from txwebsocket.testing import MemorySite
 
 KIB = 1024
@@ -55,11 +55,11 @@ def partsOf(connection: WebSocketConnection) -> list[weakref.ref[Any]]:
     """
     Everything that makes up a connection.
     """
-    link: Any = linkOf(connection)
+    link: Any = channelOf(connection)
     parts = [
         connection,
         link,
-        link.wire,
+        link.core,
         connection.request,
         getattr(connection.request, "httpRequest", None),
         link.incoming,
@@ -103,7 +103,7 @@ ENDS: dict[str, End] = {
     "the server aborts": lambda site, client, server: server.drop(skipCloseFrame=True),
     "the client fails": lambda site, client, server: client.drop(1002),
     "the server fails": lambda site, client, server: server.drop(1011),
-    "the client breaks a rule": lambda site, client, server: linkOf(
+    "the client breaks a rule": lambda site, client, server: channelOf(
         client
     ).transport.write(b"\xff\xff"),
     "the peer is silent": lambda site, client, server: (
@@ -147,7 +147,7 @@ BUSY: dict[str, Busy] = {
         end.whenClosed().addBoth(ignore),
         end.drained().addBoth(ignore),
     ],
-    "sends in pieces": lambda end: end.startMessage().write(b"begun"),
+    "sends in pieces": lambda end: end.sendStream().write(b"begun"),
 }
 
 PULLED: dict[str, Busy] = {
@@ -205,7 +205,7 @@ class CyclesTestCase(SynchronousTestCase):
         self,
         end: End,
         busy: Busy,
-        isPulled: bool,
+        isPullMode: bool,
         isClient: bool,
         options: dict[str, Any],
     ) -> list[weakref.ref[Any]]:
@@ -217,12 +217,12 @@ class CyclesTestCase(SynchronousTestCase):
         served: list[WebSocketConnection] = []
 
         def accept(request: WebSocketRequest) -> None:
-            application = None if isPulled else Recorder()
+            application = None if isPullMode else Recorder()
             served.append(request.accept(application=application))
 
         site = self.site = MemorySite(accept, ServerConfig(maxLifetime=150, **options))
         opening = site.connect(
-            application=None if isPulled else Recorder(),
+            application=None if isPullMode else Recorder(),
             config=ClientConfig(**options),
         )
         client = self.successResultOf(opening)
@@ -262,13 +262,13 @@ class EndTests(CyclesTestCase):
         """
         In pull style, whatever is going on at either end.
         """
-        self.check({**BUSY, **PULLED}, isPulled=True)
+        self.check({**BUSY, **PULLED}, isPullMode=True)
 
     def test_callbacks(self) -> None:
         """
         In callback style.
         """
-        self.check(BUSY, isPulled=False)
+        self.check(BUSY, isPullMode=False)
 
     def test_options(self) -> None:
         """
@@ -281,13 +281,13 @@ class EndTests(CyclesTestCase):
         )
         for options in every:
             for name, end in ENDS.items():
-                for isPulled in (True, False):
+                for isPullMode in (True, False):
                     for busy in (BUSY["idle"], *PULLED.values(), readOne):
-                        if busy in PULLED.values() and not isPulled:
+                        if busy in PULLED.values() and not isPullMode:
                             continue
                         if busy is readOne and "streamMessages" not in options:
                             continue
-                        parts = self.converse(end, busy, isPulled, True, options)
+                        parts = self.converse(end, busy, isPullMode, True, options)
                         self.assertGone(parts, (name, options))
 
 
@@ -321,9 +321,9 @@ def readOne(connection: WebSocketConnection) -> None:
     """
     Wait for a message in pieces, and then for one more, without reading the first.
     """
-    if linkOf(connection).isPulled:
+    if channelOf(connection).isPullMode:
         for _ in range(2):
-            connection.nextMessage().addBoth(ignore)
+            connection.receiveStream().addBoth(ignore)
 
 
 class OtherTests(CyclesTestCase):
@@ -464,12 +464,12 @@ class OtherTests(CyclesTestCase):
         be read.
         """
         for isDone in (True, False):
-            message, parts = self.hold(isDone)
+            message, parts = self.pauseFor(isDone)
             self.assertGone(parts, isDone)
             piece = self.successResultOf(message.read())
             self.assertEqual(piece, b"begun")
 
-    def hold(self, isDone: bool) -> tuple[Any, list[weakref.ref[Any]]]:
+    def pauseFor(self, isDone: bool) -> tuple[Any, list[weakref.ref[Any]]]:
         """
         Receive a message, and keep it.
         """
@@ -478,12 +478,12 @@ class OtherTests(CyclesTestCase):
         config = ClientConfig(streamMessages=True)
         client = self.successResultOf(site.connect(config=config))
         parts = [*partsOf(client), *partsOf(served[0])]
-        sent = served[0].startMessage()
+        sent = served[0].sendStream()
         sent.write(b"begun")
         if isDone:
             sent.end()
         site.flush()
-        message = self.successResultOf(client.nextMessage())
+        message = self.successResultOf(client.receiveStream())
         site.wires[0].cut()
         self.finish()
         served.clear()
@@ -644,7 +644,7 @@ class SocketTests(TestCase):
         [served] = self.served
         self.served.clear()
         parts = [*partsOf(connection), *partsOf(served)]
-        transports = (linkOf(connection).transport, linkOf(served).transport)
+        transports = (channelOf(connection).transport, channelOf(served).transport)
         self.transports = [weakref.ref(transport) for transport in transports]
         connection.send("hello")
         served.send(bytes(100 * KIB))

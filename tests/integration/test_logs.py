@@ -22,7 +22,7 @@ from txwebsocket import (
     WebSocketRequest,
 )
 from txwebsocket.connection.errors import OpeningFailed, OpeningStep, ProxyRejected
-from txwebsocket.handshake.httpconnect import Refusal
+from txwebsocket.handshake.httpconnect import ProxyRefusal
 from txwebsocket.wire.errors import BadResponse, shown
 
 # A sequence that clears a terminal, as Latin-1 has it, and much behind it.
@@ -236,7 +236,7 @@ class ClientTests(LogTestCase):
         """
         So it is with what a proxy says.
         """
-        self.assertShown(str(ProxyRejected("proxy", Refusal(None, ODD))))
+        self.assertShown(str(ProxyRejected("proxy", ProxyRefusal(None, ODD))))
 
     def test_causes(self) -> None:
         """

@@ -28,7 +28,7 @@ from tests.support.serving import OddError, serverOf
 from txwebsocket import (
     ConnectionClosed,
     Deflate,
-    Extension,
+    ExtensionHeader,
     Opcode,
     State,
     WebSocketConnection,
@@ -242,7 +242,7 @@ class TableTests(SynchronousTestCase):
         it.peer.waitLong(130, 10)
         if it.ends.transport.isConnected and role is Role.SERVER:
             # Opening it has a deadline elsewhere, as has our own pause nowhere.
-            self.assertTrue(it.ends.link._held or state is State.CONNECTING)
+            self.assertTrue(it.ends.link._pauseReasons or state is State.CONNECTING)
             it.peer.vanish()
         it.peer.vanish()
         self.assertOver(it)
@@ -441,7 +441,7 @@ class KeptTests(SynchronousTestCase):
         """
         Nor are compressors.
         """
-        offers = [Extension("permessage-deflate")]
+        offers = [ExtensionHeader("permessage-deflate")]
         agreed = acceptOffers([Deflate()], offers)
         payload = acceptOffers([Deflate()], offers)[0].transform.encode(bytes(1000))
 

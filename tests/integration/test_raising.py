@@ -19,12 +19,12 @@ from tests.support.memory import Recorder
 from tests.support.raising import AT_ONCE, EVERY_WAY, KINDS, SECRET, Way, raising
 from tests.support.serving import OddError
 from txwebsocket import (
-    Agreement,
     ClientConfig,
     CloseCause,
     ConnectionClosed,
     ConnectionRejected,
-    Extension,
+    ExtensionHeader,
+    NegotiatedExtension,
     ServerConfig,
     WebSocketConnection,
     WebSocketRequest,
@@ -428,7 +428,7 @@ class ConsumerTests(RaisingTestCase):
             lambda request: request.accept(application=application), streamMessages=True
         )
         connection = self.successResultOf(self.site.connect(application=Recorder()))
-        message = connection.startMessage()
+        message = connection.sendStream()
         message.write(b"begun")
         self.site.flush()
         if connection.connected and not isCut:
@@ -617,15 +617,15 @@ class OddExtension:
         """
         Offer it.
         """
-        return self._do("offers", [Extension(self.name)])
+        return self._do("offers", [ExtensionHeader(self.name)])
 
-    def accept(self, offer: Extension) -> Any:
+    def accept(self, offer: ExtensionHeader) -> Any:
         """
         Take it.
         """
-        return self._do("accept", Agreement(offer, self))
+        return self._do("accept", NegotiatedExtension(offer, self))
 
-    def agree(self, answer: Extension) -> Any:
+    def agree(self, answer: ExtensionHeader) -> Any:
         """
         Take it.
         """

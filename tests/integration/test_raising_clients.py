@@ -37,11 +37,11 @@ from tests.support.trying import DELAYS, Trying, TryingTestCase
 from txwebsocket import (
     ClientConfig,
     ReconnectConfig,
+    ReconnectingWebSocket,
     ServerConfig,
     W3CWebSocket,
     WebSocketClientService,
     WebSocketConnection,
-    WebSocketConnections,
     WebSocketStreamFactory,
 )
 from txwebsocket.client.rejection import StreamedResponse
@@ -282,7 +282,7 @@ class ServiceTests(ClientRaisingTestCase):
 
 class LoopTests(ClientRaisingTestCase):
     """
-    Tests of :class:`WebSocketConnections`.
+    Tests of :class:`ReconnectingWebSocket`.
     """
 
     def test_everywhere(self) -> None:
@@ -312,7 +312,7 @@ class LoopTests(ClientRaisingTestCase):
         else:
             options[name] = way
         options.pop("connect", None)
-        connections = WebSocketConnections(
+        connections = ReconnectingWebSocket(
             self.trying.clock, connect, config, **options
         )
         turn = self.begin(anext(connections))
@@ -334,7 +334,7 @@ class LoopTests(ClientRaisingTestCase):
         """
         for kind in KINDS:
             config = ReconnectConfig(isFatal=lambda _: True)
-            connections = WebSocketConnections(self.trying.clock, self.trying, config)
+            connections = ReconnectingWebSocket(self.trying.clock, self.trying, config)
             turn = self.begin(anext(connections))
             error: Any = kind("odd")
             self.trying.fail(error)

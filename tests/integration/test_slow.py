@@ -5,7 +5,9 @@ Tests of peers that read slowly, over real sockets, with all times scaled down.
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -33,7 +35,7 @@ from txwebsocket import (
     WebSocketResource,
     WebSocketStreamFactory,
 )
-from txwebsocket.connection.websocket import linkOf
+from txwebsocket.connection.websocket import channelOf
 
 T = TypeVar("T")
 
@@ -97,7 +99,10 @@ class SlowTests(TestCase):
         """
         factory = Site(resource, reactor=reactor)
         if kind == "UNIX":
-            path = self.mktemp()[-80:]
+            # The path of a UNIX socket has about a hundred bytes at most.
+            folder = tempfile.mkdtemp()
+            self.addCleanup(shutil.rmtree, folder)
+            path = f"{folder}/socket"
             port = reactor.listenUNIX(path, factory)
             self.addCleanup(port.stopListening)
             return lambda peer: peer.connectUNIX(path)
@@ -267,7 +272,7 @@ class SlowTests(TestCase):
 
         def act(connection: WebSocketConnection) -> None:
             connection.send(b"x" * SIZE)
-            reactor.callLater(0.1, linkOf(connection).transport.loseConnection)
+            reactor.callLater(0.1, channelOf(connection).transport.loseConnection)
 
         for report, peer in await self.everywhere(act):
             self.assertEqual((peer.size, peer.end), (SIZE, "close"), report)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import stalled
 
-TOP = Path(stalled.__file__).parent.parent
+TOP = Path(stalled.__file__).parents[2]
 
 REACTORS = [
     name

@@ -203,7 +203,7 @@ class RunTests(SynchronousTestCase):
         def once(self: Any, server: Any, scenario: Any) -> dict[str, Any]:
             turns.append(server.name)
             if server.name == failing:
-                raise run.Failed("no answer")
+                raise run.ProtocolFailure("no answer")
             return figures.parse(_LINE)
 
         self.patch(run.Comparison, "_once", once)

@@ -19,7 +19,7 @@ from txwebsocket.connection import incoming
 from txwebsocket.wire import connection, deflate, frames
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import FrameReader
-from txwebsocket.wire.streaming import PieceEncoder
+from txwebsocket.wire.streaming import StreamingEncoder
 
 
 def inputs(name: str) -> Iterator[tuple[str, bytes]]:
@@ -36,7 +36,7 @@ class ForgetfulReader(FrameReader):
     A reader with a fault: what is cut behind the first byte of a frame is lost.
     """
 
-    def feed(self, chunk: bytes) -> list[frames.Item]:
+    def feed(self, chunk: bytes) -> list[frames.ReaderItem]:
         """
         Read all but that.
         """
@@ -48,7 +48,7 @@ class GreedyReader(FrameReader):
     A reader with a fault: it sets memory aside for what is announced.
     """
 
-    def feed(self, chunk: bytes) -> list[frames.Item]:
+    def feed(self, chunk: bytes) -> list[frames.ReaderItem]:
         """
         Read it, with much room.
         """
@@ -56,7 +56,7 @@ class GreedyReader(FrameReader):
         return super().feed(chunk) if room else []
 
 
-class StutteringEncoder(PieceEncoder):
+class StutteringEncoder(StreamingEncoder):
     """
     An encoder with a fault: a piece that is not the last one is there twice.
     """
@@ -164,5 +164,5 @@ class FuzzTests(SynchronousTestCase):
         """
         A piece that is sent in another way than it was written would be found.
         """
-        self.patch(connection, "PieceEncoder", StutteringEncoder)
+        self.patch(connection, "StreamingEncoder", StutteringEncoder)
         self.checkNotices("outgoing", *SEEDS["outgoing"]())

@@ -23,7 +23,7 @@ from tests.support.memory import KEY, handshake
 from tests.support.twins import TWINS
 from txwebsocket.client.cookiejar import storeCookies
 from txwebsocket.client.proxyenv import proxyFor
-from txwebsocket.client.redirects import Hop
+from txwebsocket.client.redirects import RedirectableRequest
 from txwebsocket.client.url import parseProxy, parseURL
 from txwebsocket.client.weburl import parseWebURL
 from txwebsocket.handshake.cookies import Cookie
@@ -32,7 +32,7 @@ from txwebsocket.handshake.hosts import HostPolicy
 from txwebsocket.handshake.httpconnect import ConnectDialogue
 from txwebsocket.handshake.opening import ClientHandshake, checkHeaders, readRequest
 from txwebsocket.handshake.origins import OriginPolicy, isSameHost, parseOrigin
-from txwebsocket.handshake.paths import Route, splitPath
+from txwebsocket.handshake.paths import PathPattern, splitPath
 from txwebsocket.handshake.response import BodyReader, ResponseHead, ResponseReader
 from txwebsocket.handshake.socks5 import SocksDialogue
 from txwebsocket.handshake.targets import parseTarget
@@ -56,7 +56,7 @@ _PROXIES = TrustedProxies(["0.0.0.0/0", "::/0"])
 _FORWARDED = TrustedProxies(["0.0.0.0/0", "::/0"], "Forwarded")
 _HERE = parseURL("ws://example.com/chat")
 _ASKED = ClientHandshake(host="example.com", target="/chat", key=KEY)
-_ROUTES = (Route("/a/{b}"), Route(re.compile(r"/(.*)/end")))
+_ROUTES = (PathPattern("/a/{b}"), PathPattern(re.compile(r"/(.*)/end")))
 
 # What a text consists of, again and again; and what it begins and ends with.
 _UNITS = (
@@ -151,7 +151,7 @@ def _request(name: str, text: str) -> None:
 
 def _redirect(text: str) -> None:
     head = ResponseHead("1.1", 302, "", ((b"Location", text.encode("latin-1")),))
-    Hop(_HERE, _ASKED).after(head)
+    RedirectableRequest(_HERE, _ASKED).after(head)
 
 
 def _setCookie(text: str) -> None:
@@ -178,7 +178,7 @@ def _proxy(text: str, step: int) -> None:
     for dialogue in (SocksDialogue("h", 80), ConnectDialogue("h", 80)):
         data = text.encode("latin-1")
         for at in range(0, len(data), step):
-            if dialogue.isOver:
+            if dialogue.isComplete:
                 break
             dialogue.feed(data[at : at + step])
 

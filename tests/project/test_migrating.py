@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import txwebsocket.browser
 from tests.support.memory import Ends, Served, close
-from tests.support.serving import Keeper, serverOf
+from tests.support.serving import ConnectionCallbacks, serverOf
 from txwebsocket import (
     CloseCode,
     Cookie,
@@ -308,10 +308,10 @@ class RowsTests(SynchronousTestCase):
         """
         Ask for a WebSocket; the client is ``self.peer``.
         """
-        keeper = Keeper()
-        self.served = Served(keeper, config)
+        callbacks = ConnectionCallbacks()
+        self.served = Served(callbacks, config)
         self.peer = self.served.request(*lines)
-        [request] = keeper.requests
+        [request] = callbacks.requests
         return request
 
     def test_closeReasons(self) -> None:

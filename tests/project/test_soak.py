@@ -123,13 +123,13 @@ class JudgingTests(SynchronousTestCase):
         One descriptor, timer or object more than before is too many; of what can't be
         counted so, a little is allowed.
         """
-        before = {"Link": 1, "delayed calls": 2, "blocks of Python": 1000}
-        after = {"Link": 1, "delayed calls": 3, "blocks of Python": 1400}
+        before = {"WebSocketChannel": 1, "delayed calls": 2, "blocks of Python": 1000}
+        after = {"WebSocketChannel": 1, "delayed calls": 3, "blocks of Python": 1400}
         kept = {bar.name: bar.isKept for bar in judging.left(before, after, 80, 400)}
         self.assertEqual(
             kept,
             {
-                "Link left behind": True,
+                "WebSocketChannel left behind": True,
                 "delayed calls left behind": False,
                 "blocks of Python left behind": True,
             },

@@ -19,8 +19,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket import ClientConfig, ServerConfig, WebSocketProtocol
-from txwebsocket.connection.channel import Link
-from txwebsocket.connection.websocket import makeLink
+from txwebsocket.connection.channel import WebSocketChannel
+from txwebsocket.connection.websocket import makeChannel
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.speedups import SPEEDUPS
@@ -84,13 +84,13 @@ class InstructionTests(SynchronousTestCase):
     Tests of how long the way is.
     """
 
-    def connect(self, role: Role) -> Link:
+    def connect(self, role: Role) -> WebSocketChannel:
         """
         An open connection that sends back what it receives.
         """
         clock = Clock()
         config = ServerConfig() if role is Role.SERVER else ClientConfig()
-        link = makeLink(role, config, clock)
+        link = makeChannel(role, config, clock)
         link.attachApplication(Echo())
         link.makeConnection(Sink())
         link.opened()

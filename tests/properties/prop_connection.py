@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.connection`.
+Properties of :mod:`txwebsocket.core.connection`.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.raw import MASK
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.control import CloseReceived, PingReceived
 from txwebsocket.wire.errors import ConnectionClosed
-from txwebsocket.wire.frames import Failed
+from txwebsocket.wire.frames import ProtocolFailure
 from txwebsocket.wire.messages import Event
 from txwebsocket.wire.states import State
 
@@ -94,12 +94,16 @@ class ConnectionProperties(SynchronousTestCase):
         events = whole.receive(octets)
         self.assertEqual(cut.receive(*data.draw(cuts(octets))), events)
         self.assertEqual(cut.sent(), whole.sent())
-        ends = [event for event in events if isinstance(event, Failed | CloseReceived)]
+        ends = [
+            event
+            for event in events
+            if isinstance(event, ProtocolFailure | CloseReceived)
+        ]
         self.assertEqual(ends, events[len(events) - len(ends) :])
         self.assertLessEqual(len(ends), 1)
         self.assertIs(whole.connection.state in ENDED, bool(ends))
         for talk in (whole, cut):
-            talk.connection.lose()
+            talk.connection.transportLost()
         self.assertEqual(cut.connection.report(), whole.connection.report())
 
     @given(st.lists(st.tuples(st.booleans(), steps), max_size=4))
@@ -121,7 +125,9 @@ class ConnectionProperties(SynchronousTestCase):
         for end, peer in (ends, ends[::-1]):
             received = end.received()
             self.assertEqual(received, peer.sent[: len(received)])
-            self.assertFalse(any(isinstance(event, Failed) for event in end.events))
+            self.assertFalse(
+                any(isinstance(event, ProtocolFailure) for event in end.events)
+            )
             if end.connection.state is State.OPEN:
                 self.assertEqual(len(received), len(peer.sent))
             else:

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.deflate` and of connections that compress.
+Properties of :mod:`txwebsocket.core.deflate` and of connections that compress.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from tests.support.twins import TWINS, using
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.deflate import Deflate
-from txwebsocket.wire.extensions import Agreement, acceptOffers, agreeOnAnswers
+from txwebsocket.wire.extensions import NegotiatedExtension, acceptOffers, checkAnswers
 from txwebsocket.wire.grammar import formatExtensions, parseExtensions
 
 settings = st.builds(
@@ -35,7 +35,9 @@ longer = messages | st.builds(
 )
 
 
-def connect(role: Role, agreed: Iterable[Agreement], size: int | None) -> Connection:
+def connect(
+    role: Role, agreed: Iterable[NegotiatedExtension], size: int | None
+) -> Connection:
     """
     An end of a connection that compresses, and sends fragments of this size.
     """
@@ -84,7 +86,7 @@ class DeflateProperties(SynchronousTestCase):
         offers = parseExtensions([formatExtensions(client.offers()).encode()])
         accepted = acceptOffers([server], offers)
         answers = [agreement.extension for agreement in accepted]
-        agreed = agreeOnAnswers([client], answers)
+        agreed = checkAnswers([client], answers)
         with using(twin):
             ends = {
                 Role.SERVER: connect(Role.SERVER, accepted, size),

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.frames`, and of its native twin where there is one.
+Properties of :mod:`txwebsocket.core.frames`, and of its native twin where there is one.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from tests.wire.test_frames import typed
 from tests.wire.test_utf8 import badByte
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Failed, Frame, Item
+from txwebsocket.wire.frames import Frame, ProtocolFailure, ReaderItem
 from txwebsocket.wire.messages import MessageAssembler, fragment
 
 
-def read(pieces: Iterable[bytes], twin=frames, **options: int) -> list[Item]:
+def read(pieces: Iterable[bytes], twin=frames, **options: int) -> list[ReaderItem]:
     """
     All that a new reader finds in these pieces.
     """
@@ -77,7 +77,7 @@ class FrameProperties(SynchronousTestCase):
         open_ = 0
         items = read([octets], masked=masked)
         for item in items:
-            if isinstance(item, Failed):
+            if isinstance(item, ProtocolFailure):
                 self.assertIs(item, items[-1])
                 self.assertIn(item.code, (1002, 1007, 1009))
             elif isinstance(item, str | bytes):
@@ -103,7 +103,9 @@ class FrameProperties(SynchronousTestCase):
         ):
             for twin in TWINS:
                 items = read(data.draw(cuts(octets)), twin, masked=False)
-                failed = [item.code for item in items if isinstance(item, Failed)]
+                failed = [
+                    item.code for item in items if isinstance(item, ProtocolFailure)
+                ]
                 self.assertEqual(failed, [] if isText else [1007])
                 if isText:
                     self.assertEqual(joined(items), [payload.decode()])
@@ -118,12 +120,12 @@ def framed(message: str | bytes, size: int) -> Iterable[tuple[int, bytes, int]]:
     return fragment(Opcode.BINARY, message, size)
 
 
-def joined(items: list[Item]) -> list[Item]:
+def joined(items: list[ReaderItem]) -> list[ReaderItem]:
     """
     The messages of which a reader found these.
     """
     assembler = MessageAssembler()
-    found: list[Item] = []
+    found: list[ReaderItem] = []
     for item in items:
         message = assembler.add(item) if isinstance(item, Frame) else item
         if isinstance(message, Frame):

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.handshake.opening` and :mod:`txwebsocket.wire.grammar`.
+Properties of :mod:`txwebsocket.handshake.opening` and :mod:`txwebsocket.core.grammar`.
 """
 
 from base64 import b64encode
@@ -14,15 +14,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.properties.strategies import tokens
 from txwebsocket.handshake.opening import (
     ClientHandshake,
-    acceptHead,
     checkHeaders,
     checkProtocols,
+    formatAcceptResponse,
     readRequest,
 )
 from txwebsocket.handshake.response import ResponseReader
 from txwebsocket.wire.errors import UpgradeRefused
 from txwebsocket.wire.grammar import (
-    Extension,
+    ExtensionHeader,
     formatExtensions,
     parseExtensions,
     parseTokens,
@@ -103,7 +103,7 @@ class HandshakeProperties(SynchronousTestCase):
         )
         self.assertEqual((offer.protocols, offer.version), (offered, version))
         chosen = data.draw(st.sampled_from(offered)) if offered else None
-        head = ResponseReader().feed(acceptHead(offer, chosen))
+        head = ResponseReader().feed(formatAcceptResponse(offer, chosen))
         self.assertEqual(client.agree(head), (chosen, []))
 
     @given(lawful, st.lists(st.tuples(names, values), max_size=3), st.data())
@@ -151,7 +151,9 @@ class HeaderProperties(SynchronousTestCase):
         """
         Extensions that were written are read back.
         """
-        extensions = [Extension(name, tuple(parameters)) for name, parameters in wanted]
+        extensions = [
+            ExtensionHeader(name, tuple(parameters)) for name, parameters in wanted
+        ]
         header = formatExtensions(extensions).encode("ascii")
         self.assertEqual(parseExtensions([header]), extensions)
 

@@ -33,7 +33,7 @@ def read(pieces: list[bytes]) -> tuple[ResponseHead, bytes] | str | None:
     try:
         for piece in rest:
             if (head := reader.feed(piece)) is not None:
-                return head, reader.takeRest() + b"".join(rest)
+                return head, reader.takeRemaining() + b"".join(rest)
     except BadResponse:
         return "refused"
     return None

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.outbox`.
+Properties of :mod:`txwebsocket.core.outbox`.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ class OutboxProperties(SynchronousTestCase):
                 taken.append(part)
             elif step == "owe":
                 pongs.add(value)
-                outbox.owe(rawFrame(Opcode.PONG, value))
+                outbox.setPong(rawFrame(Opcode.PONG, value))
             else:
                 sent.append(Frame(Opcode.BINARY, value))
                 frame = rawFrame(Opcode.BINARY, value)

@@ -19,7 +19,7 @@ from tests.support.conversation import Conversation
 from tests.support.raw import MASK, rawFrame, rawHead
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.control import CloseReceived
-from txwebsocket.wire.frames import Failed
+from txwebsocket.wire.frames import ProtocolFailure
 
 _LIMIT = 2**20
 _NO_CODE = 1005
@@ -46,7 +46,7 @@ def ours(role: Role, stream: bytes) -> Verdict:
     """
     messages: list[str | bytes] = []
     for event in Conversation(role, maxReceivedMessageSize=_LIMIT).receive(stream):
-        if isinstance(event, Failed):
+        if isinstance(event, ProtocolFailure):
             return Verdict(messages, int(event.code), event.reason)
         if isinstance(event, CloseReceived):
             return Verdict(messages, event.code or _NO_CODE)

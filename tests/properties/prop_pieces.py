@@ -14,9 +14,9 @@ from tests.support.conversation import Conversation
 from tests.support.raw import MASK
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.deflate import Deflate, DeflateTransform
-from txwebsocket.wire.extensions import Transform
-from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.streaming import PieceDecoder
+from txwebsocket.wire.extensions import MessageTransform
+from txwebsocket.wire.frames import Frame, ProtocolFailure
+from txwebsocket.wire.streaming import StreamingDecoder
 
 roles = st.sampled_from(Role)
 large = st.tuples(texts | st.binary(max_size=20), st.integers(1, 9000)).map(
@@ -26,7 +26,9 @@ LIMIT = 2**20
 
 
 @st.composite
-def transforms(draw: st.DrawFn) -> tuple[list[Transform], list[Transform]]:
+def transforms(
+    draw: st.DrawFn,
+) -> tuple[list[MessageTransform], list[MessageTransform]]:
     """
     What both ends do to messages, if anything.
     """
@@ -34,7 +36,7 @@ def transforms(draw: st.DrawFn) -> tuple[list[Transform], list[Transform]]:
         return [], []
     isFresh, bits = draw(st.booleans()), draw(st.sampled_from([9, 12, 15]))
 
-    def make() -> list[Transform]:
+    def make() -> list[MessageTransform]:
         deflate = Deflate(minSize=draw(st.sampled_from([0, 64])))
         ends: Any = {"ownBits": bits, "peerBits": bits}
         fresh: Any = {"isOwnFresh": isFresh, "isPeerFresh": isFresh}
@@ -53,7 +55,7 @@ class Listener:
     def __init__(self, talk: Conversation) -> None:
         self.told: list[Any] = []
         self._talk = talk
-        self._decoder: PieceDecoder | None = None
+        self._decoder: StreamingDecoder | None = None
         self._pieces: list[Any] = []
 
     def receive(self, chunk: bytes) -> None:
@@ -69,13 +71,13 @@ class Listener:
     def _take(self, fragment: Frame) -> None:
         connection = self._talk.connection
         if fragment.opcode != Opcode.CONTINUATION:
-            self._decoder = connection.decoderFor(fragment)
+            self._decoder = connection.makeStreamingDecoder(fragment)
         decoder = self._decoder
         assert decoder is not None
         decoder.add(fragment)
         while (piece := decoder.take()) is not None:
-            if isinstance(piece, Failed):
-                connection.failFor(piece)
+            if isinstance(piece, ProtocolFailure):
+                connection.failConnection(piece)
                 self.told.append(piece)
                 return
             self._pieces.append(piece)
@@ -108,7 +110,7 @@ class PieceProperties(SynchronousTestCase):
         self,
         data: st.DataObject,
         sent: list[str | bytes],
-        ends: tuple[list[Transform], list[Transform]],
+        ends: tuple[list[MessageTransform], list[MessageTransform]],
     ) -> None:
         """
         Whole messages of ours, compressed or not, arrive in pieces as they were.
@@ -130,7 +132,7 @@ class PieceProperties(SynchronousTestCase):
         self,
         data: st.DataObject,
         sent: list[str | bytes],
-        ends: tuple[list[Transform], list[Transform]],
+        ends: tuple[list[MessageTransform], list[MessageTransform]],
         inPieces: bool,
     ) -> None:
         """
@@ -146,8 +148,8 @@ class PieceProperties(SynchronousTestCase):
             octets = message.encode() if isinstance(message, str) else message
             sender.connection.startMessage(isinstance(message, str))
             for piece in data.draw(cuts(octets)):
-                sender.connection.sendPiece(piece, False)
-            sender.connection.sendPiece(b"", True)
+                sender.connection.sendFragment(piece, False)
+            sender.connection.sendFragment(b"", True)
         talk = Conversation(Role.CLIENT, theirs, streamMessages=inPieces)
         listener = Listener(talk)
         for chunk in data.draw(cuts(sender.taken())):

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Properties of :mod:`txwebsocket.wire.utf8`.
+Properties of :mod:`txwebsocket.core.utf8`.
 """
 
 from hypothesis import given

@@ -17,7 +17,7 @@ from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
 from tests.support.memory import Recorder, Response, Served
-from tests.support.serving import Keeper, OddError, Serving
+from tests.support.serving import ConnectionCallbacks, OddError, Serving
 from txwebsocket import (
     INSECURE_ANY_ORIGIN,
     ServerConfig,
@@ -40,7 +40,7 @@ class AdmissionTests(SynchronousTestCase):
         """
         Nobody shall be let in.
         """
-        self.keeper = Keeper()
+        self.callbacks = ConnectionCallbacks()
 
     def refused(
         self, *lines: str, config: ServerConfig | None = None, **options: Any
@@ -48,9 +48,9 @@ class AdmissionTests(SynchronousTestCase):
         """
         What a bad handshake is answered.
         """
-        peer = Served(self.keeper, config).request(*lines, **options)
+        peer = Served(self.callbacks, config).request(*lines, **options)
         response = peer.response()
-        self.assertEqual(self.keeper.requests, [], lines)
+        self.assertEqual(self.callbacks.requests, [], lines)
         self.assertFalse(peer.transport.isConnected)
         self.assertIn("close", response.header("Connection")[0])
         self.assertGreater(len(response.body), 20)
@@ -94,7 +94,7 @@ class AdmissionTests(SynchronousTestCase):
             for way, served, own in self.waysIn():
                 response = served.request(f"Host: {host}", path=f"/{own}").response()
                 self.assertEqual(response.status, 400, (way, host))
-        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.callbacks.requests, [])
 
     def test_noPath(self) -> None:
         """
@@ -109,7 +109,7 @@ class AdmissionTests(SynchronousTestCase):
                     continue
                 response = served.request(path=target).response()
                 self.assertEqual(response.status, 400, (way, target))
-        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.callbacks.requests, [])
 
     def test_brokenURL(self) -> None:
         """
@@ -120,7 +120,7 @@ class AdmissionTests(SynchronousTestCase):
             for way, served, _ in self.waysIn():
                 response = served.request(path=target).response()
                 self.assertIn(response.status, (400, 404), (way, target))
-        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.callbacks.requests, [])
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_absoluteURL(self) -> None:
@@ -133,7 +133,7 @@ class AdmissionTests(SynchronousTestCase):
                 # A plain Site takes the URL for a path, for pages too.
                 continue
             served.request(path=f"http://Example.com:80/{own}?a=b")
-            url = self.keeper.requests.pop().resourceURL
+            url = self.callbacks.requests.pop().resourceURL
             self.assertEqual((url.path, url.query), (f"/{own}", "a=b"), way)
             other = served.request(path=f"http://evil.example/{own}").response()
             self.assertEqual(other.status, 400, way)
@@ -143,7 +143,7 @@ class AdmissionTests(SynchronousTestCase):
         Where it is taken for a path, no route fits it, not even one for all paths.
         """
         router = WebSocketRouter()
-        router.mount("*", None, self.keeper)
+        router.mount("*", None, self.callbacks)
         response = Served(router).request(path="http://example.com/chat").response()
         self.assertEqual(response.status, 404)
 
@@ -165,7 +165,7 @@ class AdmissionTests(SynchronousTestCase):
                 self.assertEqual(response.status, 421, (way, host))
                 self.assertIn(host.encode(), response.body)
                 self.assertIn(b"'allowedHosts'", response.body)
-        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.callbacks.requests, [])
 
     def test_otherHosts(self) -> None:
         """
@@ -175,7 +175,7 @@ class AdmissionTests(SynchronousTestCase):
         for host in ("LocalHost:8080", "a.example.com", "[::1]:8080"):
             for way, served, own in (*self.waysIn(config), *self.waysIn()):
                 served.request(f"Host: {host}", path=f"/{own}")
-                self.assertEqual(self.keeper.requests.pop().host, host, way)
+                self.assertEqual(self.callbacks.requests.pop().host, host, way)
 
     def waysIn(
         self, config: ServerConfig | None = None
@@ -184,24 +184,24 @@ class AdmissionTests(SynchronousTestCase):
         All that can serve a WebSocket: a name, the site, and the path without a slash.
         """
         tree = Resource()
-        tree.putChild(b"chat", WebSocketResource(self.keeper, config))
+        tree.putChild(b"chat", WebSocketResource(self.callbacks, config))
         yield "resource", Served(tree), "chat"
         yield "strict", Served(tree, site=WebSocketSite(tree, reactor=Clock())), "chat"
         mounted = Served(Resource())
-        WebSocketServer(self.keeper, config).mount(mounted.site)
+        WebSocketServer(self.callbacks, config).mount(mounted.site)
         yield "mounted", mounted, "chat"
         router = WebSocketRouter(config)
-        router.mount("/chat", None, self.keeper)
+        router.mount("/chat", None, self.callbacks)
         yield "router", Served(router), "chat"
         routed, server = Served(Resource()), WebSocketServer(None, config)
         attached = WebSocketRouter()
-        attached.mount("/chat", None, self.keeper)
+        attached.mount("/chat", None, self.callbacks)
         attached.attachServer(server)
         server.mount(routed.site)
         yield "attached router", routed, "chat"
-        bare = WebSocketServerProtocolFactory(self.keeper, config, reactor=Clock())
+        bare = WebSocketServerProtocolFactory(self.callbacks, config, reactor=Clock())
         yield "bare transports", Served(Resource(), site=bare), "chat"
-        root = RootResource(self.keeper, config or ServerConfig())
+        root = RootResource(self.callbacks, config or ServerConfig())
         yield "twistd", Served(root, site=WebSocketSite(root, reactor=Clock())), ""
 
     def test_upgrade(self) -> None:
@@ -294,9 +294,9 @@ class AdmissionTests(SynchronousTestCase):
         request = Request(channel)
         request.gotLength(0)
         request.method, request.clientproto = b"GET", b"HTTP/2"
-        WebSocketServer(self.keeper, clock=Clock()).serve(request)
+        WebSocketServer(self.callbacks, clock=Clock()).serve(request)
         self.assertIn(b"426 Upgrade Required", channel.transport.written.getvalue())
-        self.assertEqual(self.keeper.requests, [])
+        self.assertEqual(self.callbacks.requests, [])
 
     def test_nothingEscapes(self) -> None:
         """
@@ -332,7 +332,7 @@ class AdmissionTests(SynchronousTestCase):
             told.append(refused)
             raise OddError
 
-        server = WebSocketServer(self.keeper, clock=Clock(), onUpgradeError=note)
+        server = WebSocketServer(self.callbacks, clock=Clock(), onUpgradeError=note)
         peer = Served(Serving(server)).request("Sec-WebSocket-Version: 99")
         self.assertEqual(peer.response().status, 426)
         self.assertEqual([refused.status for refused in told], [426])

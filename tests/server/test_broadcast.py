@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory import Peer, Recorder, Served, binary, close, text
 from txwebsocket import (
-    Agreement,
     ClientConfig,
     CloseCause,
     Deflate,
-    Extension,
+    ExtensionHeader,
+    NegotiatedExtension,
     ServerConfig,
     WebSocketConnection,
     WebSocketFrame,
@@ -25,7 +25,7 @@ from txwebsocket import (
     WebSocketRequest,
     WebSocketServer,
 )
-from txwebsocket.connection.websocket import linkOf
+from txwebsocket.connection.websocket import channelOf
 from txwebsocket.testing import MemorySite
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Frame, encodeFrame
@@ -255,7 +255,7 @@ class SocketTests(BroadcastTestCase):
         Connect somebody behind this socket.
         """
         peer, connection = self.connect()
-        linkOf(connection).outbox.outlet = socket
+        channelOf(connection).outbox.socket = socket
         return peer, connection
 
     def test_atOnce(self) -> None:
@@ -311,12 +311,12 @@ class SocketTests(BroadcastTestCase):
         self.assertEqual(self.server.broadcast("between"), [connection])
         connection.sendFrame(WebSocketFrame(Opcode.CONTINUATION, b"two"))
         before = socket.taken
-        link = linkOf(connection)
-        link.isDelivering = True
+        link = channelOf(connection)
+        link.isDispatching = True
         connection.send("first")
         self.server.broadcast("second")
-        link.isDelivering = False
-        link.settle()
+        link.isDispatching = False
+        link.syncTransport()
         expected = [encodeFrame(Opcode.TEXT, data) for data in (b"first", b"second")]
         self.assertEqual(socket.taken, before + b"".join(expected))
 
@@ -737,7 +737,7 @@ class FateTests(BroadcastTestCase):
 
         class Chat(WebSocketProtocol):
             def textMessageReceived(chat, message: str) -> None:
-                producer: Any = Producer(chat.connection.startMessage)
+                producer: Any = Producer(chat.connection.sendStream)
                 chat.connection.attachProducer(producer)
                 chat.connection.send(bytes(200 * KIB))
                 left.extend(self.server.broadcast(message))
@@ -778,23 +778,25 @@ class Rotating:
         self.group = group
         self.encoded = 0
 
-    def offers(self) -> list[Extension]:
+    def offers(self) -> list[ExtensionHeader]:
         """
         Offer to be in our group; in none, to be alone.
         """
-        return [Extension(self.name, (("group", self.group),))]
+        return [ExtensionHeader(self.name, (("group", self.group),))]
 
-    def agree(self, answer: Extension) -> RotatingTransform:
+    def agree(self, answer: ExtensionHeader) -> RotatingTransform:
         """
         Take whatever the answer is.
         """
         return RotatingTransform(self, None)
 
-    def accept(self, offer: Extension) -> Agreement:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension:
         """
         Accept each offer.
         """
-        return Agreement(offer, RotatingTransform(self, offer.parameters[0][1]))
+        return NegotiatedExtension(
+            offer, RotatingTransform(self, offer.parameters[0][1])
+        )
 
 
 class RotatingTransform:
@@ -828,7 +830,7 @@ class RotatingTransform:
         """
         return self._group
 
-    def release(self) -> None:
+    def resumeFrom(self) -> None:
         """
         There is nothing to let go of.
         """

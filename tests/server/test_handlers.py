@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
 from tests.support.memory import Peer, Recorder, Served, close, handshake, text
-from tests.support.serving import Echo, Keeper, OddError, Serving, serverOf
+from tests.support.serving import ConnectionCallbacks, Echo, OddError, Serving, serverOf
 from txwebsocket import (
     ConnectionClosed,
     ServerConfig,
@@ -285,9 +285,9 @@ class DecisionTests(SynchronousTestCase):
             await permission
             request.reject(401)
 
-        keeper = Keeper()
+        callbacks = ConnectionCallbacks()
         for handler, decide in (
-            (keeper, lambda: keeper.requests[0].reject(401)),
+            (callbacks, lambda: callbacks.requests[0].reject(401)),
             (coroutine, lambda: permission.callback(None)),
         ):
             served = Served(handler)
@@ -304,9 +304,9 @@ class DecisionTests(SynchronousTestCase):
         """
         After ``openTimeout`` the answer is 503, and nothing is left behind.
         """
-        keeper = Keeper()
+        callbacks = ConnectionCallbacks()
         for options, seconds in (({}, 10), ({"openTimeout": 2}, 2)):
-            served = Served(keeper, ServerConfig(**options))
+            served = Served(callbacks, ServerConfig(**options))
             peer = served.request()
             peer.wait(seconds - 0.1)
             self.assertEqual(peer.received(), b"")
@@ -315,7 +315,7 @@ class DecisionTests(SynchronousTestCase):
             self.assertEqual(peer.response().status, 503)
             self.assertFalse(peer.transport.isConnected)
             self.assertEqual(len([e for e in logged if "seconds" in e]), 1)
-            self.assertTrue(keeper.requests[-1].isDecided)
+            self.assertTrue(callbacks.requests[-1].isDecided)
             self.assertEqual(list(serverOf(served).pendingRequests), [])
             self.assertEqual(served.clock.getDelayedCalls(), [])
 

@@ -21,7 +21,7 @@ from txwebsocket import (
     ConnectionClosed,
     Cookie,
     Deflate,
-    Extension,
+    ExtensionHeader,
     InvalidState,
     ServerConfig,
     State,
@@ -143,8 +143,10 @@ class AskedTests(RequestTestCase):
         self.assertEqual(
             request.requestedExtensions,
             (
-                Extension("permessage-deflate", (("client_max_window_bits", None),)),
-                Extension("x"),
+                ExtensionHeader(
+                    "permessage-deflate", (("client_max_window_bits", None),)
+                ),
+                ExtensionHeader("x"),
             ),
         )
         self.assertEqual(request.cookies, {"sid": "abc", "theme": "dark"})

@@ -15,7 +15,7 @@ from twisted.web.test.requesthelper import DummyChannel
 
 from tests.support.memory import Peer, Response, Served, handshake
 from txwebsocket.handshake.opening import UPGRADE_HEADERS
-from txwebsocket.server.responses import refuse
+from txwebsocket.server.responses import sendRefusal
 from txwebsocket.testing import MemoryTLSTransport
 
 GET = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -48,7 +48,7 @@ def refusing(
     """
     A resource that refuses with these arguments.
     """
-    return Refusing(lambda request: refuse(request, status, why, headers, body))
+    return Refusing(lambda request: sendRefusal(request, status, why, headers, body))
 
 
 class RefuseTests(SynchronousTestCase):
@@ -283,7 +283,7 @@ class RefuseTests(SynchronousTestCase):
         peer = Served(resource).connect()
         peer.send(handshake() + GET)
         peer.send(GET)
-        refuse(waiting[0], 403, "")
+        sendRefusal(waiting[0], 403, "")
         self.assertDeaf(resource, peer)
 
     def test_nothingBehindOverTLS(self) -> None:
@@ -307,7 +307,7 @@ class RefuseTests(SynchronousTestCase):
         request = Request(channel)
         request.gotLength(0)
         request.method, request.clientproto = b"GET", b"HTTP/2"
-        refuse(request, 426, "no")
+        sendRefusal(request, 426, "no")
         response = channel.transport.written.getvalue()
         self.assertIn(b"426 Upgrade Required", response)
         self.assertNotIn(b"Connection", response)

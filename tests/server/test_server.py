@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory import Peer, Recorder, Served, close, text
-from tests.support.serving import Echo, Keeper, OddError, Serving, serverOf
+from tests.support.serving import ConnectionCallbacks, Echo, OddError, Serving, serverOf
 from txwebsocket import (
     CloseCause,
     ServerConfig,
@@ -52,13 +52,13 @@ class PresenceTests(SynchronousTestCase):
         """
         ``pendingRequests`` shows those that are not decided.
         """
-        keeper = Keeper()
-        served = Served(keeper)
+        callbacks = ConnectionCallbacks()
+        served = Served(callbacks)
         for _ in range(3):
             peer = served.request()
-        self.assertEqual(list(serverOf(served).pendingRequests), keeper.requests)
-        keeper.requests[0].accept()
-        keeper.requests[1].reject()
+        self.assertEqual(list(serverOf(served).pendingRequests), callbacks.requests)
+        callbacks.requests[0].accept()
+        callbacks.requests[1].reject()
         peer.vanish()
         self.assertEqual(list(serverOf(served).pendingRequests), [])
 
@@ -110,18 +110,18 @@ class ClosingTests(SynchronousTestCase):
         Everybody is closed with 1001 and whoever waits answered 503; new ones are let
         in as before.
         """
-        keeper = Keeper()
-        served = Served(keeper)
+        callbacks = ConnectionCallbacks()
+        served = Served(callbacks)
         server = serverOf(served)
         waiting, peer = served.request(), served.request()
-        keeper.requests[1].accept(application=Recorder())
+        callbacks.requests[1].accept(application=Recorder())
         self.assertEqual(peer.response().status, 101)
         gone = server.closeAllConnections()
         self.assertEqual(waiting.response().status, 503)
         self.assertEqual(peer.frames(), [close(1001)])
         self.assertNoResult(gone)
         newcomer = served.request()
-        keeper.requests[2].accept(application=Recorder())
+        callbacks.requests[2].accept(application=Recorder())
         peer.sendClose()
         self.assertIsNone(self.successResultOf(gone))
         self.assertEqual(newcomer.response().status, 101)
@@ -194,14 +194,14 @@ class ClosingTests(SynchronousTestCase):
         """
         Whoever waits for a decision is answered 503, and so is whoever comes later.
         """
-        keeper = Keeper()
-        served = Served(keeper)
+        callbacks = ConnectionCallbacks()
+        served = Served(callbacks)
         waiting = served.request()
         serverOf(served).shutDown()
         self.assertEqual(waiting.response().status, 503)
         newcomer = served.request()
         self.assertEqual(newcomer.response().status, 503)
-        self.assertEqual(len(keeper.requests), 1)
+        self.assertEqual(len(callbacks.requests), 1)
         self.assertEqual(served.clock.getDelayedCalls(), [])
 
     def test_deadline(self) -> None:

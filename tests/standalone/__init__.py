@@ -1,0 +1,4 @@
+# Part of txwebsocket. See LICENSE for details.
+"""
+Tests of ``twistd websocket``.
+"""

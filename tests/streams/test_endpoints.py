@@ -118,7 +118,7 @@ class Pair:
         self.site.flush()
 
     @property
-    def wire(self) -> MemoryWire:
+    def core(self) -> MemoryWire:
         """
         What is between them.
         """
@@ -220,7 +220,7 @@ class ProtocolTests(ClientTestCase):
         So they do if everything arrives byte by byte, and many at a time.
         """
         pair = Pair(Adding)
-        pair.wire.pieceSize = 1
+        pair.core.pieceSize = 1
         results = [
             Outcome(caller.callRemote(Sum, a=number, b=number))
             for number in range(20)
@@ -236,7 +236,7 @@ class ProtocolTests(ClientTestCase):
         """
         pair = Pair(Adding)
         outcome = Outcome(pair.client.callRemote(Sum, a=1, b=2))
-        pair.wire.cut()
+        pair.core.cut()
         [failure] = outcome.results
         self.assertTrue(failure.check(ConnectionLost), failure)
 
@@ -298,7 +298,7 @@ class BulkTests(ClientTestCase):
         The bytes that are on their way from one protocol to the other.
         """
         transports = (pair.client.transport, pair.server.transport)
-        ends = (pair.wire.client, pair.wire.server)
+        ends = (pair.core.client, pair.core.server)
         return sum(each.connection.bufferedAmount for each in transports) + sum(
             len(end.sent) + len(end.unsent) + len(end.arrived) for end in ends
         )
@@ -320,7 +320,7 @@ class BulkTests(ClientTestCase):
         while source.sent < source.size:
             receiver.transport.resumeProducing()
             for _ in range(3):
-                pair.wire.turn()
+                pair.core.turn()
             most = max(most, self.held(pair))
             receiver.transport.pauseProducing()
         self.assertLess(most, 512 * KIB)

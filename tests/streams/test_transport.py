@@ -27,7 +27,7 @@ from zope.interface.verify import verifyObject
 from tests.integration.test_flow import Producer
 from tests.support.memory import Ends, binary, close, text
 from txwebsocket import CloseCause, WebSocketError
-from txwebsocket.streams.transport import MESSAGE_SIZE, Tunnel
+from txwebsocket.streams.transport import MESSAGE_SIZE, StreamApplication
 from txwebsocket.testing import MemoryTLSTransport
 from txwebsocket.wire.codes import Opcode, Role
 
@@ -93,7 +93,9 @@ class TunnelEnds(Ends):
         **options: Any,
     ) -> None:
         self.protocol = Stream() if protocol is None else protocol
-        super().__init__(Tunnel(self.protocol, acceptText=acceptText), **options)
+        super().__init__(
+            StreamApplication(self.protocol, acceptText=acceptText), **options
+        )
 
     @property
     def stream(self) -> Any:

@@ -6,8 +6,8 @@ An extension as somebody else might write it: it sends messages backwards.
 from collections.abc import Sequence
 from typing import Any
 
-from txwebsocket.wire.extensions import Agreement, MessageTooBig
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.extensions import MessageTooBig, NegotiatedExtension
+from txwebsocket.wire.grammar import ExtensionHeader
 
 
 class BackwardsTransform:
@@ -46,7 +46,7 @@ class BackwardsTransform:
         """
         return self.key
 
-    def release(self) -> None:
+    def resumeFrom(self) -> None:
         """
         Remember that nothing more is needed.
         """
@@ -62,13 +62,16 @@ class Backwards:
         self.name = name
         self.rsv = rsv
 
-    def offers(self) -> Sequence[Extension]:
+    def offers(self) -> Sequence[ExtensionHeader]:
         """
         It is offered in two forms.
         """
-        return [Extension(self.name, (("mood", "good"),)), Extension(self.name)]
+        return [
+            ExtensionHeader(self.name, (("mood", "good"),)),
+            ExtensionHeader(self.name),
+        ]
 
-    def agree(self, answer: Extension) -> BackwardsTransform:
+    def agree(self, answer: ExtensionHeader) -> BackwardsTransform:
         """
         Any answer fits but a bad mood.
         """
@@ -76,10 +79,10 @@ class Backwards:
             raise ValueError("the mood is bad")
         return BackwardsTransform(self.rsv)
 
-    def accept(self, offer: Extension) -> Agreement | None:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
         """
         Any offer will do but a bad mood.
         """
         if ("mood", "bad") in offer.parameters:
             return None
-        return Agreement(offer, BackwardsTransform(self.rsv))
+        return NegotiatedExtension(offer, BackwardsTransform(self.rsv))

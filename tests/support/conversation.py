@@ -10,7 +10,7 @@ from tests.support.raw import MASK, rawFrame
 from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection
-from txwebsocket.wire.extensions import Transform
+from txwebsocket.wire.extensions import MessageTransform
 from txwebsocket.wire.frames import Frame, FrameReader
 from txwebsocket.wire.messages import Event
 
@@ -26,7 +26,7 @@ class Conversation:
     """
 
     def __init__(
-        self, role: Role, transforms: Iterable[Transform] = (), **options: Any
+        self, role: Role, transforms: Iterable[MessageTransform] = (), **options: Any
     ) -> None:
         self.masks: list[bytes] = []
         self.connection = Connection(role, CONFIGS[role](**options), self._nextMask)

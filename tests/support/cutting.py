@@ -244,7 +244,7 @@ class Conversations:
         answerer = Answerer()
         connection = request.accept(application=answerer)
         self.answerers.append(answerer)
-        self._keep(connection, connection._link, request.httpRequest.channel)
+        self._keep(connection, connection._channel, request.httpRequest.channel)
 
     def _keep(self, *things: Any) -> None:
         self.kept += map(weakref.ref, things)
@@ -290,7 +290,7 @@ class Outcome:
         self.reports: list[CloseReport] = []
         self.talker = talker
         self.answerers = answerers
-        self.wire = wire
+        self.core = wire
         opened.addCallback(self._open).addBoth(self.results.append)
 
     def _open(self, connection: WebSocketConnection) -> WebSocketConnection:

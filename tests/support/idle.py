@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.support.heap import HeapClock
 from txwebsocket import ServerConfig, WebSocketProtocol
-from txwebsocket.connection.channel import Link
-from txwebsocket.connection.websocket import makeLink
+from txwebsocket.connection.channel import WebSocketChannel
+from txwebsocket.connection.websocket import makeChannel
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.frames import FIN, encodeFrame
 
@@ -27,7 +27,7 @@ class QuietTransport:
 
     __slots__ = ("link", "pings")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: WebSocketChannel) -> None:
         self.link = link
         self.pings = 0
 
@@ -65,8 +65,8 @@ class Crowd:
         config = ServerConfig(**options)
         self.links = [self._connect(config) for _ in range(number)]
 
-    def _connect(self, config: ServerConfig) -> Link:
-        link = makeLink(Role.SERVER, config, self.clock)
+    def _connect(self, config: ServerConfig) -> WebSocketChannel:
+        link = makeChannel(Role.SERVER, config, self.clock)
         link.attachApplication(WebSocketProtocol())
         link.makeConnection(QuietTransport(link))
         link.opened()

@@ -23,12 +23,12 @@ from txwebsocket import (
     WebSocketProtocol,
     WebSocketResource,
 )
-from txwebsocket.connection.channel import Link
-from txwebsocket.connection.websocket import makeLink
+from txwebsocket.connection.channel import WebSocketChannel
+from txwebsocket.connection.websocket import makeChannel
 from txwebsocket.testing import MemoryTransport
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.control import closePayload
-from txwebsocket.wire.extensions import Agreement
+from txwebsocket.wire.extensions import NegotiatedExtension
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
 
 MASK = b"\x5a\x01\xf0\x7e"
@@ -355,13 +355,13 @@ class Ends:
         transport: MemoryTransport | None = None,
         early: bytes = b"",
         openIt: bool = True,
-        agreed: Sequence[Agreement] = (),
+        agreed: Sequence[NegotiatedExtension] = (),
         **options: Any,
     ) -> None:
         self.transport = MemoryTransport(Clock()) if transport is None else transport
         self.clock = self.transport.clock
         config = (ServerConfig if role is Role.SERVER else ClientConfig)(**options)
-        self.link: Link = makeLink(role, config, self.clock)
+        self.link: WebSocketChannel = makeChannel(role, config, self.clock)
         self.connection: WebSocketConnection = self.link.connection
         if application is not None:
             self.link.attachApplication(application)

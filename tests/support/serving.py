@@ -24,7 +24,7 @@ class OddError(Exception):
     """
 
 
-class Keeper:
+class ConnectionCallbacks:
     """
     A handler that keeps the requests, and decides nothing.
     """

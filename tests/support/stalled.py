@@ -4,7 +4,8 @@ A server whose process stands still, and peers that do all in time. Run as a pro
 
     python -m tests.support.stalled epoll sleep
 
-:mod:`tests.integration.test_stalled` does. It writes a line of JSON: by option, the causes of the
+:mod:`tests.integration.test_stalled` does. It writes a line of JSON: by option, the
+    causes of the
 ends of all connections whose deadline by this option passes meanwhile.
 """
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from txwebsocket.wire import closing, connection, frames, messages, speedups
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 
 native: ModuleType | None
 try:
@@ -21,7 +21,7 @@ except ImportError:
 
 TWINS = [frames] if native is None else [frames, native]
 
-_NAMES = ("FrameReader", "encodeFrame", "encodeHead")
+_NAMES = ("FrameReader", "encodeFrame", "encodeHeader")
 
 
 def details(items: list[Any]) -> list[Any]:
@@ -29,7 +29,9 @@ def details(items: list[Any]) -> list[Any]:
     The items with the types of all that is in them.
     """
     return [
-        (type(item), item, *map(type, item)) if type(item) in (Frame, Failed) else item
+        (type(item), item, *map(type, item))
+        if type(item) in (Frame, ProtocolFailure)
+        else item
         for item in items
     ]
 

@@ -52,24 +52,25 @@ from txwebsocket import (
     Event,
     HandshakeError,
     HTTPProxyEndpoint,
-    IncomingMessage,
     InsecureTLSPolicy,
     InvalidAccess,
     InvalidState,
     InvalidSyntax,
     MessageEvent,
+    MessageReader,
+    MessageWriter,
     Opcode,
     OpeningFailed,
     OpeningStep,
     OpeningTimedOut,
-    OutgoingMessage,
-    PieceTransform,
     ProxyFailed,
     ProxyRejected,
     ReconnectConfig,
+    ReconnectingWebSocket,
     ServerConfig,
     SOCKSProxyEndpoint,
     State,
+    StreamingTransform,
     TLSPolicy,
     UpgradedProtocol,
     W3CWebSocket,
@@ -79,7 +80,6 @@ from txwebsocket import (
     WebSocketClientProtocolFactory,
     WebSocketClientService,
     WebSocketConnection,
-    WebSocketConnections,
     WebSocketFrame,
     WebSocketProtocol,
     WebSocketRequest,
@@ -440,7 +440,7 @@ async def stayConnected(reactor: Any, client: WebSocketClient) -> None:
     assert_type(connection, WebSocketConnection)
     assert_type(service.connection, WebSocketConnection | None)
     await service.stopService()
-    connections = WebSocketConnections(
+    connections = ReconnectingWebSocket(
         reactor, lambda: client.connect("ws://example.com/"), config, onFailure=failed
     )
     async with connections:
@@ -580,7 +580,7 @@ class Uploads(WebSocketProtocol):
     Messages in pieces.
     """
 
-    async def messageStarted(self, message: IncomingMessage) -> None:
+    async def messageStarted(self, message: MessageReader) -> None:
         if message.isText:
             await super().messageStarted(message)
             return
@@ -597,16 +597,16 @@ async def inPieces(
     The same in pull style, and back.
     """
     ServerConfig(streamMessages=True)
-    async for message in connection.messages():
+    async for message in connection.streams():
         await connection.sendPieces(message, isText=message.isText)
-    incoming = await connection.nextMessage()
-    async with connection.startMessage(compress=False) as outgoing:
+    incoming = await connection.receiveStream()
+    async with connection.sendStream(compress=False) as outgoing:
         consumer: IConsumer = outgoing
         await incoming.deliverTo(consumer)
         await FileSender().beginFileTransfer(file, outgoing)
         outgoing.write(memoryview(b"data"))
         await outgoing.drained()
-    text: OutgoingMessage = connection.startMessage(isText=True)
+    text: MessageWriter = connection.sendStream(isText=True)
     text.write("Hello")
     text.end()
     await connection.sendPieces(lines)
@@ -640,7 +640,7 @@ class Pieces:
         pass
 
 
-inItsPieces: PieceTransform = Pieces()
+inItsPieces: StreamingTransform = Pieces()
 
 
 def early(connection: WebSocketConnection) -> None:

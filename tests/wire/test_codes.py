@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.codes`.
+Tests of :mod:`txwebsocket.core.codes`.
 """
 
 from twisted.trial.unittest import SynchronousTestCase

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.connection`.
+Tests of :mod:`txwebsocket.core.connection`.
 
 Most promises are the same for a server and for a client; these tests run for both.
 """
@@ -19,8 +19,8 @@ from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import CloseReceived, PingReceived, PongReceived
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.extensions import Transform
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.extensions import MessageTransform
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 from txwebsocket.wire.messages import Event
 from txwebsocket.wire.states import State
 
@@ -38,7 +38,9 @@ class ConversationTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.start()
 
-    def start(self, transforms: Iterable[Transform] = (), **options: Any) -> None:
+    def start(
+        self, transforms: Iterable[MessageTransform] = (), **options: Any
+    ) -> None:
         """
         Open a connection with these extensions agreed on, and these options.
         """
@@ -77,7 +79,7 @@ class ConversationTestCase(SynchronousTestCase):
         All that happened is a failure, which the peer is told as the last thing.
         """
         [failure] = events
-        self.assertIs(type(failure), Failed)
+        self.assertIs(type(failure), ProtocolFailure)
         self.assertEqual(failure.code, code)
         payload = code.to_bytes(2, "big") + failure.reason.encode()
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, payload)])
@@ -142,7 +144,7 @@ class OpeningTestsMixin:
         ):
             error = self.assertRaises(InvalidState, send, argument)
             self.assertIn("not over", str(error))
-        self.assertFalse(connection.outbox.hasSome())
+        self.assertFalse(connection.outbox.hasPending())
 
     def test_closeTooEarly(self) -> None:
         """
@@ -153,19 +155,19 @@ class OpeningTestsMixin:
         connection.fail(1002, "", CloseCause.PEER_FAULT)
         connection.pong(b"")
         self.assertIs(connection.state, State.CONNECTING)
-        self.assertFalse(connection.outbox.hasSome())
+        self.assertFalse(connection.outbox.hasPending())
 
     def test_lostEarly(self) -> None:
         """
         A connection can be lost or dropped before it was open.
         """
         connection = self.makeClosed()
-        connection.lose("refused")
+        connection.transportLost("refused")
         self.assertIs(connection.state, State.CLOSED)
         self.assertIs(connection.report().cause, CloseCause.PEER_LOST)
         self.assertEqual(connection.report().detail, "refused")
         connection = self.makeClosed()
-        connection.drop(CloseCause.DROPPED, "too slow")
+        connection.abort(CloseCause.DROPPED, "too slow")
         self.assertIs(connection.state, State.AWAITING_LOSS)
         self.assertIs(connection.report().cause, CloseCause.DROPPED)
 
@@ -464,8 +466,8 @@ class SendingTestsMixin:
         self.connection.sendFrame(Frame(TEXT, b"a", fin=False))
         for message in ("b", b"b", "b" * 5000):
             self.assertRaises(InvalidState, self.connection.send, message)
-        self.assertRaises(InvalidState, self.connection.sendInPieces, b"abcd", 2)
-        self.assertRaises(InvalidState, self.connection.sendShared, BINARY, b"b", {})
+        self.assertRaises(InvalidState, self.connection.sendStreamBytes, b"abcd", 2)
+        self.assertRaises(InvalidState, self.connection.sendBroadcast, BINARY, b"b", {})
         self.connection.ping(b"1")
         self.connection.pong(b"2")
         self.connection.sendFrame(Frame(CONTINUATION))
@@ -512,8 +514,8 @@ class SendingTestsMixin:
             self.close,
             lambda: self.talk.receive(self.talk.closeFrame(1001, b"bye")),
             lambda: self.talk.receive(b"\x83"),
-            lambda: self.connection.drop(CloseCause.WRITE_TIMEOUT),
-            lambda: self.connection.lose("reset"),
+            lambda: self.connection.abort(CloseCause.WRITE_TIMEOUT),
+            lambda: self.connection.transportLost("reset"),
         ):
             self.start()
             end()
@@ -527,7 +529,7 @@ class SendingTestsMixin:
                 error = self.assertRaises(ConnectionClosed, send, argument)
                 self.assertEqual(error.report, self.connection.report())
             self.connection.pong(b"")
-            self.assertFalse(self.connection.outbox.hasSome())
+            self.assertFalse(self.connection.outbox.hasPending())
 
 
 class TrafficTestsMixin:
@@ -654,8 +656,8 @@ class ExtensionTestsMixin:
         wants it so.
         """
         self.connection.send("a")
-        self.connection.send("abc", isPlain=True)
-        self.connection.send(b"abc", isPlain=True)
+        self.connection.send("abc", verbatim=True)
+        self.connection.send(b"abc", verbatim=True)
         self.assertEqual(
             self.talk.sent(),
             [Frame(TEXT, b"a"), Frame(TEXT, b"abc"), Frame(BINARY, b"abc")],
@@ -825,7 +827,7 @@ class ClosingTestsMixin:
         self.assertEqual(events, [CloseReceived(1001, "")])
         self.assertState(State.AWAITING_LOSS)
         self.assertEqual(self.talk.sent(), [])
-        self.connection.lose()
+        self.connection.transportLost()
         self.assertState(State.CLOSED)
         self.assertReport(
             cause=CloseCause.LOCAL_CLOSE,
@@ -850,7 +852,7 @@ class ClosingTestsMixin:
         self.assertState(State.AWAITING_LOSS)
         payload = b"\x0f\xa0" + "Grüße".encode()
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, payload)])
-        self.connection.lose()
+        self.connection.transportLost()
         self.assertState(State.CLOSED)
         self.assertReport(
             cause=CloseCause.PEER_CLOSE,
@@ -1093,7 +1095,7 @@ class ClosingTestsMixin:
         self.assertRaises(UnicodeEncodeError, self.close, 1000, "\ud800")
         self.assertState(State.OPEN)
         self.assertEqual(self.talk.sent(), [])
-        self.connection.lose("reset")
+        self.connection.transportLost("reset")
         self.assertReport(
             cause=CloseCause.PEER_LOST, closeSent=False, sentCode=None, detail="reset"
         )
@@ -1122,7 +1124,7 @@ class ClosingTestsMixin:
         """
         self.connection.fail(1011, "first", CloseCause.APPLICATION_ERROR)
         self.connection.fail(1002, "second", CloseCause.PEER_FAULT)
-        self.connection.drop(CloseCause.DROPPED, "third")
+        self.connection.abort(CloseCause.DROPPED, "third")
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, b"\x03\xf3first")])
         self.assertReport(cause=CloseCause.APPLICATION_ERROR, detail="first")
 
@@ -1137,7 +1139,7 @@ class ClosingTestsMixin:
             self.connection.send("unsent")
             start()
             waiting = self.connection.outbox.size
-            self.connection.drop(CloseCause.KEEPALIVE_TIMEOUT, "no pong")
+            self.connection.abort(CloseCause.KEEPALIVE_TIMEOUT, "no pong")
             self.assertIsNone(self.connection.nextEvent())
             self.assertState(State.AWAITING_LOSS)
             self.assertEqual(self.connection.outbox.size, waiting)
@@ -1158,7 +1160,7 @@ class ClosingTestsMixin:
         """
         self.talk.receive(self.talk.closeFrame(1000))
         self.talk.taken()
-        self.connection.drop(CloseCause.CLOSE_TIMEOUT)
+        self.connection.abort(CloseCause.CLOSE_TIMEOUT)
         self.assertState(State.AWAITING_LOSS)
         self.assertReport(cause=CloseCause.PEER_CLOSE, wasClean=True)
 
@@ -1169,7 +1171,7 @@ class ClosingTestsMixin:
         self.talk.wait()
         self.connection.send("unsent")
         size = self.connection.outbox.size
-        self.connection.lose("Connection reset by peer")
+        self.connection.transportLost("Connection reset by peer")
         self.assertState(State.CLOSED)
         self.assertEqual(self.talk.events(), [])
         self.assertIsNone(self.connection.nextEvent())
@@ -1188,7 +1190,7 @@ class ClosingTestsMixin:
         """
         self.close(1000, "bye")
         self.talk.taken()
-        self.connection.lose("Connection reset by peer")
+        self.connection.transportLost("Connection reset by peer")
         self.assertReport(
             cause=CloseCause.LOCAL_CLOSE, wasClean=False, code=1006, sentCode=1000
         )
@@ -1198,21 +1200,21 @@ class ClosingTestsMixin:
         The end isn't clean if our answer to the peer's close frame never left.
         """
         self.talk.receive(self.talk.closeFrame(1000))
-        self.connection.lose("Connection reset by peer")
+        self.connection.transportLost("Connection reset by peer")
         self.assertReport(cause=CloseCause.PEER_CLOSE, wasClean=False, code=1000)
 
     def test_afterLoss(self) -> None:
         """
         When the transport is gone, nothing is told any more, and the report stays.
         """
-        self.connection.lose("reset")
+        self.connection.transportLost("reset")
         report = self.connection.report()
-        self.connection.drop(CloseCause.DROPPED)
+        self.connection.abort(CloseCause.DROPPED)
         self.close()
         self.connection.fail(1002, "late", CloseCause.PEER_FAULT)
         self.assertNothingMore()
         self.assertEqual(self.connection.report(), report)
-        self.assertRaises(InvalidState, self.connection.lose)
+        self.assertRaises(InvalidState, self.connection.transportLost)
 
 
 class ServerOpeningTests(OpeningTestsMixin, ConversationTestCase):
@@ -1327,7 +1329,7 @@ class BroadcastTests(ConversationTestCase):
         payload, shared, parts = b"x" * 5000, {}, []
         for _ in range(3):
             self.start()
-            self.connection.sendShared(BINARY, payload, shared)
+            self.connection.sendBroadcast(BINARY, payload, shared)
             parts.append(self.connection.outbox.take(9000))
             self.assertTraffic(messagesSent=1)
         head, body = parts[0]
@@ -1345,11 +1347,11 @@ class BroadcastTests(ConversationTestCase):
         for key, encoded in (("a", 1), ("a", 0), ("b", 1), (None, 1), (None, 1)):
             transform = BackwardsTransform(key=key)
             self.start(transforms=[transform])
-            self.connection.sendShared(TEXT, b"abc", shared)
+            self.connection.sendBroadcast(TEXT, b"abc", shared)
             self.assertEqual(self.talk.sent(), [Frame(TEXT, b"cba", rsv=0x20)])
             self.assertEqual(transform.encoded, encoded)
         self.start()
-        self.connection.sendShared(TEXT, b"abc", shared)
+        self.connection.sendBroadcast(TEXT, b"abc", shared)
         self.assertEqual(self.talk.sent(), [Frame(TEXT, b"abc")])
 
     def test_sharedLate(self) -> None:
@@ -1359,5 +1361,5 @@ class BroadcastTests(ConversationTestCase):
         self.close()
         for shared in ({}, {(): [(b"\x81\x00",)]}):
             self.assertRaises(
-                ConnectionClosed, self.connection.sendShared, TEXT, b"", shared
+                ConnectionClosed, self.connection.sendBroadcast, TEXT, b"", shared
             )

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.control`.
+Tests of :mod:`txwebsocket.core.control`.
 """
 
 from typing import Any

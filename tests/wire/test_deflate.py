@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.deflate`.
+Tests of :mod:`txwebsocket.core.deflate`.
 
 The other side is :class:`Inflater` and :class:`Deflater`, which know nothing of the
 code under test. What both engines promise is in one class, with a subclass for each
@@ -20,10 +20,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wire.test_extensions import RSV1, Counted, Talk, extensions
-from txwebsocket import Deflate, Extension, MessageTooBig, Transform
+from txwebsocket import Deflate, ExtensionHeader, MessageTooBig, MessageTransform
 from txwebsocket.wire.codes import Opcode, Role
-from txwebsocket.wire.extensions import acceptOffers, agreeOnAnswers
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.extensions import acceptOffers, checkAnswers
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.inflate import MAX_ENDS
 
@@ -146,7 +146,7 @@ def digits(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size // 2).hex().encode("ascii")
 
 
-def one(parameters: str = "") -> Extension:
+def one(parameters: str = "") -> ExtensionHeader:
     """
     An offer or an answer with these parameters.
     """
@@ -154,7 +154,7 @@ def one(parameters: str = "") -> Extension:
     return extension
 
 
-def serve(deflate: Deflate, parameters: str = "") -> Transform:
+def serve(deflate: Deflate, parameters: str = "") -> MessageTransform:
     """
     What a server does that accepts this offer.
     """
@@ -164,14 +164,14 @@ def serve(deflate: Deflate, parameters: str = "") -> Transform:
     return agreement.transform
 
 
-def parametersOf(extension: Extension) -> str:
+def parametersOf(extension: ExtensionHeader) -> str:
     """
     The parameters, as they stand in a header.
     """
     return formatExtensions([extension]).removeprefix(NAME).removeprefix("; ")
 
 
-def contexts(transform: Transform) -> list[str]:
+def contexts(transform: MessageTransform) -> list[str]:
     """
     The contexts of zlib that there are for a connection.
     """
@@ -389,7 +389,7 @@ class OfferTests(SynchronousTestCase):
         for offering, serving in product(CHOICES, CHOICES):
             for form in offering.offers():
                 [agreement] = acceptOffers([serving], [form])
-                [agreed] = agreeOnAnswers([offering], [agreement.extension])
+                [agreed] = checkAnswers([offering], [agreement.extension])
                 self.assertEqual(agreed.extension, agreement.extension)
 
 
@@ -515,7 +515,9 @@ class AcceptTests(SynchronousTestCase):
                 else:
                     self.assertLawful(deflate, offer, agreement.extension)
 
-    def assertLawful(self, deflate: Deflate, offer: Extension, said: Extension) -> None:
+    def assertLawful(
+        self, deflate: Deflate, offer: ExtensionHeader, said: ExtensionHeader
+    ) -> None:
         """
         This answer is allowed, and what the server wants.
         """
@@ -665,7 +667,7 @@ class TransformTestsMixin:
 
     engine: str
 
-    def make(self, parameters: str = "", **options: Any) -> Transform:
+    def make(self, parameters: str = "", **options: Any) -> MessageTransform:
         """
         What a server does that accepts an offer, for which it has no wishes but these.
         """
@@ -673,7 +675,7 @@ class TransformTestsMixin:
         deflate = Deflate(engine=self.engine, **{**wishes, **options})
         return serve(deflate, parameters)
 
-    def makeClient(self, parameters: str = "", **options: Any) -> Transform:
+    def makeClient(self, parameters: str = "", **options: Any) -> MessageTransform:
         """
         What a client does that was answered this.
         """
@@ -684,7 +686,7 @@ class TransformTestsMixin:
     # What we send
 
     def assertKept(
-        self, transform: Transform, bits: int, isFresh: bool, *messages: bytes
+        self, transform: MessageTransform, bits: int, isFresh: bool, *messages: bytes
     ) -> None:
         """
         A peer with a window of so many bits reads these messages.
@@ -1095,14 +1097,14 @@ class TransformTestsMixin:
         between that it ends.
         """
         unit = Deflater(15, level=9)(bytes(MIB)) + TAIL
-        harmless = Deflater(15)(noise(MIB)) + TAIL
+        escapeControls = Deflater(15)(noise(MIB)) + TAIL
         ended = zlib.compressobj(wbits=-15)
         last = ended.compress(bytes(MIB)) + ended.flush()
         for payload in (
             unit * 100,
-            harmless + unit * 100,
+            escapeControls + unit * 100,
             last * 100,
-            harmless + last * 100,
+            escapeControls + last * 100,
             unit * 3 + last * 100,
         ):
             for limit in (1, 1000, MIB, 8 * MIB):
@@ -1257,7 +1259,7 @@ class ConnectionTestsMixin:
         """
         good = talk.frame(BINARY, Deflater(15)(b"good"), rsv=RSV1)
         events = talk.receive(frames + good)
-        self.assertEqual([type(event) for event in events], [Failed])
+        self.assertEqual([type(event) for event in events], [ProtocolFailure])
         self.assertEqual(events[0].code, code)
         [close] = talk.sent()
         self.assertEqual(close.opcode, CLOSE)
@@ -1300,7 +1302,7 @@ class ConnectionTestsMixin:
             expected = [message, message, "ü€", "plain", b"", b""]
             self.assertEqual(talk.receive(*arriving), expected)
             talk.connection.send(message)
-            talk.connection.send(message, isPlain=True)
+            talk.connection.send(message, verbatim=True)
             talk.connection.send("ü€" * 20)
             talk.connection.send("")
             first, plain, text, empty = talk.sent()

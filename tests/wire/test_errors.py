@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.errors`.
+Tests of :mod:`txwebsocket.core.errors`.
 """
 
 from twisted.trial.unittest import SynchronousTestCase

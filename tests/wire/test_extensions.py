@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.extensions`, with extensions that anybody could write.
+Tests of :mod:`txwebsocket.core.extensions`, with extensions that anybody could write.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.conversation import CONFIGS, Conversation
 from tests.support.raw import MASK
 from txwebsocket import (
-    Agreement,
-    Extension,
-    ExtensionFactory,
+    ExtensionHeader,
+    ExtensionNegotiator,
     MessageTooBig,
-    Transform,
+    MessageTransform,
+    NegotiatedExtension,
 )
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.errors import BadResponse
-from txwebsocket.wire.extensions import acceptOffers, agreeOnAnswers, takenBits
-from txwebsocket.wire.frames import Failed, Frame, FrameReader
+from txwebsocket.wire.extensions import acceptOffers, checkAnswers, usedRSVBits
+from txwebsocket.wire.frames import Frame, FrameReader, ProtocolFailure
 from txwebsocket.wire.grammar import formatExtensions, parseExtensions
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
@@ -94,13 +94,13 @@ class Changer:
         self.decoded: list[bytes] = []
         self.changes: list[Change] = []
 
-    def offers(self) -> Sequence[Extension]:
+    def offers(self) -> Sequence[ExtensionHeader]:
         """
         Its name alone.
         """
-        return [Extension(self.name)]
+        return [ExtensionHeader(self.name)]
 
-    def agree(self, answer: Extension) -> Transform:
+    def agree(self, answer: ExtensionHeader) -> MessageTransform:
         """
         Take what was offered.
         """
@@ -108,13 +108,13 @@ class Changer:
             raise ValueError("there are parameters")
         return self._makeChange()
 
-    def accept(self, offer: Extension) -> Agreement | None:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
         """
         Take what is simple.
         """
         if offer.parameters:
             return None
-        return Agreement(offer, self._makeChange())
+        return NegotiatedExtension(offer, self._makeChange())
 
     def change(self, payload: bytes) -> bytes:
         """
@@ -164,25 +164,25 @@ class Counted:
     :ivar decoded: those that it was given to change back.
     """
 
-    def __init__(self, extension: ExtensionFactory) -> None:
+    def __init__(self, extension: ExtensionNegotiator) -> None:
         self.name = extension.name
         self._extension = extension
         self.encoded: list[bytes] = []
         self.decoded: list[bytes] = []
 
-    def offers(self) -> Sequence[Extension]:
+    def offers(self) -> Sequence[ExtensionHeader]:
         """
         As the other one does.
         """
         return self._extension.offers()
 
-    def agree(self, answer: Extension) -> Transform:
+    def agree(self, answer: ExtensionHeader) -> MessageTransform:
         """
         As the other one does.
         """
         return CountedTransform(self, self._extension.agree(answer))
 
-    def accept(self, offer: Extension) -> Agreement | None:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
         """
         As the other one does.
         """
@@ -190,7 +190,7 @@ class Counted:
         if agreement is None:
             return None
         extension, transform = agreement
-        return Agreement(extension, CountedTransform(self, transform))
+        return NegotiatedExtension(extension, CountedTransform(self, transform))
 
 
 class CountedTransform:
@@ -198,7 +198,7 @@ class CountedTransform:
     What a :class:`Counted` does on one connection.
     """
 
-    def __init__(self, counted: Counted, transform: Transform) -> None:
+    def __init__(self, counted: Counted, transform: MessageTransform) -> None:
         self._counted = counted
         self._transform = transform
         self.rsv = transform.rsv
@@ -226,7 +226,9 @@ class Talk(Conversation):
     A conversation with extensions.
     """
 
-    def __init__(self, role: Role, *transforms: Transform, **options: Any) -> None:
+    def __init__(
+        self, role: Role, *transforms: MessageTransform, **options: Any
+    ) -> None:
         self.masks: list[bytes] = []
         self.connection = Connection(role, CONFIGS[role](**options), self._nextMask)
         self.connection.open(transforms)
@@ -240,14 +242,14 @@ class Talk(Conversation):
         )
 
 
-def extensions(text: str) -> list[Extension]:
+def extensions(text: str) -> list[ExtensionHeader]:
     """
     What a header says.
     """
     return parseExtensions([text.encode("ascii")])
 
 
-def told(agreed: Sequence[Agreement]) -> str:
+def told(agreed: Sequence[NegotiatedExtension]) -> str:
     """
     What a header says of what was agreed on.
     """
@@ -309,8 +311,12 @@ class AcceptOffersTests(SynchronousTestCase):
         """
 
         class Simple(Changer):
-            def accept(self, offer: Extension) -> Agreement | None:
-                return Agreement(offer, Change(self)) if offer.parameters else None
+            def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
+                return (
+                    NegotiatedExtension(offer, Change(self))
+                    if offer.parameters
+                    else None
+                )
 
         self.assertAccepted([Changer(), Simple()], "x-reversal; a", "x-reversal; a")
         both = "x-reversal; a, x-reversal"
@@ -320,14 +326,16 @@ class AcceptOffersTests(SynchronousTestCase):
 
 class AgreeOnAnswersTests(SynchronousTestCase):
     """
-    Tests of :func:`agreeOnAnswers`.
+    Tests of :func:`checkAnswers`.
     """
 
-    def assertAgreed(self, factories: list[Any], answers: str) -> list[Agreement]:
+    def assertAgreed(
+        self, factories: list[Any], answers: str
+    ) -> list[NegotiatedExtension]:
         """
         A client with these extensions agrees to an answer as it stands.
         """
-        agreed = agreeOnAnswers(factories, extensions(answers))
+        agreed = checkAnswers(factories, extensions(answers))
         self.assertEqual(told(agreed), answers)
         return agreed
 
@@ -336,7 +344,7 @@ class AgreeOnAnswersTests(SynchronousTestCase):
         A client with these extensions does not.
         """
         given = extensions(answers)
-        error = self.assertRaises(BadResponse, agreeOnAnswers, factories, given)
+        error = self.assertRaises(BadResponse, checkAnswers, factories, given)
         self.assertIn(why, str(error))
 
     def test_nothing(self) -> None:
@@ -400,7 +408,7 @@ class AgreeOnAnswersTests(SynchronousTestCase):
         """
 
         class Other(Changer):
-            def agree(self, answer: Extension) -> Transform:
+            def agree(self, answer: ExtensionHeader) -> MessageTransform:
                 if not answer.parameters:
                     raise ValueError("there are no parameters")
                 return Change(self)
@@ -414,7 +422,7 @@ class AgreeOnAnswersTests(SynchronousTestCase):
 
 class TakenBitsTests(SynchronousTestCase):
     """
-    Tests of :func:`takenBits`.
+    Tests of :func:`usedRSVBits`.
     """
 
     def test_bits(self) -> None:
@@ -423,9 +431,9 @@ class TakenBitsTests(SynchronousTestCase):
         """
         both = [Changer(), Brackets()]
         offers = [*both[0].offers(), *both[1].offers()]
-        self.assertEqual(takenBits([]), 0)
-        self.assertEqual(takenBits(acceptOffers(both[:1], offers)), RSV2)
-        self.assertEqual(takenBits(acceptOffers(both, offers)), RSV2 | RSV3)
+        self.assertEqual(usedRSVBits([]), 0)
+        self.assertEqual(usedRSVBits(acceptOffers(both[:1], offers)), RSV2)
+        self.assertEqual(usedRSVBits(acceptOffers(both, offers)), RSV2 | RSV3)
 
 
 class TransformTestsMixin:
@@ -439,7 +447,7 @@ class TransformTestsMixin:
         """
         A connection with these extensions.
         """
-        made = [changer.agree(Extension(changer.name)) for changer in changers]
+        made = [changer.agree(ExtensionHeader(changer.name)) for changer in changers]
         return Talk(self.role, *made, **options)
 
     def assertFailed(self, talk: Talk, frame: bytes, code: int, why: str) -> None:
@@ -447,7 +455,7 @@ class TransformTestsMixin:
         A frame of the peer's ends the connection with this code.
         """
         [failure] = talk.receive(frame)
-        self.assertEqual(failure, Failed(code, why))
+        self.assertEqual(failure, ProtocolFailure(code, why))
         payload = code.to_bytes(2, "big") + why.encode()
         self.assertEqual(talk.sent(), [Frame(CLOSE, payload)])
 
@@ -474,8 +482,8 @@ class TransformTestsMixin:
         """
         changer = Changer()
         talk = self.start(changer)
-        talk.connection.send("text", isPlain=True)
-        talk.connection.send(b"bytes", isPlain=True)
+        talk.connection.send("text", verbatim=True)
+        talk.connection.send(b"bytes", verbatim=True)
         self.assertEqual(talk.sent(), [Frame(TEXT, b"text"), Frame(BINARY, b"bytes")])
         self.assertEqual(changer.encoded, [])
 
@@ -673,7 +681,7 @@ class SharingTests(SynchronousTestCase):
             )
         ]
         for talk in talks:
-            talk.connection.sendShared(TEXT, b"abc", shared)
+            talk.connection.sendBroadcast(TEXT, b"abc", shared)
         reversed_ = Frame(TEXT, b"cba", rsv=RSV2)
         both = Frame(TEXT, b"<cba>", rsv=RSV2 | RSV3)
         alone = Frame(TEXT, b"abc")

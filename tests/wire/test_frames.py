@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.frames`, and of its native twin where there is one.
+Tests of :mod:`txwebsocket.core.frames`, and of its native twin where there is one.
 
 The twins keep the same promises, so that the tests are written once and run for each.
 """
@@ -22,7 +22,7 @@ from tests.support.splits import everySplit
 from tests.support.twins import native
 from txwebsocket.wire import frames
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import FIN, Failed, Frame, Item
+from txwebsocket.wire.frames import FIN, Frame, ProtocolFailure, ReaderItem
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 CONTROL = (CLOSE, PING, PONG)
@@ -34,14 +34,14 @@ Both sides of each border between the forms of a length.
 """
 
 
-def typed(items: Iterable[Item]) -> list[tuple[type, Item]]:
+def typed(items: Iterable[ReaderItem]) -> list[tuple[type, ReaderItem]]:
     """
     The items with their types, as tuples of different types may be equal.
     """
     return [(type(item), item) for item in items]
 
 
-def joined(items: Iterable[Any]) -> list[Item]:
+def joined(items: Iterable[Any]) -> list[ReaderItem]:
     """
     The items with the fragments joined that follow one another.
     """
@@ -62,7 +62,7 @@ class FrameReaderTestsMixin:
     """
 
     reader: type[frames.FrameReader]
-    encodeHead: Callable[..., bytes]
+    encodeHeader: Callable[..., bytes]
     encodeFrame: Callable[..., bytes]
 
     def makeReader(
@@ -82,7 +82,7 @@ class FrameReaderTestsMixin:
             **options,
         )
 
-    def read(self, pieces: Iterable[bytes], /, **options: int) -> list[Item]:
+    def read(self, pieces: Iterable[bytes], /, **options: int) -> list[ReaderItem]:
         """
         All that a new reader finds in these pieces.
         """
@@ -90,7 +90,11 @@ class FrameReaderTestsMixin:
         return [item for piece in pieces for item in reader.feed(piece)]
 
     def assertReads(
-        self, data: bytes, expected: list[Item], most: int | None = None, **options: int
+        self,
+        data: bytes,
+        expected: list[ReaderItem],
+        most: int | None = None,
+        **options: int,
     ) -> None:
         """
         However ``data`` is cut, just this is found in it.
@@ -103,7 +107,11 @@ class FrameReaderTestsMixin:
             self.assertEqual({type(payload) for payload in payloads} - {bytes}, set())
 
     def assertFails(
-        self, data: bytes, code: int = 1002, before: Iterable[Item] = (), **options: int
+        self,
+        data: bytes,
+        code: int = 1002,
+        before: Iterable[ReaderItem] = (),
+        **options: int,
     ) -> None:
         """
         The last byte of ``data`` breaks a rule, none before does; and however ``data``
@@ -114,7 +122,7 @@ class FrameReaderTestsMixin:
         for pieces in everySplit(data):
             *good, failure = self.read(pieces, **options)
             self.assertEqual(typed(good), typed(before))
-            self.assertIs(type(failure), Failed)
+            self.assertIs(type(failure), ProtocolFailure)
             self.assertEqual(failure.code, code, failure.reason)
             self.assertIn(" ", failure.reason)
             self.assertLessEqual(len(failure.reason.encode()), 123)
@@ -433,7 +441,11 @@ class FrameReaderTestsMixin:
     # Payloads in pieces
 
     def assertReadsPieces(
-        self, data: bytes, expected: list[Item], most: int | None = None, **options: int
+        self,
+        data: bytes,
+        expected: list[ReaderItem],
+        most: int | None = None,
+        **options: int,
     ) -> None:
         """
         However ``data`` is cut, this is found in it when fragments are joined again.
@@ -454,7 +466,7 @@ class FrameReaderTestsMixin:
             self.assertEqual(reader.feed(head), [])
             found = [reader.feed(payload[:3])]
             found += [reader.feed(payload[3:4]), reader.feed(payload[4:])]
-            expected: list[list[Item]] = [
+            expected: list[list[ReaderItem]] = [
                 [Frame(BINARY, b"012", False, RSV1)],
                 [Frame(CONTINUATION, b"3", False)],
                 [Frame(CONTINUATION, b"456789")],
@@ -479,7 +491,7 @@ class FrameReaderTestsMixin:
                 + rawFrame(CONTINUATION, b"two" * 50, mask=mask)
                 + rawFrame(TEXT, b"end", mask=mask)
             )
-            expected: list[Item] = [
+            expected: list[ReaderItem] = [
                 Frame(TEXT, "aé€😀".encode() * 3),
                 Frame(PING, b"ping"),
                 Frame(BINARY),
@@ -508,7 +520,7 @@ class FrameReaderTestsMixin:
         for data, code in cases:
             for pieces in everySplit(data, 60):
                 failure = self.read(pieces, pieces=True, maxMessageSize=1024)[-1]
-                self.assertIsInstance(failure, Failed)
+                self.assertIsInstance(failure, ProtocolFailure)
                 self.assertEqual(failure[0], code)
 
     def test_piecesWanted(self) -> None:
@@ -517,7 +529,7 @@ class FrameReaderTestsMixin:
         """
         reader = self.makeReader(pieces=True)
         reader.feed(rawHead(BINARY, 1000) + b"1234")
-        self.assertEqual(reader.wanted(), 996)
+        self.assertEqual(reader.bytesNeeded(), 996)
 
     def test_piecesNotKept(self) -> None:
         """
@@ -730,7 +742,7 @@ class FrameReaderTestsMixin:
                 data = rawFrame(TEXT, text + bytes.fromhex(bad) + b" end")
                 [ping, failure] = self.read([rawFrame(PING) + data])
                 self.assertEqual(ping, Frame(PING))
-                self.assertEqual((type(failure), failure.code), (Failed, 1007))
+                self.assertEqual((type(failure), failure.code), (ProtocolFailure, 1007))
 
     def test_cutCharacter(self) -> None:
         """
@@ -851,7 +863,7 @@ class FrameReaderTestsMixin:
         for bad in (b"\x83", rawHead(BINARY, 2**21), rawFrame(TEXT, b"\xff")):
             reader = self.makeReader()
             first, failure = reader.feed(good + bad + good)
-            self.assertEqual((first, type(failure)), ("good", Failed))
+            self.assertEqual((first, type(failure)), ("good", ProtocolFailure))
             self.assertEqual(reader.feed(good), [])
             self.assertEqual(reader.feed(bad), [])
 
@@ -887,7 +899,7 @@ class FrameReaderTestsMixin:
             reader = self.makeReader(masked=bool(mask))
             found = []
             while data:
-                wanted = reader.wanted()
+                wanted = reader.bytesNeeded()
                 self.assertGreater(wanted, 0)
                 items = reader.feed(data[:wanted])
                 self.assertLessEqual(len(items), 1)
@@ -901,11 +913,11 @@ class FrameReaderTestsMixin:
         """
         reader = self.makeReader()
         reader.feed(rawHead(BINARY, 1000) + b"1234")
-        self.assertEqual(reader.wanted(), 996)
+        self.assertEqual(reader.bytesNeeded(), 996)
         reader.feed(b"x" * 900)
-        self.assertEqual(reader.wanted(), 96)
+        self.assertEqual(reader.bytesNeeded(), 96)
         self.assertEqual(reader.feed(b"x" * 96), [b"1234" + b"x" * 996])
-        self.assertEqual(reader.wanted(), 1)
+        self.assertEqual(reader.bytesNeeded(), 1)
 
     # Framing
 
@@ -917,7 +929,7 @@ class FrameReaderTestsMixin:
             for opcode in Opcode:
                 for mask in (b"", MASK):
                     self.assertEqual(
-                        self.encodeHead(opcode, length, mask),
+                        self.encodeHeader(opcode, length, mask),
                         rawHead(opcode, length, mask=mask),
                     )
 
@@ -925,8 +937,8 @@ class FrameReaderTestsMixin:
         """
         The flags tell a fragment from a last frame, and carry extension bits.
         """
-        self.assertEqual(self.encodeHead(TEXT, 1, flags=0), b"\x01\x01")
-        self.assertEqual(self.encodeHead(TEXT, 1, b"", FIN | RSV1), b"\xc1\x01")
+        self.assertEqual(self.encodeHeader(TEXT, 1, flags=0), b"\x01\x01")
+        self.assertEqual(self.encodeHeader(TEXT, 1, b"", FIN | RSV1), b"\xc1\x01")
         self.assertEqual(self.encodeFrame(TEXT, b"a", flags=0), b"\x01\x01a")
         self.assertEqual(self.encodeFrame(TEXT, b"a", b"", FIN | RSV1), b"\xc1\x01a")
 
@@ -982,7 +994,7 @@ class PythonFrameReaderTests(FrameReaderTestsMixin, SynchronousTestCase):
     """
 
     reader = frames.FrameReader
-    encodeHead = staticmethod(frames.encodeHead)
+    encodeHeader = staticmethod(frames.encodeHeader)
     encodeFrame = staticmethod(frames.encodeFrame)
 
 
@@ -994,7 +1006,7 @@ if native is not None:
         """
 
         reader = native.FrameReader
-        encodeHead = staticmethod(native.encodeHead)
+        encodeHeader = staticmethod(native.encodeHeader)
         encodeFrame = staticmethod(native.encodeFrame)
 
 
@@ -1003,14 +1015,14 @@ class FrameWriterTestsMixin:
     What both writers promise.
     """
 
-    writer: type[frames.FrameWriter]
+    writer: type[frames.FrameQueue]
 
-    def makeWriter(self, *masks: bytes, room: int = 2**20) -> frames.FrameWriter:
+    def makeWriter(self, *masks: bytes, room: int = 2**20) -> frames.FrameQueue:
         """
         A writer with room; a client's if there are masks, which it takes in turn.
         """
         writer = self.writer(iter(masks).__next__) if masks else self.writer()
-        writer.room = room
+        writer.fastPathLimit = room
         return writer
 
     def test_new(self) -> None:
@@ -1018,7 +1030,7 @@ class FrameWriterTestsMixin:
         At first nothing waits, and there is no room.
         """
         writer = self.writer()
-        state = (writer.frames, writer.size, writer.messages, writer.room)
+        state = (writer.frames, writer.size, writer.messages, writer.fastPathLimit)
         self.assertEqual(state, ([], 0, 0, 0))
         self.assertIs(writer.putMessage("x"), False)
         self.assertRaises(TypeError, self.writer, None, None)
@@ -1082,7 +1094,7 @@ class FrameWriterTestsMixin:
         writer = self.makeWriter(room=10)
         put = [writer.putMessage("12345678") for _ in range(2)]
         self.assertEqual((put, writer.size), ([True, False], 10))
-        writer.room = 11
+        writer.fastPathLimit = 11
         self.assertEqual((writer.putMessage(""), writer.size), (True, 12))
 
     def test_mask(self) -> None:
@@ -1117,7 +1129,7 @@ class FrameWriterTestsMixin:
 
         writer = Derived()
         writer.__init__(writer.nextMask)  # type: ignore[misc]
-        writer.room = 100
+        writer.fastPathLimit = 100
         writer.putMessage("x")
         gone = ref(writer)
         del writer
@@ -1130,7 +1142,7 @@ class PythonFrameWriterTests(FrameWriterTestsMixin, SynchronousTestCase):
     Tests of the twin in Python.
     """
 
-    writer = frames.FrameWriter
+    writer = frames.FrameQueue
 
 
 if native is not None:
@@ -1140,14 +1152,14 @@ if native is not None:
         Tests of the native twin.
         """
 
-        writer = native.FrameWriter
+        writer = native.FrameQueue
 
         def test_abuse(self) -> None:
             """
             No deleted attribute, no value of a wrong type, no subclass that skips
             ``__init__`` and no callback that changes its writer crashes the process.
             """
-            abuse = Path(__file__).parents[1] / "native" / "abuse.py"
+            abuse = Path(__file__).parents[1] / "tools" / "native" / "abuse.py"
             ran = subprocess.run(
                 [sys.executable, abuse], capture_output=True, text=True, check=False
             )

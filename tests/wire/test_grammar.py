@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.grammar`.
+Tests of :mod:`txwebsocket.core.grammar`.
 """
 
 from base64 import b64encode
@@ -8,7 +8,7 @@ from base64 import b64encode
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.wire.grammar import (
-    Extension,
+    ExtensionHeader,
     formatExtensions,
     isHeaderValue,
     isKey,
@@ -174,7 +174,8 @@ class ParseExtensionsTests(SynchronousTestCase):
             ("server_max_window_bits", "10"),
         )
         self.assertEqual(
-            parseExtensions([header]), [Extension("permessage-deflate", parameters)]
+            parseExtensions([header]),
+            [ExtensionHeader("permessage-deflate", parameters)],
         )
 
     def test_several(self) -> None:
@@ -185,9 +186,9 @@ class ParseExtensionsTests(SynchronousTestCase):
         self.assertEqual(
             parseExtensions([b"a; x=1, b", b"a;x;x=2"]),
             [
-                Extension("a", (("x", "1"),)),
-                Extension("b"),
-                Extension("a", (("x", None), ("x", "2"))),
+                ExtensionHeader("a", (("x", "1"),)),
+                ExtensionHeader("b"),
+                ExtensionHeader("a", (("x", None), ("x", "2"))),
             ],
         )
 
@@ -197,7 +198,7 @@ class ParseExtensionsTests(SynchronousTestCase):
         """
         self.assertEqual(
             parseExtensions([b' a ;\tx = 1 ; y\t=\t"2" , b ']),
-            [Extension("a", (("x", "1"), ("y", "2"))), Extension("b")],
+            [ExtensionHeader("a", (("x", "1"), ("y", "2"))), ExtensionHeader("b")],
         )
 
     def test_quoted(self) -> None:
@@ -206,7 +207,8 @@ class ParseExtensionsTests(SynchronousTestCase):
         """
         for value in (b'"10"', b'"1\\0"', b'"\\1\\0"'):
             self.assertEqual(
-                parseExtensions([b"a; x=" + value]), [Extension("a", (("x", "10"),))]
+                parseExtensions([b"a; x=" + value]),
+                [ExtensionHeader("a", (("x", "10"),))],
             )
 
     def test_quotedMarks(self) -> None:
@@ -263,8 +265,8 @@ class ParseExtensionsTests(SynchronousTestCase):
         What is written can be read back.
         """
         extensions = [
-            Extension("permessage-deflate", (("client_max_window_bits", None),)),
-            Extension("x-other", (("level", "9"), ("fast", None))),
+            ExtensionHeader("permessage-deflate", (("client_max_window_bits", None),)),
+            ExtensionHeader("x-other", (("level", "9"), ("fast", None))),
         ]
         header = formatExtensions(extensions)
         self.assertEqual(

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.inflate`.
+Tests of :mod:`txwebsocket.core.inflate`.
 """
 
 import zlib

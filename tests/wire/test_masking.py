@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.masking`.
+Tests of :mod:`txwebsocket.core.masking`.
 """
 
 from twisted.trial.unittest import SynchronousTestCase

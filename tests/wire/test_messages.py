@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.messages`.
+Tests of :mod:`txwebsocket.core.messages`.
 """
 
 import gc
@@ -16,7 +16,7 @@ from txwebsocket import Deflate
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.extensions import READ_WORK, acceptOffers
 from txwebsocket.wire.frames import FIN, Frame
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.grammar import ExtensionHeader
 from txwebsocket.wire.inflate import END_WORK, MAX_ENDS, TAIL
 from txwebsocket.wire.messages import (
     WORK_PER_TURN,
@@ -150,7 +150,7 @@ class MessageDecoderTests(SynchronousTestCase):
         """
         One of a server whose client compresses.
         """
-        [agreed] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
+        [agreed] = acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
         self.transform = agreed.transform
         return MessageDecoder([agreed.transform], limit)
 
@@ -160,11 +160,11 @@ class MessageDecoderTests(SynchronousTestCase):
         """
         turns, found = 0, None
         while found is None:
-            self.assertTrue(decoder.isWithinMessage)
+            self.assertTrue(decoder.isSendingFragments)
             decoder.beginTurn()
             found = decoder.proceed()
             turns += 1
-        self.assertFalse(decoder.isWithinMessage)
+        self.assertFalse(decoder.isSendingFragments)
         return found, turns
 
     def test_small(self) -> None:
@@ -175,7 +175,7 @@ class MessageDecoderTests(SynchronousTestCase):
         for opcode, found in ((TEXT, "a" * 999), (BINARY, b"a" * 999)):
             message = Frame(opcode, compressed(b"a" * 999), rsv=0x40)
             self.assertEqual(decoder.start(message), found)
-            self.assertFalse(decoder.isWithinMessage)
+            self.assertFalse(decoder.isSendingFragments)
             self.assertFalse(decoder.isTurnOver())
 
     def test_large(self) -> None:
@@ -238,8 +238,8 @@ class MessageDecoderTests(SynchronousTestCase):
         it, another one does its steps.
         """
         data = b"ab" * WORK_PER_TURN
-        [deflated] = acceptOffers([Deflate()], [Extension("permessage-deflate")])
-        reversal = Changer().accept(Extension("x-reversal"))
+        [deflated] = acceptOffers([Deflate()], [ExtensionHeader("permessage-deflate")])
+        reversal = Changer().accept(ExtensionHeader("x-reversal"))
         assert reversal is not None
         for transforms, payload in (
             ([reversal.transform], data[::-1]),
@@ -271,7 +271,7 @@ class MessageDecoderTests(SynchronousTestCase):
             if found is None:
                 found, _ = self.finish(decoder)
             self.assertEqual(found.code, code)
-            self.assertFalse(decoder.isWithinMessage)
+            self.assertFalse(decoder.isSendingFragments)
 
     def test_end(self) -> None:
         """
@@ -280,7 +280,7 @@ class MessageDecoderTests(SynchronousTestCase):
         decoder = self.makeDecoder()
         decoder.start(Frame(BINARY, compressed(bytes(9 * WORK_PER_TURN)), rsv=0x40))
         decoder.end()
-        self.assertFalse(decoder.isWithinMessage)
+        self.assertFalse(decoder.isSendingFragments)
         self.assertIsNone(decoder.proceed())
         kept = gc.get_referents(decoder)
         self.assertFalse([each for each in kept if each == [self.transform]])

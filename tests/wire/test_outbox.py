@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.outbox`.
+Tests of :mod:`txwebsocket.core.outbox`.
 """
 
 import operator
@@ -38,7 +38,7 @@ class OutboxTests(SynchronousTestCase):
         """
         At first there is nothing to send.
         """
-        self.assertFalse(self.outbox.hasSome())
+        self.assertFalse(self.outbox.hasPending())
         self.assertEqual(self.outbox.size, 0)
         self.assertEqual(self.outbox.take(10), [])
 
@@ -49,11 +49,11 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.put(b"one ")
         self.outbox.putParts((b"head ", b"payload "))
         self.outbox.putParts((b"three",))
-        self.assertEqual((self.outbox.size, self.outbox.taken), (22, 0))
-        self.assertTrue(self.outbox.hasSome())
+        self.assertEqual((self.outbox.size, self.outbox.bytesTaken), (22, 0))
+        self.assertTrue(self.outbox.hasPending())
         self.assertEqual(joined(self.outbox.take(100)), b"one head payload three")
-        self.assertEqual((self.outbox.size, self.outbox.taken), (0, 22))
-        self.assertFalse(self.outbox.hasSome())
+        self.assertEqual((self.outbox.size, self.outbox.bytesTaken), (0, 22))
+        self.assertFalse(self.outbox.hasPending())
 
     def test_notCopied(self) -> None:
         """
@@ -74,7 +74,7 @@ class OutboxTests(SynchronousTestCase):
         taken = self.outbox.take(200)
         self.assertTrue(all(map(operator.is_, taken, frames)))
         self.assertEqual(
-            (len(taken), self.outbox.size, self.outbox.taken), (20, 0, 200)
+            (len(taken), self.outbox.size, self.outbox.bytesTaken), (20, 0, 200)
         )
 
     def test_putBack(self) -> None:
@@ -86,9 +86,9 @@ class OutboxTests(SynchronousTestCase):
         taken = self.outbox.take(100)
         self.outbox.put(b" next")
         self.outbox.putBack((memoryview(b"".join(taken))[3:10], b"payload"))
-        self.assertEqual((self.outbox.size, self.outbox.taken), (19, 3))
+        self.assertEqual((self.outbox.size, self.outbox.bytesTaken), (19, 3))
         self.assertEqual(self.takeAll(), b"45head payload next")
-        self.assertEqual((self.outbox.size, self.outbox.taken), (0, 22))
+        self.assertEqual((self.outbox.size, self.outbox.bytesTaken), (0, 22))
 
     def test_putBackAndPong(self) -> None:
         """
@@ -101,7 +101,7 @@ class OutboxTests(SynchronousTestCase):
             outbox.put(b"next")
             [start] = outbox.take(4)
             outbox.putBack([memoryview(start)[size:] if size else start])
-            outbox.owe(b"pong ")
+            outbox.setPong(b"pong ")
             self.assertEqual(self.takeAll(), expected)
 
     def test_pingAhead(self) -> None:
@@ -116,7 +116,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.putPingAhead(b"ping ")
         self.assertEqual((self.outbox.size, self.outbox.messages), (12, 0))
         self.assertEqual(self.takeAll(), b"payload ping next")
-        self.assertFalse(self.outbox.hasSome())
+        self.assertFalse(self.outbox.hasPending())
 
     def test_pingAheadAfterFullSocket(self) -> None:
         """
@@ -148,7 +148,7 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(joined(self.outbox.take(5)), b"ping ")
         self.assertEqual(self.takeAll(), b"frame ")
         self.outbox.putPingAhead(b"ping ")
-        self.assertTrue(self.outbox.hasSome())
+        self.assertTrue(self.outbox.hasPending())
         self.assertEqual(self.takeAll(), b"ping ")
 
     def test_noPingAfterClose(self) -> None:
@@ -156,7 +156,7 @@ class OutboxTests(SynchronousTestCase):
         No ping follows the close frame, nor goes ahead of it any more.
         """
         self.outbox.putPingAhead(b"ping ")
-        self.outbox.putLast(b"close")
+        self.outbox.putClose(b"close")
         self.outbox.putPingAhead(b"ping ")
         self.assertEqual(self.takeAll(), b"close")
 
@@ -177,10 +177,10 @@ class OutboxTests(SynchronousTestCase):
         Whoever has no room takes nothing.
         """
         self.outbox.put(b"12345")
-        self.outbox.owe(b"pong")
+        self.outbox.setPong(b"pong")
         self.assertEqual(self.outbox.take(0), [])
         self.assertEqual(self.outbox.take(-1), [])
-        self.assertEqual((self.outbox.size, self.outbox.taken), (5, 0))
+        self.assertEqual((self.outbox.size, self.outbox.bytesTaken), (5, 0))
 
     def test_large(self) -> None:
         """
@@ -195,7 +195,7 @@ class OutboxTests(SynchronousTestCase):
             self.assertLess(len(turn), limit * 2)
             taken += turn
             self.assertEqual(self.outbox.size, 2568 - len(taken))
-            self.assertEqual(self.outbox.taken, len(taken))
+            self.assertEqual(self.outbox.bytesTaken, len(taken))
         self.assertEqual(taken, b"head" + payload + b"next")
 
     def test_everyLimit(self) -> None:
@@ -209,14 +209,14 @@ class OutboxTests(SynchronousTestCase):
             expected = b"head " + b"payload " * 5 + b"small head another"
             self.assertEqual(self.takeAll(limit), expected)
             self.assertEqual(self.outbox.size, 0)
-            self.assertFalse(self.outbox.hasSome())
+            self.assertFalse(self.outbox.hasPending())
 
     def test_pongFirst(self) -> None:
         """
         The pong we owe overtakes the frames that wait.
         """
         self.outbox.put(b"waiting")
-        self.outbox.owe(b"pong ")
+        self.outbox.setPong(b"pong ")
         self.assertEqual(self.outbox.size, 7)
         self.assertEqual(joined(self.outbox.take(100)), b"pong waiting")
         self.assertEqual(self.outbox.size, 0)
@@ -225,18 +225,18 @@ class OutboxTests(SynchronousTestCase):
         """
         A pong is something to take though nothing else waits, once.
         """
-        self.outbox.owe(b"pong")
-        self.assertTrue(self.outbox.hasSome())
+        self.outbox.setPong(b"pong")
+        self.assertTrue(self.outbox.hasPending())
         self.assertEqual(self.takeAll(), b"pong")
-        self.assertFalse(self.outbox.hasSome())
-        self.assertEqual(self.outbox.taken, 4)
+        self.assertFalse(self.outbox.hasPending())
+        self.assertEqual(self.outbox.bytesTaken, 4)
 
     def test_newestPong(self) -> None:
         """
         However many are owed, only the newest is sent; the others cost nothing.
         """
         for n in range(1000):
-            self.outbox.owe(b"pong %d" % n)
+            self.outbox.setPong(b"pong %d" % n)
         self.assertEqual(self.outbox.size, 0)
         self.assertEqual(self.takeAll(), b"pong 999")
 
@@ -249,7 +249,7 @@ class OutboxTests(SynchronousTestCase):
             outbox.putParts((b"head ", b"a long payload "))
             outbox.put(b"next")
             start = joined(outbox.take(taken))
-            outbox.owe(b"pong ")
+            outbox.setPong(b"pong ")
             rest = joined(outbox.take(1000))
             isWithin = len(start) <= 20
             self.assertEqual(
@@ -264,12 +264,12 @@ class OutboxTests(SynchronousTestCase):
         The close frame is the last: it leaves after what waits, and no pong follows.
         """
         self.outbox.put(b"waiting ")
-        self.outbox.owe(b"early pong ")
-        self.outbox.putLast(b"close")
-        self.outbox.owe(b"late pong")
+        self.outbox.setPong(b"early pong ")
+        self.outbox.putClose(b"close")
+        self.outbox.setPong(b"late pong")
         self.assertEqual(self.outbox.size, 13)
         self.assertEqual(self.takeAll(), b"waiting close")
-        self.assertFalse(self.outbox.hasSome())
+        self.assertFalse(self.outbox.hasPending())
 
     def test_clear(self) -> None:
         """
@@ -278,10 +278,10 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.putParts((b"head", b"payload" * 10))
         self.outbox.put(b"next")
         self.outbox.take(10)
-        self.outbox.owe(b"pong")
+        self.outbox.setPong(b"pong")
         size = self.outbox.size
         self.assertEqual(self.outbox.clear(), size)
         self.assertGreater(size, 0)
-        self.assertFalse(self.outbox.hasSome())
+        self.assertFalse(self.outbox.hasPending())
         self.assertEqual(self.outbox.take(1000), [])
         self.assertEqual(self.outbox.clear(), 0)

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.outgoing`.
+Tests of :mod:`txwebsocket.core.outgoing`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Failed, Frame, FrameReader, encodeFrame
-from txwebsocket.wire.outgoing import checkOutgoing
+from txwebsocket.wire.frames import Frame, FrameReader, ProtocolFailure, encodeFrame
+from txwebsocket.wire.outgoing import checkSendableFrame
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = Opcode
 RSV1, RSV2, RSV3 = 0x40, 0x20, 0x10
@@ -23,13 +23,13 @@ class CheckOutgoingTests(SynchronousTestCase):
     """
 
     def assertRefused(
-        self, words: str, frame: Frame, isWithinMessage: bool = False, bits: int = 0
+        self, words: str, frame: Frame, isSendingFragments: bool = False, bits: int = 0
     ) -> None:
         """
         A frame may not be sent, and these words say why.
         """
         error = self.assertRaises(
-            ValueError, checkOutgoing, frame, isWithinMessage, bits
+            ValueError, checkSendableFrame, frame, isSendingFragments, bits
         )
         self.assertIn(words, str(error))
 
@@ -39,11 +39,11 @@ class CheckOutgoingTests(SynchronousTestCase):
         """
         for opcode in (TEXT, BINARY):
             for fin in (True, False):
-                checkOutgoing(Frame(opcode, b"x" * 1000, fin), False, 0)
-                checkOutgoing(Frame(CONTINUATION, b"", fin), True, 0)
+                checkSendableFrame(Frame(opcode, b"x" * 1000, fin), False, 0)
+                checkSendableFrame(Frame(CONTINUATION, b"", fin), True, 0)
         for opcode in (PING, PONG):
             for isWithin in (True, False):
-                checkOutgoing(Frame(opcode, b"x" * 125), isWithin, 0)
+                checkSendableFrame(Frame(opcode, b"x" * 125), isWithin, 0)
 
     def test_close(self) -> None:
         """
@@ -65,8 +65,8 @@ class CheckOutgoingTests(SynchronousTestCase):
         for bit in (RSV1, RSV2, RSV3):
             self.assertRefused("agreed", Frame(TEXT, rsv=bit))
             self.assertRefused("agreed", Frame(TEXT, rsv=0x70), bits=0x70 & ~bit)
-            checkOutgoing(Frame(TEXT, rsv=bit), False, bit)
-            checkOutgoing(Frame(BINARY, fin=False, rsv=bit), False, 0x70)
+            checkSendableFrame(Frame(TEXT, rsv=bit), False, bit)
+            checkSendableFrame(Frame(BINARY, fin=False, rsv=bit), False, 0x70)
             self.assertRefused("first", Frame(CONTINUATION, rsv=bit), True, 0x70)
             self.assertRefused("first", Frame(PING, rsv=bit), bits=0x70)
 
@@ -100,19 +100,21 @@ class CheckOutgoingTests(SynchronousTestCase):
                         if opcode != CLOSE:
                             self.assertAgreement(frame, isWithin)
 
-    def assertAgreement(self, frame: Frame, isWithinMessage: bool) -> None:
+    def assertAgreement(self, frame: Frame, isSendingFragments: bool) -> None:
         """
         A frame is refused here if it is refused by the reader.
         """
         flags = FIN * frame.fin | frame.rsv
-        octets = encodeFrame(TEXT, b"", b"", 0) if isWithinMessage else b""
+        octets = encodeFrame(TEXT, b"", b"", 0) if isSendingFragments else b""
         octets += encodeFrame(frame.opcode, frame.payload, b"", flags)
         reader = FrameReader(
             masked=False, maxFrameSize=None, maxMessageSize=2**20, rsv=RSV1, whole=False
         )
-        isTaken = not any(isinstance(each, Failed) for each in reader.feed(octets))
+        isTaken = not any(
+            isinstance(each, ProtocolFailure) for each in reader.feed(octets)
+        )
         try:
-            checkOutgoing(frame, isWithinMessage, RSV1)
+            checkSendableFrame(frame, isSendingFragments, RSV1)
         except ValueError:
             self.assertFalse(isTaken, frame)
         else:

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.report`.
+Tests of :mod:`txwebsocket.core.report`.
 """
 
 from dataclasses import FrozenInstanceError

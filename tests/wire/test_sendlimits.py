@@ -146,7 +146,7 @@ class PolicyTests(RoomTestCase):
         self.assertEqual((traffic.messagesSent, traffic.messagesDropped), (2, 2))
         self.assertEqual(self.owner.told.count("dropped"), 2)
         self.assertEqual(connection.outbox.size, 908)
-        connection.lose()
+        connection.transportLost()
         self.assertEqual(connection.report().messagesDropped, 2)
 
     def test_frames(self) -> None:
@@ -168,7 +168,7 @@ class PolicyTests(RoomTestCase):
             connection = self.full(policy)
             first = frame(Opcode.BINARY, bytes(99), fin=False)
             self.assertRefused(connection, connection.sendFrame, first)
-            self.assertFalse(connection.isWithinMessage)
+            self.assertFalse(connection.isSendingFragments)
             connection.sendFrame(frame(Opcode.BINARY, bytes(90), fin=False))
             for fin in (False, True):
                 part = frame(Opcode.CONTINUATION, bytes(20), fin=fin)
@@ -179,7 +179,7 @@ class PolicyTests(RoomTestCase):
             self.assertEqual(connection.traffic().messagesDropped, 0)
             connection.outbox.take(LIMIT)
             connection.sendFrame(frame(Opcode.CONTINUATION, b"end"))
-            self.assertFalse(connection.isWithinMessage)
+            self.assertFalse(connection.isSendingFragments)
 
     def test_shared(self) -> None:
         """
@@ -187,12 +187,12 @@ class PolicyTests(RoomTestCase):
         """
         connection = self.full(BufferPolicy.DROP)
         shared: dict[Any, Any] = {}
-        self.assertFalse(connection.sendShared(Opcode.TEXT, bytes(99), shared))
-        self.assertTrue(connection.sendShared(Opcode.TEXT, b"fits", shared))
+        self.assertFalse(connection.sendBroadcast(Opcode.TEXT, bytes(99), shared))
+        self.assertTrue(connection.sendBroadcast(Opcode.TEXT, b"fits", shared))
         self.assertEqual(connection.traffic().messagesDropped, 1)
         connection = self.full(BufferPolicy.RAISE)
         self.assertRefused(
-            connection, connection.sendShared, Opcode.TEXT, bytes(99), {}
+            connection, connection.sendBroadcast, Opcode.TEXT, bytes(99), {}
         )
 
     def test_stream(self) -> None:
@@ -201,9 +201,9 @@ class PolicyTests(RoomTestCase):
         """
         for policy in BufferPolicy:
             connection = self.full(policy)
-            connection.sendInPieces(bytes(50), 10)
+            connection.sendStreamBytes(bytes(50), 10)
             error = self.assertRaises(
-                ConnectionClosed, connection.sendInPieces, bytes(99), 10
+                ConnectionClosed, connection.sendStreamBytes, bytes(99), 10
             )
             self.assertIn(error.report.sentCode, (1008, 1013))
 
@@ -235,8 +235,8 @@ class MakingRoomTests(RoomTestCase):
             connection.send(bytes(500))
             connection.sendFrame(frame(Opcode.BINARY, bytes(600)))
             connection.ping(bytes(100))
-            connection.sendShared(Opcode.BINARY, bytes(950), {})
-            connection.sendInPieces(bytes(500), 400)
+            connection.sendBroadcast(Opcode.BINARY, bytes(950), {})
+            connection.sendStreamBytes(bytes(500), 400)
             self.assertEqual(self.owner.told, ["needed"] * 4)
             self.assertEqual(connection.traffic().messagesSent, 6)
 

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.speedups`.
+Tests of :mod:`txwebsocket.core.speedups`.
 
 They decide themselves whether there is a native twin, so that they say the same where
 it was built and where it was not.
@@ -28,8 +28,8 @@ def makeNative() -> ModuleType:
     """
     native = ModuleType(NATIVE)
     native.FrameReader = type("FrameReader", (), {})
-    native.FrameWriter = type("FrameWriter", (), {})
-    native.encodeHead = lambda *args: b"head"
+    native.FrameQueue = type("FrameQueue", (), {})
+    native.encodeHeader = lambda *args: b"head"
     native.encodeFrame = lambda *args: b"frame"
     return native
 
@@ -128,8 +128,8 @@ class ImportTests(TwinTestCase):
         names = self.imported()
         self.assertIs(names["SPEEDUPS"], False)
         self.assertIs(names["FrameReader"], frames.FrameReader)
-        self.assertIs(names["FrameWriter"], frames.FrameWriter)
-        self.assertIs(names["encodeHead"], frames.encodeHead)
+        self.assertIs(names["FrameQueue"], frames.FrameQueue)
+        self.assertIs(names["encodeHeader"], frames.encodeHeader)
         self.assertIs(names["encodeFrame"], frames.encodeFrame)
 
     def test_native(self) -> None:
@@ -141,8 +141,8 @@ class ImportTests(TwinTestCase):
         names = self.imported()
         self.assertIs(names["SPEEDUPS"], True)
         self.assertIs(names["FrameReader"], native.FrameReader)
-        self.assertIs(names["FrameWriter"], native.FrameWriter)
-        self.assertIs(names["encodeHead"], native.encodeHead)
+        self.assertIs(names["FrameQueue"], native.FrameQueue)
+        self.assertIs(names["encodeHeader"], native.encodeHeader)
         self.assertIs(names["encodeFrame"], native.encodeFrame)
 
     def test_environment(self) -> None:

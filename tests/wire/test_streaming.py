@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.streaming`, and of a connection's part in it.
+Tests of :mod:`txwebsocket.core.streaming`, and of a connection's part in it.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,9 +14,13 @@ from tests.support.splits import everySplit
 from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.deflate import Deflate, DeflateTransform
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.extensions import MessageTooBig, PieceTransform, Transform
-from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.streaming import PieceDecoder, PieceEncoder
+from txwebsocket.wire.extensions import (
+    MessageTooBig,
+    MessageTransform,
+    StreamingTransform,
+)
+from txwebsocket.wire.frames import Frame, ProtocolFailure
+from txwebsocket.wire.streaming import StreamingDecoder, StreamingEncoder
 
 CONTINUATION, TEXT, BINARY = Opcode(0), Opcode.TEXT, Opcode.BINARY
 RSV1 = 0x40
@@ -70,16 +74,18 @@ class Reverse:
         """
 
 
-def decoder(first: Frame, *transforms: Transform, limit: int = 2**20) -> PieceDecoder:
+def decoder(
+    first: Frame, *transforms: MessageTransform, limit: int = 2**20
+) -> StreamingDecoder:
     """
     One that has got the first fragment.
     """
-    made = PieceDecoder(first, transforms, limit)
+    made = StreamingDecoder(first, transforms, limit)
     made.add(first)
     return made
 
 
-def takeAll(decoder: PieceDecoder) -> list[Any]:
+def takeAll(decoder: StreamingDecoder) -> list[Any]:
     """
     The pieces that are there, and what comes then.
     """
@@ -89,11 +95,13 @@ def takeAll(decoder: PieceDecoder) -> list[Any]:
     return pieces
 
 
-def decodeIn(chunks: list[bytes], opcode: int, rsv: int, *transforms: Transform) -> Any:
+def decodeIn(
+    chunks: list[bytes], opcode: int, rsv: int, *transforms: MessageTransform
+) -> Any:
     """
     What becomes of a message that arrives like that, taken as it arrives.
     """
-    made = PieceDecoder(Frame(opcode, b"", False, rsv), transforms, 2**20)
+    made = StreamingDecoder(Frame(opcode, b"", False, rsv), transforms, 2**20)
     pieces = []
     for number, chunk in enumerate(chunks, 1):
         made.add(Frame(CONTINUATION, chunk, number == len(chunks)))
@@ -143,7 +151,7 @@ class PieceDecoderTests(SynchronousTestCase):
         made = decoder(Frame(TEXT, b"one", True, Reverse.rsv), Broken())
         self.assertRaises(ZeroDivisionError, made.take)
         for _ in range(2):
-            self.assertEqual(made.take(), Failed(1011, ""))
+            self.assertEqual(made.take(), ProtocolFailure(1011, ""))
 
     def test_size(self) -> None:
         """
@@ -207,12 +215,12 @@ class PieceDecoderTests(SynchronousTestCase):
         failure = decodeIn([b"\xff", b"\xff\xff"], BINARY, RSV1, deflate())
         self.assertEqual(failure[0], 1007)
         for bad in (b"ok\xff", b"ok\xed\xa0", b"ok\xc3"):
-            _, data, _ = PieceEncoder(TEXT, [deflate()]).encode(bad, True)
+            _, data, _ = StreamingEncoder(TEXT, [deflate()]).encode(bad, True)
             for payload, rsv in ((bad, 0), (data, RSV1)):
                 for chunks in everySplit(payload):
                     failure = decodeIn(chunks, TEXT, rsv, deflate())
                     self.assertEqual(
-                        failure, Failed(1007, "a text message is not UTF-8")
+                        failure, ProtocolFailure(1007, "a text message is not UTF-8")
                     )
 
     def test_wholeOnly(self) -> None:
@@ -239,7 +247,7 @@ class PieceEncoderTests(SynchronousTestCase):
     """
 
     def decode(
-        self, frames: list[tuple[int, bytes, int]], *transforms: Transform
+        self, frames: list[tuple[int, bytes, int]], *transforms: MessageTransform
     ) -> Any:
         """
         What the peer makes of these frames.
@@ -252,13 +260,15 @@ class PieceEncoderTests(SynchronousTestCase):
         """
         Each piece is a frame: the first has the kind of the message, the last its end.
         """
-        encoder = PieceEncoder(TEXT, ())
+        encoder = StreamingEncoder(TEXT, ())
         self.assertFalse(encoder.hasBegun)
         self.assertEqual(encoder.encode(b"a", False), (TEXT, b"a", 0))
         self.assertTrue(encoder.hasBegun)
         self.assertEqual(encoder.encode(b"", False), (CONTINUATION, b"", 0))
         self.assertEqual(encoder.encode(b"b", True), (CONTINUATION, b"b", 0x80))
-        self.assertEqual(PieceEncoder(BINARY, ()).encode(b"a", True), (2, b"a", 0x80))
+        self.assertEqual(
+            StreamingEncoder(BINARY, ()).encode(b"a", True), (2, b"a", 0x80)
+        )
 
     def test_deflate(self) -> None:
         """
@@ -269,7 +279,7 @@ class PieceEncoderTests(SynchronousTestCase):
             theirs, ours = deflate(isFresh), deflate(isFresh)
             noise = Random(1).randbytes(50)
             for pieces in ([noise, b"", noise, b""], [noise], [b""], [b"", b""]):
-                encoder = PieceEncoder(BINARY, [ours])
+                encoder = StreamingEncoder(BINARY, [ours])
                 last = len(pieces) - 1
                 frames = [encoder.encode(p, n == last) for n, p in enumerate(pieces)]
                 self.assertEqual([f[2] & RSV1 for f in frames][:1], [RSV1])
@@ -297,21 +307,21 @@ class PieceEncoderTests(SynchronousTestCase):
         A window that zlib can't make leaves pieces alone.
         """
         self.assertIsNone(deflate(bits=8).encodePieces())
-        encoder = PieceEncoder(TEXT, [deflate(bits=8)])
+        encoder = StreamingEncoder(TEXT, [deflate(bits=8)])
         self.assertEqual(encoder.encode(b"a" * 99, False), (TEXT, b"a" * 99, 0))
 
     def test_wholeOnly(self) -> None:
         """
         An extension that knows whole messages only leaves pieces alone.
         """
-        encoder = PieceEncoder(TEXT, [Reverse()])
+        encoder = StreamingEncoder(TEXT, [Reverse()])
         self.assertEqual(encoder.encode(b"abc", True), (TEXT, b"abc", 0x80))
 
     def test_protocol(self) -> None:
         """
         Deflate is a transform that works in pieces.
         """
-        transform: PieceTransform = deflate()
+        transform: StreamingTransform = deflate()
         encode: Callable[[bytes, bool], bytes] | None = transform.encodePieces()
         pieces: Iterator[bytes] = transform.decodePieces(iter([]), 1)
         self.assertTrue(callable(encode))
@@ -348,12 +358,14 @@ class ConnectionTests(SynchronousTestCase):
             small = deflate().encode(bytes(size)) or b""
             [first] = talk.receive(talk.frame(BINARY, small, rsv=RSV1))
             assert isinstance(first, Frame)
-            made = talk.connection.decoderFor(first)
+            made = talk.connection.makeStreamingDecoder(first)
             made.add(first)
             found = takeAll(made)
-            result = found[-1][0] if isinstance(found[-1], Failed) else found[0]
+            result = (
+                found[-1][0] if isinstance(found[-1], ProtocolFailure) else found[0]
+            )
             self.assertEqual(result, expected)
-        talk.connection.failFor(found[-1])
+        talk.connection.failConnection(found[-1])
         self.assertIs(talk.connection.report().cause, CloseCause.MESSAGE_TOO_BIG)
 
     def test_sending(self) -> None:
@@ -362,10 +374,10 @@ class ConnectionTests(SynchronousTestCase):
         """
         talk = Conversation(Role.CLIENT)
         talk.connection.startMessage(True)
-        talk.connection.sendPiece(b"a", False)
+        talk.connection.sendFragment(b"a", False)
         talk.connection.ping(b"?")
         self.assertEqual(talk.connection.traffic().messagesSent, 0)
-        talk.connection.sendPiece(b"b", True)
+        talk.connection.sendFragment(b"b", True)
         self.assertEqual(talk.connection.traffic().messagesSent, 1)
         talk.connection.send("next")
         self.assertEqual(
@@ -384,16 +396,16 @@ class ConnectionTests(SynchronousTestCase):
         """
         connection = Conversation(Role.SERVER).connection
         connection.startMessage(False)
-        connection.sendPiece(b"a", False)
+        connection.sendFragment(b"a", False)
         self.assertRaises(InvalidState, connection.send, "other")
         self.assertRaises(InvalidState, connection.startMessage, True)
-        self.assertRaises(InvalidState, connection.sendInPieces, b"abc", 1)
+        self.assertRaises(InvalidState, connection.sendStreamBytes, b"abc", 1)
         frame = Frame(CONTINUATION, b"sneaked in", False)
         error = self.assertRaises(ValueError, connection.sendFrame, frame)
         self.assertIn("pieces", str(error))
         connection.sendFrame(Frame(Opcode.PING, b"?"))
-        connection.sendPiece(b"b", True)
-        self.assertRaises(InvalidState, connection.sendPiece, b"c", True)
+        connection.sendFragment(b"b", True)
+        self.assertRaises(InvalidState, connection.sendFragment, b"c", True)
         connection.sendFrame(Frame(BINARY, b"a", False))
         self.assertRaises(InvalidState, connection.startMessage, True)
 
@@ -403,12 +415,12 @@ class ConnectionTests(SynchronousTestCase):
         """
         talk = Conversation(Role.SERVER)
         talk.connection.startMessage(False)
-        self.assertTrue(talk.connection.takeMessageBack())
+        self.assertTrue(talk.connection.cancelMessage())
         talk.connection.send("next")
         self.assertEqual(talk.sent(), [Frame(TEXT, b"next")])
         talk.connection.startMessage(False)
-        talk.connection.sendPiece(b"", False)
-        self.assertFalse(talk.connection.takeMessageBack())
+        talk.connection.sendFragment(b"", False)
+        self.assertFalse(talk.connection.cancelMessage())
         self.assertRaises(InvalidState, talk.connection.send, "next")
 
     def test_plain(self) -> None:
@@ -416,13 +428,13 @@ class ConnectionTests(SynchronousTestCase):
         Pieces are compressed, unless they are to be plain.
         """
         talk = Conversation(Role.SERVER, [deflate()])
-        for isPlain in (False, True):
-            talk.connection.startMessage(True, isPlain)
-            talk.connection.sendPiece(b"a" * 99, False)
-            talk.connection.sendPiece(b"", True)
+        for verbatim in (False, True):
+            talk.connection.startMessage(True, verbatim)
+            talk.connection.sendFragment(b"a" * 99, False)
+            talk.connection.sendFragment(b"", True)
             first, last = talk.sent()
-            self.assertEqual(bool(first.rsv), not isPlain)
-            self.assertEqual(first.payload == b"a" * 99, isPlain)
+            self.assertEqual(bool(first.rsv), not verbatim)
+            self.assertEqual(first.payload == b"a" * 99, verbatim)
             self.assertEqual((last.rsv, last.fin), (0, True))
 
     def test_bufferFull(self) -> None:
@@ -431,8 +443,8 @@ class ConnectionTests(SynchronousTestCase):
         """
         connection = Conversation(Role.SERVER, maxBufferedBytes=1000).connection
         connection.startMessage(False)
-        connection.sendPiece(bytes(900), False)
-        self.assertRaises(ConnectionClosed, connection.sendPiece, bytes(900), False)
+        connection.sendFragment(bytes(900), False)
+        self.assertRaises(ConnectionClosed, connection.sendFragment, bytes(900), False)
         self.assertIs(connection.report().cause, CloseCause.BUFFER_FULL)
 
     def test_endWhenFull(self) -> None:
@@ -442,11 +454,11 @@ class ConnectionTests(SynchronousTestCase):
         """
         connection = Conversation(Role.SERVER, maxBufferedBytes=1000).connection
         connection.startMessage(False)
-        connection.sendPiece(bytes(2000), False)
-        connection.sendPiece(b"", True)
+        connection.sendFragment(bytes(2000), False)
+        connection.sendFragment(b"", True)
         self.assertEqual(connection.traffic().messagesSent, 1)
         connection.startMessage(False)
-        self.assertRaises(ConnectionClosed, connection.sendPiece, b"", True)
+        self.assertRaises(ConnectionClosed, connection.sendFragment, b"", True)
 
     def test_close(self) -> None:
         """
@@ -454,9 +466,9 @@ class ConnectionTests(SynchronousTestCase):
         """
         talk = Conversation(Role.SERVER)
         talk.connection.startMessage(False)
-        talk.connection.sendPiece(b"a", False)
+        talk.connection.sendFragment(b"a", False)
         talk.connection.close(1001, "", CloseCause.LOCAL_CLOSE)
-        self.assertRaises(ConnectionClosed, talk.connection.sendPiece, b"b", True)
+        self.assertRaises(ConnectionClosed, talk.connection.sendFragment, b"b", True)
         self.assertEqual(talk.receive(talk.closeFrame(1001))[-1][0], 1001)  # type: ignore[index]
         self.assertEqual([f.opcode for f in talk.sent()], [BINARY, Opcode.CLOSE])
 

@@ -1,6 +1,6 @@
 # Part of txwebsocket. See LICENSE for details.
 """
-Tests of :mod:`txwebsocket.wire.utf8`.
+Tests of :mod:`txwebsocket.core.utf8`.
 """
 
 from collections.abc import Iterable

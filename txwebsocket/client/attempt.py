@@ -27,10 +27,10 @@ from twisted.python.failure import Failure
 
 from txwebsocket.client.cookiejar import cookieHeader, storeCookies
 from txwebsocket.client.handshakeprotocol import HandshakeProtocol
-from txwebsocket.client.redirects import REDIRECTS, Hop, Nowhere
+from txwebsocket.client.redirects import REDIRECTS, Nowhere, RedirectableRequest
 from txwebsocket.client.rejection import StreamedResponse
-from txwebsocket.client.url import Target
-from txwebsocket.connection.channel import Link
+from txwebsocket.client.url import WebSocketURL
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.errors import (
     ConnectionRejected,
     OpeningFailed,
@@ -50,14 +50,14 @@ from txwebsocket.wire.codes import CloseCause
 from txwebsocket.wire.errors import BadResponse, shown
 from txwebsocket.wire.states import State
 
-EndpointFor: TypeAlias = Callable[[Target], IStreamClientEndpoint]
+EndpointFor: TypeAlias = Callable[[WebSocketURL], IStreamClientEndpoint]
 """
 Finds the way to a URL's host.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
+class AttemptOptions:
     """
     How an opening gets to where it is open.
     """
@@ -83,11 +83,11 @@ class Journey:
     """
 
 
-class Opening:
+class ConnectionAttempt:
     """
     Connect, shake hands, and fire a Deferred exactly once, whatever happens.
 
-    :ivar link: the machinery of the connection.
+    :ivar channel: the machinery of the connection.
     :ivar opened: the Deferred of the open connection. It fails with
         :exc:`OpeningFailed`, :exc:`OpeningTimedOut` or :exc:`ConnectionRejected`;
         cancelling it closes the socket.
@@ -96,13 +96,13 @@ class Opening:
     def __init__(
         self,
         clock: IReactorTime,
-        hop: Hop,
-        journey: Journey,
-        link: Link,
+        hop: RedirectableRequest,
+        journey: AttemptOptions,
+        channel: WebSocketChannel,
         application: object | None,
     ) -> None:
         self.opened: Deferred[WebSocketConnection] = Deferred(self._cancelled)
-        self.link = link
+        self.channel = channel
         self._clock = clock
         self._hop = hop
         self._journey = journey
@@ -126,13 +126,13 @@ class Opening:
         :raises ValueError: if no way leads to the host.
         """
         endpoint = self._journey.endpointFor(self._hop.target)
-        timeout = self.link.config.openTimeout
+        timeout = self.channel.config.openTimeout
         self._timer = Timer(self._clock, timeout, self._timedOut)
         self._connect(endpoint)
         return self.opened
 
     def _connect(self, endpoint: IStreamClientEndpoint) -> None:
-        self.link.connection.url = self._hop.target.url
+        self.channel.connection.url = self._hop.target.url
         protocol = self._protocol = HandshakeProtocol(self)
         factory = SingleProtocolFactory(protocol)
         self._connecting = maybeDeferred(endpoint.connect, factory)
@@ -147,10 +147,10 @@ class Opening:
         """
         isSecure = self._hop.target.isSecure
         self._step = OpeningStep.TLS if isSecure else OpeningStep.HANDSHAKE
-        configureSocket(transport, self.link.config)
-        self.link.makeConnection(transport)
+        configureSocket(transport, self.channel.config)
+        self.channel.makeConnection(transport)
         self._attempt(self._introduce)
-        self._attempt(self._ask)
+        self._attempt(self._sendRequest)
 
     def _attempt(self, do: Callable[[], object]) -> None:
         """
@@ -164,10 +164,10 @@ class Opening:
     def _introduce(self) -> None:
         application, self._application = self._application, None
         if application is not None:
-            self.link.attachApplication(application)
+            self.channel.attachApplication(application)
 
-    def _ask(self) -> None:
-        if self.link.wire.state is not State.CONNECTING:
+    def _sendRequest(self) -> None:
+        if self.channel.core.state is not State.CONNECTING:
             # The application wants no more.
             return
         target, handshake = self._hop
@@ -178,19 +178,19 @@ class Opening:
             if cookies is not None:
                 headers = (*handshake.headers, ("Cookie", cookies))
                 handshake = replace(handshake, headers=headers)
-        transport: Any = self.link.transport
+        transport: Any = self.channel.transport
         transport.write(handshake.request())
 
-    def secured(self) -> None:
+    def tlsEstablished(self) -> None:
         """
         TLS is established.
         """
-        transport: Any = self.link.transport
+        transport: Any = self.channel.transport
         # Twisted before 26.4 says this of a bad certificate, too, and then ends it.
         if not getattr(transport, "disconnecting", False):
             self._step = OpeningStep.HANDSHAKE
 
-    def heard(self, head: ResponseHead) -> bool:
+    def responseReceived(self, head: ResponseHead) -> bool:
         """
         The server has answered.
 
@@ -217,7 +217,7 @@ class Opening:
         self._hop = hop
         # One socket at a time.
         protocol: Any = self._protocol
-        protocol.abandon(self._goOn)
+        protocol.abandon(self._followRedirect)
         return True
 
     def accepted(self, head: ResponseHead, rest: bytes) -> None:
@@ -231,15 +231,15 @@ class Opening:
         except BaseException:  # noqa: BLE001 - an extension may raise anything
             self._end(Failure(), CloseCause.APPLICATION_ERROR)
             return
-        if self.link.wire.state is not State.CONNECTING:
+        if self.channel.core.state is not State.CONNECTING:
             # The application has given up meanwhile.
-            self.broken(Failure(ConnectionAborted()))
+            self.handshakeFailed(Failure(ConnectionAborted()))
             return
         self._stop()
-        connection = self.link.connection
+        connection = self.channel.connection
         connection.protocol = protocol
         connection.responseHeaders = twistedHeaders(head)
-        self.link.opened(rest, agreed)
+        self.channel.opened(rest, agreed)
         if not self.opened.called:
             self.opened.callback(connection)
 
@@ -256,8 +256,8 @@ class Opening:
         if not self._journey.isRejectionStreamed:
             return None
         timer: Any = self._timer
-        transport = self.link.transport
-        left, tooLate = timer.secondsLeft, self._tooLate()
+        transport = self.channel.transport
+        left, tooLate = timer.secondsLeft, self._decisionTimedOut()
         response = StreamedResponse(head, transport, self._clock, left, tooLate)
         response.previousResponse = self._redirect
         return response
@@ -274,23 +274,23 @@ class Opening:
         response.previousResponse = self._redirect
         return response
 
-    def _goOn(self) -> None:
+    def _followRedirect(self) -> None:
         """
         The server that redirected is gone: ask the next.
         """
         self._protocol = None
-        self.link.makeConnection(Nowhere(self.broken))
+        self.channel.makeConnection(Nowhere(self.handshakeFailed))
         self._step = OpeningStep.CONNECT
         try:
-            if self.link.wire.state is not State.CONNECTING:
+            if self.channel.core.state is not State.CONNECTING:
                 raise ConnectionAborted
             endpoint = self._journey.endpointFor(self._hop.target)
         except BaseException:  # noqa: BLE001 - whoever finds the way may raise anything
-            self.broken(Failure())
+            self.handshakeFailed(Failure())
         else:
             self._connect(endpoint)
 
-    def broken(self, failure: Failure) -> None:
+    def handshakeFailed(self, failure: Failure) -> None:
         """
         What the server says is no handshake, or it says no more.
         """
@@ -313,8 +313,8 @@ class Opening:
         target = self._hop.target
         if self._step is OpeningStep.TLS:
             return "the server may not speak TLS on this port"
-        isPlain = not target.isSecure and target.socketPath is None
-        if isPlain and self._protocol is not None and self._protocol.isUnanswered:
+        verbatim = not target.isSecure and target.socketPath is None
+        if verbatim and self._protocol is not None and self._protocol.isUnanswered:
             return "the server may speak TLS on this port, for wss: URLs"
         return ""
 
@@ -326,27 +326,29 @@ class Opening:
         elif failure.check(ProxyFailed):
             self._step = OpeningStep.PROXY
         if not self._isLate or failure.check(ProxyRejected):
-            self.broken(failure)
+            self.handshakeFailed(failure)
 
     def _timedOut(self) -> None:
         self._timer = None
-        if self._protocol is not None and self._protocol.rejectedSoFar():
+        if self._protocol is not None and self._protocol.finishRejection():
             return
         if self._connecting is not None and not self._isConnected:
             # What it fails with tells how far it was.
             self._isLate = True
             self._connecting.cancel()
         hint = self._hint() if self._step is OpeningStep.TLS else ""
-        error = OpeningTimedOut(self._hop.target.url, self._step, self._tooLate(), hint)
+        error = OpeningTimedOut(
+            self._hop.target.url, self._step, self._decisionTimedOut(), hint
+        )
         self._end(Failure(error), CloseCause.OPEN_TIMEOUT)
 
-    def _tooLate(self) -> TimeoutError:
-        return TimeoutError(f"openTimeout is {self.link.config.openTimeout} seconds")
+    def _decisionTimedOut(self) -> TimeoutError:
+        return TimeoutError(f"openTimeout is {self.channel.config.openTimeout} seconds")
 
     def _cancelled(self, opened: Deferred[WebSocketConnection]) -> None:
         if self._isOver:
             # By the application, while it is told that the connection is open.
-            self.link.abort(CloseCause.DROPPED)
+            self.channel.abort(CloseCause.DROPPED)
         self._end(Failure(CancelledError()), CloseCause.DROPPED)
 
     def _end(self, failure: Failure, cause: CloseCause) -> None:
@@ -360,13 +362,13 @@ class Opening:
             self._protocol.abandon()
         if self._connecting is not None and not self._isConnected:
             self._connecting.cancel()
-        if self.link.transport is not None:
-            self.link.wire.drop(cause, failure.getErrorMessage())
-            self.link.connectionLost(failure)
+        if self.channel.transport is not None:
+            self.channel.core.abort(cause, failure.getErrorMessage())
+            self.channel.connectionLost(failure)
         else:
-            self.link.breakCycles()
+            self.channel.breakCycles()
         if not self._isConnected:
-            self.link.transport = None
+            self.channel.transport = None
         self.opened.errback(failure)
 
     @property

@@ -15,13 +15,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket._version import __version__
-from txwebsocket.client.attempt import Journey, Opening
-from txwebsocket.client.endpointfactory import BindAddress, ProxyChoice, Route
-from txwebsocket.client.redirects import Hop, makeKey
+from txwebsocket.client.attempt import AttemptOptions, ConnectionAttempt
+from txwebsocket.client.endpointfactory import BindAddress, EndpointFactory, ProxyChoice
+from txwebsocket.client.redirects import RedirectableRequest, makeKey
 from txwebsocket.client.tls import TLSChoice
-from txwebsocket.client.url import Target, parseURL
+from txwebsocket.client.url import WebSocketURL, parseURL
 from txwebsocket.config import ClientConfig
-from txwebsocket.connection.websocket import WebSocketConnection, makeLink
+from txwebsocket.connection.websocket import WebSocketConnection, makeChannel
 from txwebsocket.handshake.hosts import parseAuthority
 from txwebsocket.handshake.opening import (
     ORIGIN_HEADERS,
@@ -68,7 +68,7 @@ class WebSocketClient:
         self.config = ClientConfig() if config is None else config
         self.cookieJar = cookieJar
         self._reactor = reactor
-        route = Route(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
+        route = EndpointFactory(reactor, tlsPolicy, proxy, bindAddress=bindAddress)
         self._endpointFor = route.endpointFor
         self._openings: set[Deferred[WebSocketConnection]] = set()
 
@@ -81,7 +81,7 @@ class WebSocketClient:
 
     def connect(
         self,
-        url: str | Target,
+        url: str | WebSocketURL,
         protocols: Iterable[str] = (),
         *,
         origin: str | None = None,
@@ -108,15 +108,15 @@ class WebSocketClient:
             environment is to name a proxy and names none that can be.
         :raises TypeError: if it is of another type, saying which are accepted.
         """
-        target = url if isinstance(url, Target) else parseURL(url)
+        target = url if isinstance(url, WebSocketURL) else parseURL(url)
         handshake = makeHandshake(target, self.config, protocols, origin, headers)
-        journey = Journey(
+        journey = AttemptOptions(
             endpointFor=self._endpointFor,
             jar=self.cookieJar,
             maxRedirects=self.config.maxRedirects,
         )
-        hop = Hop(target, handshake)
-        opened = open_(self._reactor, self.config, hop, journey, application)
+        hop = RedirectableRequest(target, handshake)
+        opened = openConnection(self._reactor, self.config, hop, journey, application)
         self._openings.add(opened)
         return opened.addBoth(self._over, opened)
 
@@ -134,11 +134,11 @@ class WebSocketClient:
         return result
 
 
-def open_(
+def openConnection(
     clock: IReactorTime,
     config: ClientConfig,
-    hop: Hop,
-    journey: Journey,
+    hop: RedirectableRequest,
+    journey: AttemptOptions,
     application: object | None,
 ) -> Deferred[WebSocketConnection]:
     """
@@ -148,12 +148,12 @@ def open_(
     :param journey: finds the way to its host, and to those that redirects lead to.
     :raises ValueError: if there is no way.
     """
-    link = makeLink(Role.CLIENT, config, clock)
-    return Opening(clock, hop, journey, link, application).start()
+    link = makeChannel(Role.CLIENT, config, clock)
+    return ConnectionAttempt(clock, hop, journey, link, application).start()
 
 
 def makeHandshake(
-    target: Target,
+    target: WebSocketURL,
     config: ClientConfig,
     protocols: Iterable[str] = (),
     origin: str | None = None,

@@ -14,12 +14,12 @@ from http.cookiejar import CookieJar
 from typing import Any
 from urllib.request import Request
 
-from txwebsocket.client.url import Target
+from txwebsocket.client.url import WebSocketURL
 from txwebsocket.handshake.opening import checkHeaders
 from txwebsocket.handshake.response import ResponseHead
 
 
-def cookieHeader(jar: CookieJar, target: Target) -> str | None:
+def cookieHeader(jar: CookieJar, target: WebSocketURL) -> str | None:
     """
     The ``Cookie`` header for a request, or None if the jar has none for it.
 
@@ -33,7 +33,7 @@ def cookieHeader(jar: CookieJar, target: Target) -> str | None:
     return cookies
 
 
-def storeCookies(jar: CookieJar, target: Target, head: ResponseHead) -> None:
+def storeCookies(jar: CookieJar, target: WebSocketURL, head: ResponseHead) -> None:
     """
     Put into the jar what a response sets, as far as the jar's policy lets it.
     """
@@ -41,7 +41,7 @@ def storeCookies(jar: CookieJar, target: Target, head: ResponseHead) -> None:
     jar.extract_cookies(response, _asPage(target))
 
 
-def _asPage(target: Target) -> Request:
+def _asPage(target: WebSocketURL) -> Request:
     scheme = "https" if target.isSecure else "http"
     return Request(f"{scheme}://{target.authority}{target.resource}")
 

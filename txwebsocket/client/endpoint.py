@@ -13,12 +13,17 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.web.iweb import IAgentEndpointFactory
 
-from txwebsocket.client.attempt import Journey
-from txwebsocket.client.client import makeHandshake, open_
-from txwebsocket.client.endpointfactory import BindAddress, ProxyChoice, Route, asURI
-from txwebsocket.client.redirects import Hop
+from txwebsocket.client.attempt import AttemptOptions
+from txwebsocket.client.client import makeHandshake, openConnection
+from txwebsocket.client.endpointfactory import (
+    BindAddress,
+    EndpointFactory,
+    ProxyChoice,
+    asURI,
+)
+from txwebsocket.client.redirects import RedirectableRequest
 from txwebsocket.client.tls import TLSChoice
-from txwebsocket.client.url import Target, asWebSocketURL, isPageURL, parseURL
+from txwebsocket.client.url import WebSocketURL, asWebSocketURL, isPageURL, parseURL
 from txwebsocket.config import ClientConfig
 from txwebsocket.interfaces import WebSocketClientFactory
 
@@ -66,7 +71,9 @@ class WebSocketClientEndpoint:
         :param config: what can be chosen; the defaults if None.
         :param proxy: what to go through, as for :class:`WebSocketClient`.
         """
-        factory = Route(reactor, tlsPolicy, proxy, connectTimeout, bindAddress)
+        factory = EndpointFactory(
+            reactor, tlsPolicy, proxy, connectTimeout, bindAddress
+        )
         return cls(factory, url, reactor, ClientConfig() if config is None else config)
 
     async def connect(self, protocolFactory: WebSocketClientFactory[_P]) -> _P:
@@ -81,19 +88,19 @@ class WebSocketClientEndpoint:
         :raises OpeningFailed: if the opening fails otherwise, or takes too long.
         """
         target = parseURL(asWebSocketURL(self.url))
-        hop = Hop(target, makeHandshake(target, self.config))
+        hop = RedirectableRequest(target, makeHandshake(target, self.config))
         application = protocolFactory.buildProtocol(self.url)
         # A LoopingCall's clock is the installed reactor unless it is given another.
         clock = self.reactor or LoopingCall(makeHandshake).clock
-        journey = Journey(
+        journey = AttemptOptions(
             endpointFor=self._endpointFor,
             maxRedirects=self.config.maxRedirects,
             isRejectionStreamed=True,
         )
-        await open_(clock, self.config, hop, journey, application)
+        await openConnection(clock, self.config, hop, journey, application)
         return application
 
-    def _endpointFor(self, target: Target) -> IStreamClientEndpoint:
+    def _endpointFor(self, target: WebSocketURL) -> IStreamClientEndpoint:
         # Those of twisted.web's Agent know these schemes only.
         page = b"https" if target.isSecure else b"http"
         uri = asURI(target, page if isPageURL(self.url) else None)

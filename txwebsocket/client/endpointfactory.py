@@ -23,8 +23,8 @@ from txwebsocket.client.proxyenv import PROXY_FROM_ENVIRONMENT, ProxySource, pro
 from txwebsocket.client.resolver import LookingUpEndpoint, hostEndpoint, isAddress
 from txwebsocket.client.tls import TLSChoice, TLSEndpoint, choosePolicy, creatorFor
 from txwebsocket.client.url import (
-    Proxy,
-    Target,
+    ProxyURL,
+    WebSocketURL,
     asWebSocketURL,
     parseProxy,
     parseURL,
@@ -46,7 +46,7 @@ A local address to connect from, or that and a port.
 
 
 @implementer(IAgentEndpointFactory)
-class Route:
+class EndpointFactory:
     """
     The ways from a client to the hosts of URLs.
 
@@ -82,7 +82,7 @@ class Route:
         url = asWebSocketURL(uri.toBytes().decode("ascii"))
         return self.endpointFor(parseURL(url))
 
-    def endpointFor(self, target: Target) -> IStreamClientEndpoint:
+    def endpointFor(self, target: WebSocketURL) -> IStreamClientEndpoint:
         """
         The way to a URL's host, TLS included.
 
@@ -98,7 +98,7 @@ class Route:
 
     def _chooser(
         self, proxy: ProxyChoice | None
-    ) -> Callable[[Target], IStreamClientEndpoint]:
+    ) -> Callable[[WebSocketURL], IStreamClientEndpoint]:
         """
         What finds the way to a URL's host, but for TLS.
         """
@@ -121,10 +121,12 @@ class Route:
             f"an IStreamClientEndpoint, not {type(proxy).__name__}"
         )
 
-    def _directly(self, target: Target) -> IStreamClientEndpoint:
+    def _directly(self, target: WebSocketURL) -> IStreamClientEndpoint:
         return self._connecting(target.host, target.port)
 
-    def _through(self, proxy: Proxy | None, target: Target) -> IStreamClientEndpoint:
+    def _through(
+        self, proxy: ProxyURL | None, target: WebSocketURL
+    ) -> IStreamClientEndpoint:
         if proxy is None:
             return self._directly(target)
         lead = partial(self._behind, proxy, port=target.port)
@@ -132,7 +134,7 @@ class Route:
             return LookingUpEndpoint(self._reactor, target.host, lead)
         return lead(target.host)
 
-    def _behind(self, proxy: Proxy, host: str, port: int) -> IStreamClientEndpoint:
+    def _behind(self, proxy: ProxyURL, host: str, port: int) -> IStreamClientEndpoint:
         isSOCKS = proxy.scheme.startswith("socks")
         kind = SOCKSProxyEndpoint if isSOCKS else HTTPProxyEndpoint
         return kind(
@@ -147,7 +149,7 @@ class Route:
             name=proxy.url,
         )
 
-    def _to(self, proxy: Proxy) -> IStreamClientEndpoint:
+    def _to(self, proxy: ProxyURL) -> IStreamClientEndpoint:
         endpoint = self._connecting(proxy.host, proxy.port)
         if proxy.scheme != "https":
             return endpoint
@@ -171,7 +173,7 @@ class Route:
         return TLSEndpoint(self._reactor, creator, endpoint)
 
 
-def asURI(target: Target, scheme: bytes | None = None) -> URI:
+def asURI(target: WebSocketURL, scheme: bytes | None = None) -> URI:
     """
     The part of a URL that endpoints are made from, as twisted.web has it.
 

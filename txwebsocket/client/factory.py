@@ -24,9 +24,9 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txwebsocket.client.attempt import Journey
-from txwebsocket.client.client import makeHandshake, open_
-from txwebsocket.client.redirects import Hop
+from txwebsocket.client.attempt import AttemptOptions
+from txwebsocket.client.client import makeHandshake, openConnection
+from txwebsocket.client.redirects import RedirectableRequest
 from txwebsocket.client.url import parseURL
 from txwebsocket.config import ClientConfig
 from txwebsocket.connection.websocket import WebSocketConnection
@@ -86,18 +86,18 @@ class WebSocketClientProtocolFactory(Factory):
         protocol.factory = self
         return protocol
 
-    def _nextHop(self) -> Hop:
-        return Hop(
+    def _nextHop(self) -> RedirectableRequest:
+        return RedirectableRequest(
             self._target, makeHandshake(self._target, self._config, *self._request)
         )
 
     def _open(self, endpoint: IStreamClientEndpoint) -> Deferred[WebSocketConnection]:
         make = self._makeApplication
-        return open_(
+        return openConnection(
             self._reactor,
             self._config,
             self._nextHop(),
-            Journey(endpointFor=lambda _: endpoint, jar=self._jar),
+            AttemptOptions(endpointFor=lambda _: endpoint, jar=self._jar),
             None if make is None else make(),
         )
 

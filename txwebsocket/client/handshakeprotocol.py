@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txwebsocket.client.rejection import StreamedResponse
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.handshake.response import BodyReader, ResponseHead, ResponseReader
 from txwebsocket.wire.errors import BadResponse
 
@@ -29,7 +29,7 @@ class HandshakeCallbacks(typing.Protocol):
     """
 
     @property
-    def link(self) -> Link:
+    def channel(self) -> WebSocketChannel:
         """
         The protocol of the connection, once it is open.
         """
@@ -39,12 +39,12 @@ class HandshakeCallbacks(typing.Protocol):
         There is a transport to send the request on.
         """
 
-    def secured(self) -> None:
+    def tlsEstablished(self) -> None:
         """
         TLS is established.
         """
 
-    def heard(self, head: ResponseHead) -> bool:
+    def responseReceived(self, head: ResponseHead) -> bool:
         """
         The server has answered.
 
@@ -71,7 +71,7 @@ class HandshakeCallbacks(typing.Protocol):
         The server rejects, and its response has the transport now.
         """
 
-    def broken(self, failure: Failure) -> None:
+    def handshakeFailed(self, failure: Failure) -> None:
         """
         What the server says is no handshake, or it says no more.
         """
@@ -95,7 +95,7 @@ class HandshakeProtocol(Protocol):
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
         # What has the transport after the handshake.
-        self._receiver: Link | StreamedResponse | None = None
+        self._receiver: WebSocketChannel | StreamedResponse | None = None
         # Called when the transport is gone, once nothing more is to be heard.
         self._then: Callable[[], object] | None = None
 
@@ -120,7 +120,7 @@ class HandshakeProtocol(Protocol):
         TLS is established.
         """
         if self._then is None and self._receiver is None:
-            self._opening.secured()
+            self._opening.tlsEstablished()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -131,8 +131,8 @@ class HandshakeProtocol(Protocol):
         try:
             self._read(data)
         except BadResponse as error:
-            if not self.rejectedSoFar():
-                self._opening.broken(Failure(error))
+            if not self.finishRejection():
+                self._opening.handshakeFailed(Failure(error))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -146,8 +146,8 @@ class HandshakeProtocol(Protocol):
             then()
         elif receiver is not None:
             receiver.connectionLost(reason)
-        elif not self.rejectedSoFar():
-            self._opening.broken(reason)
+        elif not self.finishRejection():
+            self._opening.handshakeFailed(reason)
 
     def abandon(self, then: Callable[[], object] = _ignore) -> None:
         """
@@ -175,7 +175,7 @@ class HandshakeProtocol(Protocol):
         # We live as long as the transport, and the request may have secrets in it.
         vars(self).pop("_opening", None)
 
-    def rejectedSoFar(self) -> bool:
+    def finishRejection(self) -> bool:
         """
         If a refusal is arriving, be content with what there is of it.
         """
@@ -189,8 +189,8 @@ class HandshakeProtocol(Protocol):
             head = self._response.feed(data)
             if head is None:
                 return
-            data = self._response.takeRest()
-            if self._opening.heard(head):
+            data = self._response.takeRemaining()
+            if self._opening.responseReceived(head):
                 return
             if head.status == _SWITCHING_PROTOCOLS:
                 self._stepAside(head, data)
@@ -203,7 +203,7 @@ class HandshakeProtocol(Protocol):
             self._body = BodyReader(head)
         self._body.feed(data)
         if self._body.isComplete:
-            self.rejectedSoFar()
+            self.finishRejection()
 
     def _handOver(self, response: StreamedResponse, rest: bytes) -> None:
         opening = self._opening
@@ -215,8 +215,8 @@ class HandshakeProtocol(Protocol):
         opening.rejectedWith(response)
 
     def _stepAside(self, head: ResponseHead, rest: bytes) -> None:
-        self._receiver = link = self._opening.link
+        self._receiver = channel = self._opening.channel
         # The instance's own method hides the class's: nothing stands between any more.
-        vars(self).update(dataReceived=link.dataReceived)
+        vars(self).update(dataReceived=channel.dataReceived)
         self._opening.accepted(head, rest)
         self._forget()

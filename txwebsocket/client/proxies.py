@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from txwebsocket.connection.errors import ProxyFailed, ProxyRejected
 from txwebsocket.connection.protocolfactory import SingleProtocolFactory
-from txwebsocket.handshake.httpconnect import ConnectDialogue, Dialogue
+from txwebsocket.handshake.httpconnect import ConnectDialogue, ProxyHandshake
 from txwebsocket.handshake.socks5 import SocksDialogue
 from txwebsocket.wire.errors import BadResponse
 
@@ -66,7 +66,7 @@ class _ProxyEndpoint:
             the socket.
         """
         dialogue = self._Dialogue(*self._destination)
-        tunnel = _Tunnel(dialogue, protocolFactory, self._name)
+        tunnel = _ProxyProtocol(dialogue, protocolFactory, self._name)
         reached = tunnel.start(self._endpoint)
         if self._timeout is None:
             return reached
@@ -123,13 +123,13 @@ class SOCKSProxyEndpoint(_ProxyEndpoint):
     _Dialogue = SocksDialogue
 
 
-class _Tunnel(Protocol):
+class _ProxyProtocol(Protocol):
     """
     Talk to a proxy; once it leads on, carry what is for the protocol at the end.
     """
 
     def __init__(
-        self, dialogue: Dialogue, factory: IProtocolFactory, name: str
+        self, dialogue: ProxyHandshake, factory: IProtocolFactory, name: str
     ) -> None:
         self._dialogue = dialogue
         self._factory = factory
@@ -154,7 +154,7 @@ class _Tunnel(Protocol):
         if self._isOver:
             transport.abortConnection()
         else:
-            transport.write(self._dialogue.begin())
+            transport.write(self._dialogue.initialRequest())
 
     def dataReceived(self, data: bytes) -> None:
         if self._inner is not None:
@@ -179,9 +179,9 @@ class _Tunnel(Protocol):
             return
         if answer:
             transport.write(answer)
-        if self._dialogue.isOver and self._dialogue.refusal is None:
+        if self._dialogue.isComplete and self._dialogue.refusal is None:
             self._leadOn()
-        elif self._dialogue.isOver:
+        elif self._dialogue.isComplete:
             self._failed(connectionDone)
 
     def _leadOn(self) -> None:
@@ -204,7 +204,7 @@ class _Tunnel(Protocol):
             return
         self._isOver = True
         self._reached.callback(inner)
-        rest = self._dialogue.takeRest()
+        rest = self._dialogue.takeRemaining()
         if rest:
             inner.dataReceived(rest)
 

@@ -11,7 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal, TypeAlias
 
-from txwebsocket.client.url import Proxy, Target, parseProxy, withoutZone
+from txwebsocket.client.url import ProxyURL, WebSocketURL, parseProxy, withoutZone
 
 
 class _Source(Enum):
@@ -36,7 +36,7 @@ _VARIABLES = {
 }
 
 
-def proxyFor(target: Target, environment: Mapping[str, str]) -> Proxy | None:
+def proxyFor(target: WebSocketURL, environment: Mapping[str, str]) -> ProxyURL | None:
     """
     The proxy that these variables name for a URL; None if it is to be reached directly.
 
@@ -71,7 +71,7 @@ def _firstSet(
     return None
 
 
-def _isExcepted(target: Target, exceptions: str) -> bool:
+def _isExcepted(target: WebSocketURL, exceptions: str) -> bool:
     """
     Does ``no_proxy`` have a host in its list?
     """

@@ -21,10 +21,10 @@ from twisted.python.failure import Failure
 from txwebsocket.client.backoff import ReconnectConfig, isFatal
 from txwebsocket.connection.errors import closedError
 from txwebsocket.connection.listeners import Listeners
-from txwebsocket.connection.timerqueue import Timer, alarmsOf
+from txwebsocket.connection.timerqueue import Timer, timerQueueFor
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.deferreds import CANCELLED, asDeferred
-from txwebsocket.pending import Running
+from txwebsocket.pending import PendingDeferreds
 from txwebsocket.wire.codes import CloseCode
 from txwebsocket.wire.errors import ConnectionClosed, WebSocketError, shown
 from txwebsocket.wire.report import CloseReport
@@ -76,7 +76,7 @@ class Reconnector:
         if not callable(connect):
             raise TypeError(f"connect must be a callable, not {connect!r}")
         self.clock = clock
-        self._seconds = alarmsOf(clock).seconds
+        self._seconds = timerQueueFor(clock).seconds
         self.connect = connect
         self.connection: WebSocketConnection | None = None
         self.attempts = 0
@@ -84,14 +84,14 @@ class Reconnector:
         self._config = ReconnectConfig() if config is None else config
         self._onAttempt = onAttempt
         self._onFailure = onFailure
-        self._pursuit: _Pursuit | None = None
+        self._pursuit: _ConnectLoop | None = None
         self._openedAt = 0.0
         # None as long as nobody was told.
         self._endedAt: float | None = None
         self._forget()
 
     def _forget(self) -> None:
-        self._running = Running()
+        self._running = PendingDeferreds()
         self.listeners = Listeners("a client", self._running)
         self._isFresh = True
         self._isTold = False
@@ -106,7 +106,7 @@ class Reconnector:
         :return: a Deferred of the open connection. It fails with the error to give up
             for, if there is one.
         """
-        self._pursuit = pursuit = _Pursuit(self)
+        self._pursuit = pursuit = _ConnectLoop(self)
         if self._isFresh:
             pursuit.start()
         else:
@@ -136,7 +136,10 @@ class Reconnector:
         return ended.addCallback(self._stopped, self.connection, running)
 
     def _stopped(
-        self, _: object, connection: WebSocketConnection | None, running: Running
+        self,
+        _: object,
+        connection: WebSocketConnection | None,
+        running: PendingDeferreds,
     ) -> Deferred[Any] | None:
         if self.connection is connection:
             self.connection = None
@@ -226,7 +229,7 @@ class Reconnector:
         )
 
 
-class _Pursuit:
+class _ConnectLoop:
     """
     Attempts to connect, one after the other, until one succeeds.
 
@@ -297,7 +300,7 @@ class _Pursuit:
             self._connecting.cancel()
 
 
-class WebSocketConnections:
+class ReconnectingWebSocket:
     """
     Connections for a loop: each turn has a fresh one, and there is always a next.
 
@@ -359,7 +362,7 @@ class WebSocketConnections:
         """
         return self._reconnector.failures
 
-    def __aiter__(self) -> WebSocketConnections:
+    def __aiter__(self) -> ReconnectingWebSocket:
         return self
 
     async def __anext__(self) -> WebSocketConnection:
@@ -392,7 +395,7 @@ class WebSocketConnections:
             call = getattr(reactor, "callFromThread", _call)
             call(connection.close, CloseCode.NORMAL)
 
-    async def __aenter__(self) -> WebSocketConnections:
+    async def __aenter__(self) -> ReconnectingWebSocket:
         return self
 
     async def __aexit__(

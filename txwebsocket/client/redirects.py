@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
-from txwebsocket.client.url import Target, parseURL, withoutZone
+from txwebsocket.client.url import WebSocketURL, parseURL, withoutZone
 from txwebsocket.handshake.opening import ClientHandshake
 from txwebsocket.handshake.response import ResponseHead
 from txwebsocket.wire.errors import shown
@@ -41,7 +41,7 @@ def makeKey() -> str:
     return b64encode(os.urandom(_KEY_SIZE)).decode("ascii")
 
 
-class Hop(NamedTuple):
+class RedirectableRequest(NamedTuple):
     """
     Whom a client asks, and what for.
 
@@ -49,10 +49,10 @@ class Hop(NamedTuple):
     :ivar handshake: the request.
     """
 
-    target: Target
+    target: WebSocketURL
     handshake: ClientHandshake
 
-    def after(self, head: ResponseHead) -> Hop:
+    def after(self, head: ResponseHead) -> RedirectableRequest:
         """
         The request to send where a redirect leads.
 
@@ -64,9 +64,11 @@ class Hop(NamedTuple):
         target = _redirected(self.target, head)
         fresh = replace(self.handshake, target=target.resource, key=makeKey())
         if _origin(target) == _origin(self.target):
-            return Hop(target, fresh)
+            return RedirectableRequest(target, fresh)
         headers = (each for each in fresh.headers if each[0].lower() in _HARMLESS)
-        return Hop(target, replace(fresh, host=target.netloc, headers=tuple(headers)))
+        return RedirectableRequest(
+            target, replace(fresh, host=target.netloc, headers=tuple(headers))
+        )
 
 
 class Nowhere:
@@ -93,11 +95,11 @@ class Nowhere:
         self._broken(Failure(ConnectionAborted()))
 
 
-def _origin(target: Target) -> tuple[bool, str, int]:
+def _origin(target: WebSocketURL) -> tuple[bool, str, int]:
     return target.isSecure, withoutZone(target.host).lower(), target.port
 
 
-def _redirected(target: Target, head: ResponseHead) -> Target:
+def _redirected(target: WebSocketURL, head: ResponseHead) -> WebSocketURL:
     parts = _resolve(target, _location(head))
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"no WebSocket is at {shown(parts.scheme)}:")
@@ -127,7 +129,7 @@ def _location(head: ResponseHead) -> str:
         raise ValueError("the Location is not UTF-8") from None
 
 
-def _resolve(target: Target, location: str) -> SplitResult:
+def _resolve(target: WebSocketURL, location: str) -> SplitResult:
     scheme = "wss" if target.isSecure else "ws"
     here = f"{scheme}://{target.netloc}{target.resource}"
     try:

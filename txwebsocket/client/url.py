@@ -37,7 +37,7 @@ _EMPTY_PORT = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class WebSocketURL:
     """
     Where a URL leads, in the terms of who connects there.
 
@@ -71,7 +71,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class ProxyURL:
     """
     A proxy, as its URL tells.
 
@@ -99,7 +99,7 @@ def withoutZone(host: str) -> str:
     return host.partition("%")[0]
 
 
-def parseURL(text: str) -> Target:
+def parseURL(text: str) -> WebSocketURL:
     """
     Read a ``ws:``, ``wss:`` or ``ws+unix:`` URL.
 
@@ -129,7 +129,7 @@ def parseURL(text: str) -> Target:
     named = f"[{host}]" if isIPv6Address(host) else host
     netloc = named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}"
     resource = _resource(url)
-    return Target(
+    return WebSocketURL(
         # Without a user either: where there is no password, that is the secret.
         url=f"{scheme}://{_withZone(netloc, zone)}{resource}",
         isSecure=scheme == "wss",
@@ -158,7 +158,7 @@ def isPageURL(text: str) -> bool:
     return _HTTP.match(text) is not None
 
 
-def parseProxy(text: str) -> Proxy:
+def parseProxy(text: str) -> ProxyURL:
     """
     Read the URL of a proxy; one without a scheme is ``http:``.
 
@@ -180,7 +180,7 @@ def parseProxy(text: str) -> Proxy:
     host = _asciiHost(url, text)
     named = f"[{host}]" if isIPv6Address(host) else host
     user, _, password = url.userinfo.partition(":")
-    return Proxy(
+    return ProxyURL(
         url=f"{scheme}://{_withZone(named, zone)}:{port}",
         scheme=scheme,
         host=f"{host}%{zone}" if zone else host,
@@ -190,7 +190,7 @@ def parseProxy(text: str) -> Proxy:
     )
 
 
-def _parseUnix(text: str) -> Target:
+def _parseUnix(text: str) -> WebSocketURL:
     """
     Read ``ws+unix:/path/of/socket:/path?query``, as the package ``ws`` has it.
 
@@ -216,7 +216,7 @@ def _parseUnix(text: str) -> Target:
         raise ValueError(f"the path of a socket has no zero byte: {shownURL(text)!r}")
     slash = "" if resource.startswith("/") else "/"
     resource = _resource(URL.from_text(f"ws://h{slash}{resource}"))
-    return Target(
+    return WebSocketURL(
         url=f"ws+unix:{quote(socketPath)}:{resource}",
         isSecure=False,
         host="localhost",

@@ -23,10 +23,10 @@ from txwebsocket.browser.dom import (
     MessageEvent,
 )
 from txwebsocket.client.client import WebSocketClient, makeHandshake
-from txwebsocket.client.url import Target, basicAuthorization, parseURL, shownURL
+from txwebsocket.client.url import WebSocketURL, basicAuthorization, parseURL, shownURL
 from txwebsocket.client.weburl import parseWebURL, trimmed
 from txwebsocket.connection.errors import OpeningFailed, OpeningStep
-from txwebsocket.connection.websocket import WebSocketConnection, linkOf
+from txwebsocket.connection.websocket import WebSocketConnection, channelOf
 from txwebsocket.deferreds import runApplication
 from txwebsocket.handshake.opening import checkProtocols
 from txwebsocket.headers import HeaderPairs, headerPairs
@@ -129,7 +129,9 @@ class W3CWebSocket(WebSocketAPI):
         transport, heads of frames not counted. What is sent stays in it until the turn
         of the reactor is over, and what can't be sent any more for ever.
         """
-        left = self._left() if self._leftBefore is None else self._leftBefore
+        left = (
+            self._clientDisconnected() if self._leftBefore is None else self._leftBefore
+        )
         return self._unsendable + self._backlog.size(left)
 
     def _connect(
@@ -167,7 +169,9 @@ class W3CWebSocket(WebSocketAPI):
         """
         connection = self._connection
         isTelling = self._isTelling
-        return isTelling or (connection is not None and linkOf(connection).hasQueued())
+        return isTelling or (
+            connection is not None and channelOf(connection).hasQueued()
+        )
 
     def _send(self, message: str | bytes) -> None:
         octets = message.encode("utf-8") if isinstance(message, str) else message
@@ -176,23 +180,25 @@ class W3CWebSocket(WebSocketAPI):
             self._unsendable += len(octets)
             return
         if self._leftBefore is None:
-            self._leftBefore = self._left()
+            self._leftBefore = self._clientDisconnected()
             self._clock.callLater(0, self._turnEnded)
         try:
             connection.send(message)
         except ConnectionClosed:
             self._unsendable += len(octets)
         else:
-            self._backlog.add(len(octets), self._left() + connection.bufferedAmount)
+            self._backlog.add(
+                len(octets), self._clientDisconnected() + connection.bufferedAmount
+            )
 
-    def _left(self) -> int:
+    def _clientDisconnected(self) -> int:
         connection = self._connection
         return 0 if connection is None else connection.traffic.bytesSent
 
     def _turnEnded(self) -> None:
         self._leftBefore = None
         # What has left is forgotten now, whether anybody asks or not.
-        self._backlog.size(self._left())
+        self._backlog.size(self._clientDisconnected())
 
     def _close(self, code: int | None, reason: str) -> None:
         isOpen = self._readyState == self.OPEN
@@ -320,7 +326,7 @@ class _Backlog:
         return self._size - size + min(size, end - left)
 
 
-def _parse(url: str, protocols: Iterable[str]) -> Target:
+def _parse(url: str, protocols: Iterable[str]) -> WebSocketURL:
     """
     Read the constructor's arguments.
 
@@ -336,7 +342,7 @@ def _parse(url: str, protocols: Iterable[str]) -> Target:
         raise InvalidSyntax(str(error)) from None
 
 
-def _targetOf(text: str) -> Target:
+def _targetOf(text: str) -> WebSocketURL:
     """
     Read a URL as browsers do.
     """
@@ -351,7 +357,7 @@ def _targetOf(text: str) -> Target:
     netloc = url.host if url.port is None else f"{url.host}:{url.port}"
     resource = url.path if url.query is None else f"{url.path}?{url.query}"
     hasUser = url.userinfo not in ("", ":")
-    return Target(
+    return WebSocketURL(
         url=f"{scheme}://{netloc}{resource}",
         isSecure=isSecure,
         host=url.host.strip("[]"),

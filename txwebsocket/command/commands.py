@@ -47,7 +47,7 @@ class Commands:
             "help": lambda _: note(_HELP),
         }
 
-    def obey(self, line: str) -> None:
+    def execute(self, line: str) -> None:
         """
         Send a message, or do what a command says.
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, DeferredQueue
 
 from txwebsocket.command.editor import LineEditor
-from txwebsocket.command.escaping import harmless, hexDump, indented
+from txwebsocket.command.escaping import escapeControls, hexDump, indented
 from txwebsocket.command.keys import Key, KeyReader
 from txwebsocket.command.stdio import InputStream, OutputStream
 
@@ -206,7 +206,7 @@ class Terminal:
         """
         Print, and show the line that is being typed again, in one write.
         """
-        shown = indented(harmless(text), prefix) + "\n"
+        shown = indented(escapeControls(text), prefix) + "\n"
         if self._isActive:
             shown = f"{_ERASE_ROW}{shown}{self._row()}"
         return self._write(shown)
@@ -284,7 +284,7 @@ class Pipes:
         Write a message, and what ends it.
         """
         if isinstance(message, str):
-            text = harmless(message) if self._isShown else message
+            text = escapeControls(message) if self._isShown else message
             return self._sink.write(text.encode("utf-8") + self._delimiter)
         if self._isBinary and not self._isShown:
             return self._sink.write(message)

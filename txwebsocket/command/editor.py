@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from unicodedata import combining
 
-from txwebsocket.command.escaping import harmless, widthOf
+from txwebsocket.command.escaping import escapeControls, widthOf
 from txwebsocket.command.keys import Key, Typed
 
 _REMEMBERED = 500
@@ -32,7 +32,7 @@ class LineEditor:
         self._history = [""]
         self._position = 0
         self._actions = {
-            Key.LEFT: lambda: self._moveTo(self._left()),
+            Key.LEFT: lambda: self._moveTo(self._clientDisconnected()),
             Key.RIGHT: lambda: self._moveTo(self._right()),
             Key.WORD_LEFT: lambda: self._moveTo(self._wordLeft()),
             Key.WORD_RIGHT: lambda: self._moveTo(self._wordRight()),
@@ -40,7 +40,9 @@ class LineEditor:
             Key.END: lambda: self._moveTo(len(self.text)),
             Key.UP: lambda: self._recall(-1),
             Key.DOWN: lambda: self._recall(+1),
-            Key.BACKSPACE: lambda: self._remove(self._left(), self.cursor),
+            Key.BACKSPACE: lambda: self._remove(
+                self._clientDisconnected(), self.cursor
+            ),
             Key.DELETE: lambda: self._remove(self.cursor, self._right()),
             Key.END_OF_INPUT: lambda: self._remove(self.cursor, self._right()),
             Key.CUT_WORD: lambda: self._cutOut(self._wordLeft(), self.cursor),
@@ -114,7 +116,7 @@ class LineEditor:
     def _moveTo(self, cursor: int) -> None:
         self.cursor = cursor
 
-    def _left(self) -> int:
+    def _clientDisconnected(self) -> int:
         """
         The end of what is left of the cursor without its last letter, accents included.
         """
@@ -144,7 +146,7 @@ def _fitting(text: str, width: int) -> list[tuple[str, int]]:
     """
     cells = []
     for character in text:
-        shown = " " if character in "\n\t" else harmless(character)
+        shown = " " if character in "\n\t" else escapeControls(character)
         size = widthOf(shown) if len(shown) == 1 else len(shown)
         width -= size
         if width < 0:

@@ -32,7 +32,7 @@ class _Harmless(dict[int, str]):
 _TO_HARMLESS = _Harmless({ord(each): each for each in "\n\t" + _JOINERS})
 
 
-def harmless(text: str) -> str:
+def escapeControls(text: str) -> str:
     """
     A text with all that a terminal would obey made visible: ``ESC`` as its escape
     sequence in Python, for example. Line ends and tabs stay.

@@ -19,7 +19,7 @@ from twisted.python.usage import UsageError
 from txwebsocket.client.client import WebSocketClient
 from txwebsocket.command.arguments import Options
 from txwebsocket.command.console import Pipes, Terminal
-from txwebsocket.command.escaping import harmless, indented
+from txwebsocket.command.escaping import escapeControls, indented
 from txwebsocket.command.session import ExitStatus, Session
 from txwebsocket.command.stdio import InputStream, OutputStream
 from txwebsocket.command.ttymode import TerminalMode
@@ -164,6 +164,6 @@ def _say(text: str) -> None:
     Say something on standard error, if there is one.
     """
     try:
-        sys.stderr.write(indented(harmless(text), "txwebsocket: ") + "\n")
+        sys.stderr.write(indented(escapeControls(text), "txwebsocket: ") + "\n")
     except (OSError, AttributeError):
         return

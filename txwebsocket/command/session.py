@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from txwebsocket.command.commands import Commands
 from txwebsocket.command.console import BadInput, Console
-from txwebsocket.command.escaping import harmless, quoted
+from txwebsocket.command.escaping import escapeControls, quoted
 from txwebsocket.connection.errors import ConnectionRejected, RefusalResponse
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.interfaces import WebSocketProtocol
@@ -132,7 +132,7 @@ class Session(WebSocketProtocol):
         report = await connection.whenClosed()
         sending.cancel()
         self._stopTimer()
-        self._sayGoodbye(report)
+        self._notifyLost(report)
         return self._status or _statusOf(report)
 
     async def _finish(self) -> None:
@@ -225,7 +225,7 @@ class Session(WebSocketProtocol):
     async def _sendInput(self, connection: WebSocketConnection) -> None:
         send: Callable[[Any], None] = connection.send
         if self._console.isTyped:
-            send = Commands(connection, self._console.note).obey
+            send = Commands(connection, self._console.note).execute
         while True:
             try:
                 message = await self._console.nextInput()
@@ -305,9 +305,9 @@ class Session(WebSocketProtocol):
         body = response.body.decode("utf-8", "replace").strip()
         if body:
             cut = body[:_BODY_SHOWN] + ("..." if len(body) > _BODY_SHOWN else "")
-            self._console.note(quoted(harmless(cut)))
+            self._console.note(quoted(escapeControls(cut)))
 
-    def _sayGoodbye(self, report: CloseReport) -> None:
+    def _notifyLost(self, report: CloseReport) -> None:
         isAsExpected = _statusOf(report) is ExitStatus.CLEAN
         if self._console.isInteractive or self._plan.isVerbose or not isAsExpected:
             self._console.note(f"closed: {report}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from txwebsocket.connection.receivequeue import MAX_MESSAGES, sizeOf
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.config import ConnectionConfig, messageLimit
-from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.messages import MessageDecoder, endsMessage, openMessage
+from txwebsocket.wire.frames import Frame, ProtocolFailure
+from txwebsocket.wire.messages import MessageDecoder, decodeMessage, endsMessage
 
 _CONTROL = 0x8
 
@@ -56,7 +56,7 @@ class Backlog:
         self._messages.append(message)
         self._size += _sizeOf(message)
 
-    def take(self) -> str | bytes | Frame | Failed | None:
+    def take(self) -> str | bytes | Frame | ProtocolFailure | None:
         """
         Remove and return the oldest message, or the reason why it can't be decoded.
         None if decoding it takes more than this turn.
@@ -68,7 +68,7 @@ class Backlog:
         elif not isinstance(message, Frame) or not self._config.assembleFragments:
             return message
         elif self._decoder is None or not message.rsv:
-            return openMessage(message.opcode, message.payload)
+            return decodeMessage(message.opcode, message.payload)
         else:
             found = self._decoder.start(message)
         if found is None and self._decoder is not None:
@@ -95,11 +95,13 @@ def isData(item: object) -> bool:
     """
     if type(item) is Frame:
         return item.opcode < _CONTROL
-    return type(item) is not Failed
+    return type(item) is not ProtocolFailure
 
 
 def isEnd(item: object) -> bool:
     """
     Are items after this one ignored?
     """
-    return type(item) is Failed or (type(item) is Frame and item.opcode == Opcode.CLOSE)
+    return type(item) is ProtocolFailure or (
+        type(item) is Frame and item.opcode == Opcode.CLOSE
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
-class Keeper(NamedTuple):
+class ConnectionCallbacks(NamedTuple):
     """
     What is called for each request and connection of a server: one object for all of
     them, since each of them has to hold it.

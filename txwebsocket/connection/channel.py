@@ -16,31 +16,31 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.connection.callbacks import Keeper
-from txwebsocket.connection.dispatch import Delivery
+from txwebsocket.connection.callbacks import ConnectionCallbacks
+from txwebsocket.connection.dispatch import MessageDispatcher
 from txwebsocket.connection.errors import closedError, logEnd
 from txwebsocket.connection.hookcalls import log
-from txwebsocket.connection.pausing import Hold
+from txwebsocket.connection.pausing import PauseReason
 from txwebsocket.connection.progress import StallTimer
-from txwebsocket.connection.pulltopush import Pulling
+from txwebsocket.connection.pulltopush import PullToPush
 from txwebsocket.connection.sockets import (
     FLOOD_PART,
     FLOOD_READ,
     MOST_READ,
     USUAL_READ,
     endTransport,
-    readFor,
+    tuneReadSize,
 )
-from txwebsocket.connection.timers import Watch, startWatches
+from txwebsocket.connection.timers import ConnectionTimer, startWatches
 from txwebsocket.connection.writer import Writer
 from txwebsocket.wire.codes import CloseCause, CloseCode, Role
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.errors import shown
-from txwebsocket.wire.extensions import Agreement, Transform
+from txwebsocket.wire.extensions import MessageTransform, NegotiatedExtension
 from txwebsocket.wire.frames import Frame
 from txwebsocket.wire.grammar import formatExtensions
 from txwebsocket.wire.report import CloseReport
-from txwebsocket.wire.states import CLOSING, NOTHING_TO_DO, State
+from txwebsocket.wire.states import CLOSING, INACTIVE, State
 
 _PING_SIZE = 8
 
@@ -51,7 +51,7 @@ _AT_ONCE = 256 * 1024
 _OPEN = State.OPEN
 
 
-class Link(Delivery):
+class WebSocketChannel(MessageDispatcher):
     """
     One connection's machinery, which :class:`WebSocketConnection` is the face of.
 
@@ -61,7 +61,8 @@ class Link(Delivery):
     opening handshake is over, :meth:`opened`.
 
     :ivar transport: what there is, since :meth:`makeConnection`.
-    :ivar keeper: a :class:`Keeper` if somebody keeps the connection in a list.
+    :ivar callbacks: a :class:`ConnectionCallbacks` if somebody keeps the connection in
+        a list.
     :ivar hasOpened: whether the keeper was told that it is open; it may have ended
         while its application was told of the beginning.
     """
@@ -72,12 +73,12 @@ class Link(Delivery):
         super().__init__(role, config, clock)
         self.transport: Any = None
         self.writer = Writer(self, self.outbox, clock, config)
-        self.keeper: Keeper | None = None
+        self.callbacks: ConnectionCallbacks | None = None
         self.hasOpened = False
         self._isReading = True
         self._isFlooded = False
         self._isEnding = False
-        self._watches: Sequence[Watch] = ()
+        self._watches: Sequence[ConnectionTimer] = ()
         self._closeTimer: StallTimer | None = None
         self._closed: list[Deferred[CloseReport]] = []
         self._producer: Any = None
@@ -90,36 +91,38 @@ class Link(Delivery):
         """
         self.transport = transport
 
-    def opened(self, early: bytes = b"", agreed: Sequence[Agreement] = ()) -> None:
+    def opened(
+        self, initialData: bytes = b"", agreed: Sequence[NegotiatedExtension] = ()
+    ) -> None:
         """
         The opening handshake is over.
 
-        :param early: what came behind it in the same segment: the first frames.
+        :param initialData: what came behind it in the same segment: the first frames.
         :param agreed: the extensions that were agreed on.
         """
         self.connection.extensions = formatExtensions([e for e, _ in agreed])
         transforms = [transform for _, transform in agreed]
-        self.wire.open(transforms)
-        if self.wire.decoder is not None:
-            self.limitWork(self.wire.decoder)
-        self._lastHeard = self.alarms.seconds()
+        self.core.open(transforms)
+        if self.core.decoder is not None:
+            self.limitWork(self.core.decoder)
+        self._lastReceivedAt = self.alarms.seconds()
         self.writer.start(self.transport)
-        if self.isPulled:
-            self._takeText = self._takeBytes = self.inbox.put
+        if self.isPullMode:
+            self._takeText = self._takeBytes = self.receiveQueue.put
         self.run(self._startWatches, transforms)
-        if early:
-            self.wire.receive(early)
-            self._held |= Hold.START
-            self.clock.callLater(0, self.release, Hold.START)
+        if initialData:
+            self.core.receive(initialData)
+            self._pauseReasons |= PauseReason.START
+            self.clock.callLater(0, self.resumeFrom, PauseReason.START)
         self.whileDelivering(self._begin)
-        if self.keeper is not None and self.report is None:
+        if self.callbacks is not None and self.report is None:
             self.hasOpened = True
-            self.keeper.opened(self)
+            self.callbacks.opened(self)
 
-    def _startWatches(self, transforms: Sequence[Transform]) -> None:
+    def _startWatches(self, transforms: Sequence[MessageTransform]) -> None:
         # It asks extensions, which may raise.
         self._watches = startWatches(
-            self, self.clock, self.config, transforms, self.wire.traffic
+            self, self.clock, self.config, transforms, self.core.traffic
         )
 
     def _begin(self) -> None:
@@ -135,7 +138,7 @@ class Link(Delivery):
         """
         The transport has read something.
         """
-        self._lastHeard = now = self.alarms.seconds()
+        self._lastReceivedAt = now = self.alarms.seconds()
         if now > self.alarms.overdueAt:
             self.alarms.timerIsOverdue()
         if not self._isReading:
@@ -144,24 +147,24 @@ class Link(Delivery):
         if self._isFlooded:
             self.deliverNow(self._readInParts(data))
             return
-        items = self.wire.read(data)
+        items = self.core.read(data)
         if len(data) >= FLOOD_READ:
-            self._chooseRead(len(data), len(items), items)
+            self._tuneReadSize(len(data), len(items), items)
         self.deliverNow(items)
 
     def _readInParts(self, data: bytes) -> Iterator[Any]:
         number = 0
         items: Sequence[Any] = ()
         for start in range(0, len(data), FLOOD_PART):
-            items = self.wire.read(data[start : start + FLOOD_PART])
+            items = self.core.read(data[start : start + FLOOD_PART])
             number += len(items)
             yield from items
-        self._chooseRead(len(data), number, items)
+        self._tuneReadSize(len(data), number, items)
 
-    def _chooseRead(self, size: int, number: int, last: Sequence[Any]) -> None:
+    def _tuneReadSize(self, size: int, number: int, last: Sequence[Any]) -> None:
         # Of what comes in pieces, little is held.
         most = MOST_READ if self.incoming is None else USUAL_READ
-        isFlood = readFor(self.transport, size, number, most)
+        isFlood = tuneReadSize(self.transport, size, number, most)
         # The more frames exist at once, the more often CPython looks through all there
         # is. Of text and bytes it takes no notice.
         self._isFlooded = isFlood and Frame in map(type, last[::8])
@@ -176,23 +179,23 @@ class Link(Delivery):
             return
         isDone = reason.check(ConnectionDone)
         detail = "" if isDone else shown(reason.getErrorMessage())
-        isOrderly = self.wire.hasPeerClosed or bool(reason.check(ConnectionDone))
+        isOrderly = self.core.hasPeerClosed or bool(reason.check(ConnectionDone))
         self.takeLast(isOrderly)
         if not (self._isEnding and reason.check(ConnectionDone)):
             # Else we had handed over all, and the system goes on delivering it.
-            self.wire.undelivered = self.writer.undelivered
-        self.wire.lose(detail)
-        self.report = report = self.wire.report()
+            self.core.undelivered = self.writer.undelivered
+        self.core.transportLost(detail)
+        self.report = report = self.core.report()
         self.outbox.clear()
         self._stopTimers()
-        makeError = partial(closedError, report)
-        self.writer.end(makeError)
-        if self._inbox is not None:
-            self._inbox.end(makeError)
+        errorFactory = partial(closedError, report)
+        self.writer.end(errorFactory)
+        if self._receiveQueue is not None:
+            self._receiveQueue.end(errorFactory)
         if self.incoming is not None:
-            self.incoming.end(makeError)
-        self.pings.end(makeError)
-        self._sayGoodbye(report)
+            self.incoming.end(errorFactory)
+        self.pings.end(errorFactory)
+        self._notifyLost(report)
         closed, self._closed = self._closed, []
         for each in closed:
             each.callback(report)
@@ -203,17 +206,17 @@ class Link(Delivery):
         Let go of those that refer to us, or all of us would wait for the cyclic
         collector of Python. Nothing can happen any more.
         """
-        self.wire.forgetOwner()
+        self.core.forgetOwner()
         self.writer.forgetOwner()
         if self._lost is None:
             self.forgetConnection()
 
-    def _sayGoodbye(self, report: CloseReport) -> None:
+    def _notifyLost(self, report: CloseReport) -> None:
         logEnd(log, self.connection, report)
         self._stopProducer()
         self.endDelivery(Failure(closedError(report)))
-        if self.keeper is not None:
-            self.keeper.ended(self)
+        if self.callbacks is not None:
+            self.callbacks.ended(self)
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """
@@ -227,33 +230,33 @@ class Link(Delivery):
 
     # Reading, or not
 
-    def _readOrNot(self) -> None:
+    def _updateReading(self) -> None:
         wanted = not self._mustWait()
         if wanted is not self._isReading:
             self._isReading = wanted
             if wanted:
-                self._lastHeard = self.alarms.seconds()
+                self._lastReceivedAt = self.alarms.seconds()
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
 
     # Writing
 
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         """
         Do what follows from how things stand: write, read or not, and close.
 
         During a delivery this waits for its end, so that all that is sent meanwhile
         leaves in one write.
         """
-        wire = self.wire
-        isOpen = wire.state is _OPEN
-        if self.isDelivering or not (isOpen or wire.state not in NOTHING_TO_DO):
+        core = self.core
+        isOpen = core.state is _OPEN
+        if self.isDispatching or not (isOpen or core.state not in INACTIVE):
             return
         self.writer.flush()
-        if self._held or not self._isReading:
-            self._readOrNot()
-        if not isOpen and wire.state in CLOSING:
+        if self._pauseReasons or not self._isReading:
+            self._updateReading()
+        if not isOpen and core.state in CLOSING:
             self._continueClosing()
 
     def makeRoom(self, isNeeded: bool) -> None:
@@ -277,13 +280,13 @@ class Link(Delivery):
         """
         if self._producer is not None:
             raise RuntimeError(f"{self._producer!r} is registered already")
-        if self.wire.state not in (State.CONNECTING, State.OPEN):
+        if self.core.state not in (State.CONNECTING, State.OPEN):
             self.run(producer.stopProducing)
             return
         if streaming:
             self._producer = producer
         else:
-            self._producer = Pulling(producer, self.clock, self.applicationFailed)
+            self._producer = PullToPush(producer, self.clock, self.applicationFailed)
         if not (streaming and self._hasRoom()):
             self._tellProducer()
 
@@ -292,11 +295,11 @@ class Link(Delivery):
         Leave the producer alone again.
         """
         producer, self._producer = self._producer, None
-        if isinstance(producer, Pulling):
+        if isinstance(producer, PullToPush):
             producer.pauseProducing()
 
     def _hasRoom(self) -> bool:
-        return self.wire.state is State.OPEN and not self.writer.isBehind
+        return self.core.state is State.OPEN and not self.writer.isOverHighWater
 
     def _tellProducer(self) -> None:
         """
@@ -314,18 +317,18 @@ class Link(Delivery):
         if producer is not None:
             self.run(producer.stopProducing)
 
-    def writerChanged(self) -> None:
+    def sendPressureChanged(self) -> None:
         """
         More waits than should, or that is over.
         """
-        isBehind = self.writer.isBehind
+        isOverHighWater = self.writer.isOverHighWater
         if self._producer is not None:
             self._tellProducer()
-            if self.writer.isBehind is not isBehind:
+            if self.writer.isOverHighWater is not isOverHighWater:
                 # It has sent that much already, and what follows from that was done.
                 return
-        if self.wire.role is Role.SERVER:
-            (self.hold if isBehind else self.release)(Hold.WRITER)
+        if self.core.role is Role.SERVER:
+            (self.pauseFor if isOverHighWater else self.resumeFrom)(PauseReason.WRITER)
 
     def writerStalled(self) -> None:
         """
@@ -346,23 +349,23 @@ class Link(Delivery):
         """
         Start the closing handshake, or give up an opening that is not over.
         """
-        if self.wire.state is State.CONNECTING:
+        if self.core.state is State.CONNECTING:
             self.abort(cause)
             return
         isKept = self.queueEarly() or self.config.deliverAfterClose
-        self.wire.close(code, reason, cause)
+        self.core.close(code, reason, cause)
         self._endedByUs(isKept)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
         """
         End the connection for a fault: a close frame, and then no waiting for consent.
         """
-        if self.wire.state is State.CONNECTING:
+        if self.core.state is State.CONNECTING:
             self.abort(cause)
             return
-        self.wire.fail(code, reason, cause)
+        self.core.fail(code, reason, cause)
         self.discardQueued()
-        self.settle()
+        self.syncTransport()
 
     def drop(self, code: int, reason: str, skipCloseFrame: bool) -> None:
         """
@@ -370,7 +373,7 @@ class Link(Delivery):
         """
         if self.report is not None:
             return
-        self.wire.noteDrop(code, reason)
+        self.core.noteDrop(code, reason)
         if skipCloseFrame:
             self.abort(CloseCause.DROPPED)
         else:
@@ -380,25 +383,25 @@ class Link(Delivery):
         """
         Send what is queued, and end the connection then, without a close frame.
         """
-        if self.wire.state is State.CONNECTING:
+        if self.core.state is State.CONNECTING:
             self.abort(cause)
             return
         isKept = self.queueEarly() or self.config.deliverAfterClose
-        self.wire.drop(cause)
+        self.core.abort(cause)
         self.outbox.seal()
         self._endedByUs(isKept)
 
     def _endedByUs(self, isKept: bool) -> None:
         if not isKept:
             self.discardQueued()
-        self.settle()
+        self.syncTransport()
 
     def abort(self, cause: CloseCause) -> None:
         """
         Cut the transport; what was not sent is lost, and counted.
         """
         if self.report is None:
-            self.wire.drop(cause)
+            self.core.abort(cause)
             if cause is CloseCause.DROPPED:
                 self.discardQueued()
             self.writer.stop()
@@ -409,7 +412,7 @@ class Link(Delivery):
     def _continueClosing(self) -> None:
         if self._closeTimer is None and not self._isEnding:
             self._stopTimers()
-            self._readOrNot()
+            self._updateReading()
             self.pings.allowance.noteClose()
             self._closeTimer = self.writer.startCloseTimer(
                 self._closeTimedOut, self.readingTime
@@ -417,8 +420,8 @@ class Link(Delivery):
             self._stopProducer()
             # What waits to be delivered might hide the peer's close frame.
             self.deliver()
-        isSent = not self.outbox.hasSome()
-        if self.wire.state is State.AWAITING_LOSS and isSent and not self._isEnding:
+        isSent = not self.outbox.hasPending()
+        if self.core.state is State.AWAITING_LOSS and isSent and not self._isEnding:
             self._isEnding = True
             self.writer.stop()
             self._endTransport()
@@ -427,12 +430,12 @@ class Link(Delivery):
         """
         Our last byte is on its way: let the transport go.
         """
-        if self.wire.report().closeReceived:
+        if self.core.report().closeReceived:
             if self._closeTimer is not None:
                 # The reading time is over; ending the transport has its own.
                 self._closeTimer.restart()
             # RFC 6455, 7.1.1: the server goes first.
-            if self.wire.role is Role.SERVER:
+            if self.core.role is Role.SERVER:
                 self.transport.loseConnection()
         else:
             endTransport(self.transport)
@@ -443,7 +446,7 @@ class Link(Delivery):
 
     # Time
 
-    def heardAt(self) -> float:
+    def lastReceivedAt(self) -> float:
         """
         When the peer last showed that it is there.
         """
@@ -451,7 +454,7 @@ class Link(Delivery):
         if self._mustWait():
             return self.alarms.seconds()
         # A ping may be behind what the peer takes as fast as it can.
-        return max(self._lastHeard, self.writer.aliveAt())
+        return max(self._lastReceivedAt, self.writer.aliveAt())
 
     def newPing(self) -> bytes:
         """
@@ -459,24 +462,24 @@ class Link(Delivery):
         """
         return b"" if self.config.emptyPings else os.urandom(_PING_SIZE)
 
-    def askForLife(self) -> None:
+    def sendKeepalivePing(self) -> None:
         """
         The peer has been silent.
         """
         payload = self.newPing()
         self.pings.allowance.noteKeepalive(payload)
-        self.wire.pingAhead(payload)
-        self.settle()
+        self.core.pingAhead(payload)
+        self.syncTransport()
 
     def readingTime(self) -> float:
         """
         Seconds that the peer's program may need to read what its system acknowledged.
         """
         # A system that acknowledges nothing gets none, nor does a peer that answered.
-        isOver = self.wire.hasPeerClosed or self.writer.isLagging()
+        isOver = self.core.hasPeerClosed or self.writer.isLagging()
         return 0.0 if isOver else self.pings.allowance.seconds()
 
-    def giveUp(self) -> None:
+    def keepaliveTimedOut(self) -> None:
         """
         The peer has been silent for too long.
         """

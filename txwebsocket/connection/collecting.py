@@ -29,17 +29,17 @@ class Collector:
         self._limit = TurnLimit(clock)
 
     def receive(
-        self, nextMessage: Callable[[], Deferred[Any]]
+        self, receiveStream: Callable[[], Deferred[Any]]
     ) -> Deferred[str | bytes]:
         """
         The next message, when all of it is there. Cancelling the Deferred loses none.
 
-        :param nextMessage: returns a Deferred of the next message, which has a method
+        :param receiveStream: returns a Deferred of the next message, which has a method
             ``whole()``.
         """
         receiver: Deferred[str | bytes] = Deferred(self._receivers.remove)
         self._receivers.append(receiver)
-        self._nextMessage = nextMessage
+        self._nextMessage = receiveStream
         if self._limit.allows(self._collect):
             self._collect()
         return receiver

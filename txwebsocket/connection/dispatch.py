@@ -22,17 +22,17 @@ from txwebsocket.connection.errors import closedError
 from txwebsocket.connection.frame import WebSocketFrame
 from txwebsocket.connection.hookcalls import HookCaller, log
 from txwebsocket.connection.hooks import NO_HOOKS
-from txwebsocket.connection.incoming import Incoming
-from txwebsocket.connection.pausing import ASKED, Hold
+from txwebsocket.connection.incoming import IncomingMessages
+from txwebsocket.connection.pausing import NOT_DISPATCHING, PauseReason
 from txwebsocket.connection.pings import Pings
-from txwebsocket.connection.receivequeue import Inbox
+from txwebsocket.connection.receivequeue import ReceiveQueue
 from txwebsocket.connection.turns import WorkLimit
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.config import ConnectionConfig, messageLimit
 from txwebsocket.wire.connection import Connection
 from txwebsocket.wire.control import PingReceived, PongReceived
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 from txwebsocket.wire.messages import WORK_PER_TURN, MessageDecoder, endsMessage
 from txwebsocket.wire.states import State
 
@@ -42,8 +42,6 @@ _OPEN = State.OPEN
 
 _PINGS = (Opcode.PING, Opcode.PONG)
 
-_UNTOLD = ASKED | Hold.HOOK | Hold.WRITER | Hold.START | Hold.TURN
-
 LAST_HOOK = 60.0
 """
 Seconds that a hook may take after the end of its connection, until the messages queued
@@ -51,13 +49,13 @@ behind it are discarded.
 """
 
 
-class Delivery(HookCaller):
+class MessageDispatcher(HookCaller):
     """
     What arrives, on its way to the application: messages in their order, one at a time,
     and no more while there is a reason to wait.
 
     :ivar outbox: the frames to send.
-    :ivar isDelivering: whether the application is being told something; what it sends
+    :ivar isDispatching: whether the application is being told something; what it sends
         leaves when that is over.
     :ivar decoder: decodes what extensions have encoded; None if none was agreed on.
     :ivar workLimit: what one turn of the reactor may decode; likewise.
@@ -77,16 +75,16 @@ class Delivery(HookCaller):
         self, role: Role, config: ConnectionConfig, clock: IReactorTime
     ) -> None:
         super().__init__(config, clock)
-        self.wire = Connection(role, config, _nextMask, self)
-        self.outbox = self.wire.outbox
+        self.core = Connection(role, config, _nextMask, self)
+        self.outbox = self.core.outbox
         self.pings = Pings(clock, self.outbox)
-        self.isDelivering = False
-        self._inbox: Inbox | None = None
-        self.incoming: Incoming | None = None
+        self.isDispatching = False
+        self._receiveQueue: ReceiveQueue | None = None
+        self.incoming: IncomingMessages | None = None
         if config.streamMessages:
-            self.incoming = Incoming(self)
+            self.incoming = IncomingMessages(self)
             self._mayHaveQueued = True
-        self._lastHeard: float
+        self._lastReceivedAt: float
 
     @abstractmethod
     def makeRoom(self, isNeeded: bool) -> None:
@@ -95,58 +93,58 @@ class Delivery(HookCaller):
         """
 
     @property
-    def inbox(self) -> Inbox:
+    def receiveQueue(self) -> ReceiveQueue:
         """
         What waits for ``receive()``; made when it is needed.
         """
-        if self._inbox is None:
-            self._inbox = Inbox(
+        if self._receiveQueue is None:
+            self._receiveQueue = ReceiveQueue(
                 messageLimit(self.config),
-                partial(self.hold, Hold.INBOX),
-                partial(self.release, Hold.INBOX),
+                partial(self.pauseFor, PauseReason.INBOX),
+                partial(self.resumeFrom, PauseReason.INBOX),
                 self.clock,
             )
             if self.report is not None:
-                self._inbox.end(partial(closedError, self.report))
-        return self._inbox
+                self._receiveQueue.end(partial(closedError, self.report))
+        return self._receiveQueue
 
     def receive(self) -> Deferred[str | bytes]:
         """
         The next whole message, in pull style.
         """
-        source = self.inbox if self.incoming is None else self.incoming
+        source = self.receiveQueue if self.incoming is None else self.incoming
         return source.receive()
 
     def deliver(self) -> None:
         """
         Tell the application what has arrived, as far as it can be told now.
         """
-        if not self.isDelivering:
+        if not self.isDispatching:
             self.whileDelivering(self._deliverWaiting)
 
     def deliverNow(self, items: Iterable[Any]) -> None:
         """
         The same, of what was read just now.
         """
-        if self.isDelivering or self._held:
+        if self.isDispatching or self._pauseReasons:
             self._deliverLater(items)
             return
         # This is whileDelivering, with fewer calls.
-        self.isDelivering = True
+        self.isDispatching = True
         try:
             self._deliverItems(iter(items))
         except BaseException:  # noqa: BLE001 - an application may raise anything
             self.applicationFailed(Failure())
         finally:
-            self.isDelivering = False
-        if self.wire.waiting or self._mayHaveQueued:
+            self.isDispatching = False
+        if self.core.pendingItems or self._mayHaveQueued:
             self.deliver()
         else:
-            self.settle()
+            self.syncTransport()
 
     def _deliverLater(self, items: Iterable[Any]) -> None:
-        if self.isDelivering or self._mustWait():
-            self.wire.putBack(items)
+        if self.isDispatching or self._mustWait():
+            self.core.putBack(items)
         else:
             self.whileDelivering(partial(self._deliverBusy, iter(items)))
 
@@ -158,13 +156,13 @@ class Delivery(HookCaller):
         """
         Call something of the application's; all it sends meanwhile leaves in one write.
         """
-        self.isDelivering = True
+        self.isDispatching = True
         try:
             self.run(deliver)
         finally:
             # Whatever happens, or the connection would be deaf.
-            self.isDelivering = False
-        self.settle()
+            self.isDispatching = False
+        self.syncTransport()
 
     def _deliverWaiting(self) -> None:
         # What raised may be no reason to end, and then the rest follows.
@@ -181,10 +179,10 @@ class Delivery(HookCaller):
         """
         if self._mayDeliverQueued():
             self.run(self._deliverQueued)
-        elif self.wire.waiting and not self._mustWait():
-            isBusy = self._held or self._backlog
+        elif self.core.pendingItems and not self._mustWait():
+            isBusy = self._pauseReasons or self._backlog
             take = self._setAside if isBusy else self._deliverItems
-            self.run(take, iter(self.wire.takeWaiting()))
+            self.run(take, iter(self.core.takeWaiting()))
         else:
             return False
         return True
@@ -194,51 +192,51 @@ class Delivery(HookCaller):
         Must received items stay unprocessed? Not while the connection is closing, since
         the peer's close frame may be among them.
         """
-        return bool(self._held & ~Hold.HOOK) and self.wire.isReceiving
+        return bool(self._pauseReasons & ~PauseReason.HOOK) and self.core.isReceiving
 
     def _deliverItems(self, items: Iterator[Any]) -> None:
         # With few calls in the usual case, since this is the way of every message.
-        wire = self.wire
+        core = self.core
         takeText, takeBytes = self._takeText, self._takeBytes
         decoder = self.decoder
         try:
             for item in items:
                 kind = type(item)
-                if kind is str and wire.state is _OPEN:
+                if kind is str and core.state is _OPEN:
                     result = takeText(item)
-                elif kind is bytes and wire.state is _OPEN:
+                elif kind is bytes and core.state is _OPEN:
                     result = takeBytes(item)
                 else:
-                    result = self._takeEvent(wire.eventOf(item))
+                    result = self._takeEvent(core.eventOf(item))
                     if decoder is not None and decoder.work > WORK_PER_TURN:
                         self._endTurn()
                 if result is not None:
                     self._waitFor(result)
-                if self._held:
+                if self._pauseReasons:
                     self._setAside(items)
         except BaseException:
-            wire.putBack(items)
+            core.putBack(items)
             raise
 
     def _setAside(self, items: Iterator[Any]) -> None:
         """
         Queue messages that can't be delivered yet, and process control frames.
         """
-        wire = self.wire
+        core = self.core
         try:
             for item in items:
                 if self._mustWait() or self._isControlTooEarly(item):
-                    wire.putBack(chain((item,), items))
-                elif self.incoming is None and wire.isReceiving and isData(item):
+                    core.putBack(chain((item,), items))
+                elif self.incoming is None and core.isReceiving and isData(item):
                     self._queue(item)
                     if self._backlog and self._backlog.isFull:
-                        self.hold(Hold.INBOX)
+                        self.pauseFor(PauseReason.INBOX)
                 else:
-                    result = self._takeEvent(wire.eventOf(item))
+                    result = self._takeEvent(core.eventOf(item))
                     if result is not None:
                         self._waitFor(result)
         except BaseException:
-            wire.putBack(items)
+            core.putBack(items)
             raise
 
     def _isControlTooEarly(self, item: object) -> bool:
@@ -248,17 +246,17 @@ class Delivery(HookCaller):
         isMany = self._awaitedControls >= self.config.concurrentMessages
         if not isMany or type(item) is not Frame or item.opcode not in _PINGS:
             return False
-        self._held |= Hold.CONTROL
-        return self.wire.isReceiving
+        self._pauseReasons |= PauseReason.CONTROL
+        return self.core.isReceiving
 
     def _queue(self, item: str | bytes | Frame | MessageDecoder) -> None:
         """
         Queue a message, or a part of one.
         """
-        self.wire.messagesReceived -= 1
+        self.core.messagesReceived -= 1
         whole: str | bytes | Frame | MessageDecoder | None = item
         if isinstance(item, Frame) and self.config.assembleFragments:
-            whole = self.wire.assemble(item)
+            whole = self.core.assemble(item)
         if whole is not None:
             if self._backlog is None:
                 self._backlog = Backlog(self.config, self.decoder)
@@ -274,8 +272,10 @@ class Delivery(HookCaller):
         return bool(self._backlog)
 
     def _mayDeliverQueued(self) -> bool:
-        blocked = _UNTOLD | Hold.INBOX if self.isPulled else _UNTOLD
-        if self._held & blocked:
+        blocked = (
+            NOT_DISPATCHING | PauseReason.INBOX if self.isPullMode else NOT_DISPATCHING
+        )
+        if self._pauseReasons & blocked:
             return False
         if self.incoming is not None:
             return self.incoming.mayTell
@@ -290,12 +290,12 @@ class Delivery(HookCaller):
             self.incoming.tell()
             return
         message = self._takeQueued()
-        if isinstance(message, Failed):
-            self.wire.failFor(message)
+        if isinstance(message, ProtocolFailure):
+            self.core.failConnection(message)
             self.discardQueued()
             return
         if message is not None:
-            self.wire.messagesReceived += endsMessage(message)
+            self.core.messagesReceived += endsMessage(message)
         result = self._takeEvent(message)
         if result is not None:
             self._waitFor(result)
@@ -316,21 +316,21 @@ class Delivery(HookCaller):
         Decoding has cost so much that the connections of others come first: go on in
         the next turn of the reactor.
         """
-        self.wire.putBack(())
+        self.core.putBack(())
         if self.workLimit is not None and self.workLimit.isReached(self._beginTurn):
-            self.hold(Hold.TURN)
+            self.pauseFor(PauseReason.TURN)
 
     def _beginTurn(self) -> None:
-        self.release(Hold.TURN)
+        self.resumeFrom(PauseReason.TURN)
 
-    def _takeQueued(self) -> str | bytes | Frame | Failed | None:
+    def _takeQueued(self) -> str | bytes | Frame | ProtocolFailure | None:
         backlog = self._backlog
         if not backlog:
             return None
         message = backlog.take()
         self._mayHaveQueued = bool(backlog)
-        if not self.isPulled and not backlog.isFull:
-            self._held &= ~Hold.INBOX
+        if not self.isPullMode and not backlog.isFull:
+            self._pauseReasons &= ~PauseReason.INBOX
         return message
 
     def queueEarly(self) -> bool:
@@ -340,8 +340,8 @@ class Delivery(HookCaller):
 
         :return: whether this is that turn.
         """
-        isEarly = bool(self._held & Hold.START)
-        if isEarly and self.wire.isReceiving:
+        isEarly = bool(self._pauseReasons & PauseReason.START)
+        if isEarly and self.core.isReceiving:
             self._queueRead()
         return isEarly
 
@@ -350,33 +350,33 @@ class Delivery(HookCaller):
         Queue all received messages, without a bound: they are in memory already.
         """
         left: list[Any] = []
-        items: Iterator[Any] = iter(self.wire.takeWaiting())
+        items: Iterator[Any] = iter(self.core.takeWaiting())
         for item in items:
             if not isData(item):
                 left.append(item)
             elif self.incoming is None:
                 self._queue(item)
             else:
-                fragment: Any = self.wire.eventOf(item)
+                fragment: Any = self.core.eventOf(item)
                 self.incoming.take(fragment)
             if isEnd(item):
                 left += items
-        self.wire.putBack(left)
+        self.core.putBack(left)
 
     def discardQueued(self) -> None:
         """
         Discard queued messages, and count them.
         """
-        if self.isPulled:
+        if self.isPullMode:
             return
         count = 0
         if self.incoming is not None:
             count = self.incoming.discardUntold()
         elif self._backlog is not None:
             count = self._backlog.clear()
-            self._held &= ~Hold.INBOX
-        self.wire.noteDiscarded(count)
-        if self._lost is not None and not self.isDelivering:
+            self._pauseReasons &= ~PauseReason.INBOX
+        self.core.noteDiscarded(count)
+        if self._lost is not None and not self.isDispatching:
             self._tellLost()
 
     def _takeEvent(self, event: object) -> Any:
@@ -414,41 +414,41 @@ class Delivery(HookCaller):
         :param isOrderly: whether the peer ended the connection in an orderly way. Then
             its messages are delivered, unless the application has paused.
         """
-        if self.isPulled:
-            if not self.isDelivering:
+        if self.isPullMode:
+            if not self.isDispatching:
                 self._receiveLast()
-        elif not isOrderly or self._held & Hold.PAUSED:
+        elif not isOrderly or self._pauseReasons & PauseReason.PAUSED:
             self.discardQueued()
-        elif not self.isDelivering and self.wire.isReceiving:
+        elif not self.isDispatching and self.core.isReceiving:
             # Messages are delivered by endDelivery().
-            self.isDelivering = True
+            self.isDispatching = True
             self._queueRead()
-            self.isDelivering = False
+            self.isDispatching = False
 
     def _receiveLast(self) -> None:
         """
         Give received messages to ``receive()``; but a frame may become large.
         """
-        self.isDelivering = True
+        self.isDispatching = True
         if self.decoder is not None:
             self.decoder.beginTurn()
         while self._backlog and not self._hasEnough():
             self.run(self._deliverQueued)
         if self._backlog:
-            self.wire.noteDiscarded(self._backlog.clear())
-        items = self.wire.takeWaiting()
+            self.core.noteDiscarded(self._backlog.clear())
+        items = self.core.takeWaiting()
         for number, item in enumerate(items):
             isUndecoded = type(item) in (Frame, MessageDecoder)
             if isUndecoded and self.incoming is None and self._hasEnough():
-                self.wire.putBack(items[number:])
+                self.core.putBack(items[number:])
                 break
-            self._held = Hold.NONE
+            self._pauseReasons = PauseReason.NONE
             self.run(self._deliverItems, iter((item,)))
-        self.isDelivering = False
+        self.isDispatching = False
 
     def _hasEnough(self) -> bool:
         isTurnOver = self.decoder is not None and self.decoder.isTurnOver()
-        return isTurnOver or self.inbox.isLarge
+        return isTurnOver or self.receiveQueue.isLarge
 
     def endDelivery(self, lost: Failure) -> None:
         """
@@ -457,10 +457,10 @@ class Delivery(HookCaller):
         :param lost: the argument of that hook.
         """
         self._lost = lost
-        self._held &= Hold.HOOK
+        self._pauseReasons &= PauseReason.HOOK
         if not self.hasQueued():
             self._tellLost()
-        elif self.isDelivering:
+        elif self.isDispatching:
             self.clock.callLater(0, self.deliver)
         else:
             self._putOffGivingUp()

@@ -2,7 +2,7 @@
 # Part of txwebsocket. See LICENSE for details.
 """
 The errors that know Twisted. The tree they belong to is in
-:mod:`txwebsocket.wire.errors`.
+:mod:`txwebsocket.core.errors`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from txwebsocket.handshake.httpconnect import Refusal
+from txwebsocket.handshake.httpconnect import ProxyRefusal
 from txwebsocket.handshake.response import ResponseHead
-from txwebsocket.wire.codes import QUIET_CAUSES, CloseCode
+from txwebsocket.wire.codes import ROUTINE_CAUSES, CloseCode
 from txwebsocket.wire.errors import (
     ConnectionClosed,
     HandshakeError,
@@ -31,13 +31,13 @@ from txwebsocket.wire.errors import (
 from txwebsocket.wire.report import CloseReport
 
 
-class _ClosedCleanly(ConnectionClosed, ConnectionDone):
+class ClosedCleanly(ConnectionClosed, ConnectionDone):
     """
     The connection ended with a closing handshake.
     """
 
 
-class _ClosedUncleanly(ConnectionClosed, ConnectionLost):
+class ClosedUncleanly(ConnectionClosed, ConnectionLost):
     """
     The connection ended without a closing handshake.
     """
@@ -47,7 +47,7 @@ def closedError(report: CloseReport) -> ConnectionClosed:
     """
     The error that tells of an ended connection, in Twisted's terms as well.
     """
-    return (_ClosedCleanly if report.wasClean else _ClosedUncleanly)(report)
+    return (ClosedCleanly if report.wasClean else ClosedUncleanly)(report)
 
 
 _ORDINARY_ENDS = (None, CloseCode.NORMAL, CloseCode.GOING_AWAY)
@@ -63,7 +63,7 @@ def streamEnd(reason: Failure) -> Failure:
     report: CloseReport = reason.value.report  # type: ignore[union-attr]
     codes = (report.sentCode, report.receivedCode)
     if report.wasClean and not all(code in _ORDINARY_ENDS for code in codes):
-        return Failure(_ClosedUncleanly(report))
+        return Failure(ClosedUncleanly(report))
     return reason
 
 
@@ -71,7 +71,7 @@ def logEnd(log: Logger, connection: object, report: CloseReport) -> None:
     """
     Tell operators of an end that they may want to hear of.
     """
-    if report.cause not in QUIET_CAUSES:
+    if report.cause not in ROUTINE_CAUSES:
         log.info(
             "{connection} ended: {report}",
             connection=repr(connection),
@@ -269,7 +269,7 @@ class ProxyRejected(ProxyFailed):
     :ivar response: an HTTP proxy's response, with ``code``, ``headers`` and ``body``.
     """
 
-    def __init__(self, proxy: str, refusal: Refusal) -> None:
+    def __init__(self, proxy: str, refusal: ProxyRefusal) -> None:
         number = "" if refusal.code is None else f"{refusal.code} "
         refused = f"{proxy} refused: {number}{shown(refusal.phrase)}".rstrip()
         HandshakeError.__init__(self, refused)

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.control import closePayload, parseClosePayload
-from txwebsocket.wire.frames import FIN, Failed, Frame, FrameReader, encodeFrame
+from txwebsocket.wire.frames import (
+    FIN,
+    Frame,
+    FrameReader,
+    ProtocolFailure,
+    encodeFrame,
+)
 
 _NO_LIMIT = 2**63
 _RSV1, _RSV2, _RSV3 = 0x40, 0x20, 0x10
@@ -113,7 +119,7 @@ class WebSocketFrame:
             ``invalidCloseFrameLength`` is true. False if bytes are missing.
         """
         while data and not self._isWhole:
-            size = self._reader.wanted() if self._reader else 1
+            size = self._reader.bytesNeeded() if self._reader else 1
             part = bytes(data[:size])
             del data[:size]
             if self._reader is None:
@@ -127,7 +133,7 @@ class WebSocketFrame:
             for item in self._reader.feed(part):
                 if isinstance(item, Frame):
                     self._show(item)
-                elif isinstance(item, Failed):
+                elif isinstance(item, ProtocolFailure):
                     self._fail(item)
                 self._isWhole = True
         return self._isWhole
@@ -166,9 +172,9 @@ class WebSocketFrame:
             parseClosePayload(payload)
         except ValueError as error:
             self.invalidCloseFrameLength = len(payload) == 1
-            self._fail(Failed(CloseCode.PROTOCOL_ERROR, str(error)))
+            self._fail(ProtocolFailure(CloseCode.PROTOCOL_ERROR, str(error)))
 
-    def _fail(self, failure: Failed) -> None:
+    def _fail(self, failure: ProtocolFailure) -> None:
         self.dropReason = failure.reason
         self.frameTooLarge = failure.code == CloseCode.MESSAGE_TOO_BIG
         self.protocolError = not self.frameTooLarge

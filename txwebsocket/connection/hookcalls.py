@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txwebsocket.connection.hooks import NO_HOOKS, introduce
-from txwebsocket.connection.incoming import IncomingMessage
-from txwebsocket.connection.pausing import ASKED, Hold
-from txwebsocket.connection.timerqueue import alarmsOf
+from txwebsocket.connection.incoming import MessageReader
+from txwebsocket.connection.pausing import ASKED, PauseReason
+from txwebsocket.connection.timerqueue import timerQueueFor
 from txwebsocket.connection.writer import Writer
 from txwebsocket.deferreds import asDeferred, runApplication
 from txwebsocket.wire.codes import CloseCause, CloseCode
@@ -33,9 +33,9 @@ from txwebsocket.wire.states import State
 log = Logger()
 
 _UNREAD = {
-    Hold.PAUSED: "it is paused",
-    Hold.INBOX: "its queue of received messages is full",
-    Hold.PIECES: "its queue of received messages is full",
+    PauseReason.PAUSED: "it is paused",
+    PauseReason.INBOX: "its queue of received messages is full",
+    PauseReason.PIECES: "its queue of received messages is full",
 }
 
 
@@ -45,13 +45,13 @@ class HookCaller(ABC):
     results, and holds the reasons not to call them for now.
 
     :ivar alarms: keeps the time, and the deadlines.
-    :ivar wire: the protocol core.
+    :ivar core: the protocol core.
     :ivar writer: passes the protocol core's frames on to the transport.
-    :ivar isPulled: whether the application takes messages itself, with ``receive()``.
+    :ivar isPullMode: whether the application takes messages itself, with ``receive()``.
     :ivar report: how the connection ended, once it has.
     """
 
-    wire: Connection
+    core: Connection
     writer: Writer
 
     # Of most connections these stay what they are here, and take no memory.
@@ -63,13 +63,13 @@ class HookCaller(ABC):
     def __init__(self, config: ConnectionConfig, clock: IReactorTime) -> None:
         self._connection: Any = None
         self.config = config
-        self.alarms = alarmsOf(clock)
+        self.alarms = timerQueueFor(clock)
         self.report: CloseReport | None = None
-        self.isPulled = True
+        self.isPullMode = True
         self._hooks = NO_HOOKS
         self._takeText: Callable[[str], Any] = NO_HOOKS.frameReceived
         self._takeBytes: Callable[[bytes], Any] = NO_HOOKS.frameReceived
-        self._held: int = Hold.NONE
+        self._pauseReasons: int = PauseReason.NONE
 
     @property
     def connection(self) -> Any:
@@ -92,7 +92,7 @@ class HookCaller(ABC):
         return self.alarms.clock
 
     @abstractmethod
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         """
         Do what follows from how things stand.
         """
@@ -114,13 +114,13 @@ class HookCaller(ABC):
         Deliver to an application in callback style. What it raises while it is told of
         the beginning goes to the caller.
         """
-        self.isPulled = False
+        self.isPullMode = False
         self._hooks = introduce(application, self.connection)
         self._takeText = self._hooks.textMessageReceived
         self._takeBytes = self._hooks.bytesMessageReceived
         self._hooks.negotiationStarted(self.connection)
 
-    def messageStarted(self, message: IncomingMessage) -> Any:
+    def messageStarted(self, message: MessageReader) -> Any:
         """
         Tell the application of a message that it gets in pieces.
         """
@@ -128,7 +128,7 @@ class HookCaller(ABC):
 
     def _answerPing(self, wanted: object, payload: bytes) -> None:
         if wanted is not False:
-            self.wire.pong(payload, self.writer.isFull)
+            self.core.pong(payload, self.writer.isTransportFull)
 
     def _noteControl(self, deferred: Deferred[Any]) -> Deferred[Any]:
         """
@@ -140,7 +140,7 @@ class HookCaller(ABC):
 
     def _controlDone(self, result: object) -> object:
         self._awaitedControls -= 1
-        self.release(Hold.CONTROL)
+        self.resumeFrom(PauseReason.CONTROL)
         return result
 
     def _waitFor(self, result: object, weight: int = 1) -> None:
@@ -158,15 +158,15 @@ class HookCaller(ABC):
         if not done:
             self._awaited += weight
             if self._awaited >= self.config.concurrentMessages:
-                self.hold(Hold.HOOK)
+                self.pauseFor(PauseReason.HOOK)
             deferred.addBoth(self._goOn, weight)
 
     def _goOn(self, _: object, weight: int) -> None:
         self._awaited -= weight
         if self._awaited < self.config.concurrentMessages:
-            self.release(Hold.HOOK)
+            self.resumeFrom(PauseReason.HOOK)
         # It may have allowed a pong.
-        self.settle()
+        self.syncTransport()
 
     def messageDropped(self) -> None:
         """
@@ -183,7 +183,7 @@ class HookCaller(ABC):
 
     def _tellDropped(self, _: object) -> None:
         dropped, self._droppedLately = self._droppedLately, 0
-        if self.wire.state is State.OPEN:
+        if self.core.state is State.OPEN:
             self.run(self._hooks.messagesDropped, dropped)
 
     def run(self, hook: Callable[..., object], *args: object) -> None:
@@ -220,17 +220,17 @@ class HookCaller(ABC):
         """
         Has code failed because just this connection has ended?
         """
-        hasEnded = self.wire.state is not State.OPEN
+        hasEnded = self.core.state is not State.OPEN
         return hasEnded and failure.check(ConnectionClosed) is not None
 
-    def hold(self, why: Hold) -> None:
+    def pauseFor(self, why: PauseReason) -> None:
         """
-        Deliver nothing more, for one more reason; unless that is :attr:`Hold.HOOK`,
-        read nothing more, either.
+        Deliver nothing more, for one more reason; unless that is
+        :attr:`PauseReason.HOOK`, read nothing more, either.
         """
         if why & ASKED and self.report is not None:
             return
-        isRead = self.wire.isReceiving or self.wire.state is State.CONNECTING
+        isRead = self.core.isReceiving or self.core.state is State.CONNECTING
         if why in _UNREAD and isRead and not self._hasWarned:
             self._hasWarned = True
             log.info(
@@ -239,15 +239,15 @@ class HookCaller(ABC):
                 connection=repr(self.connection),
                 reason=_UNREAD[why],
             )
-        self._held |= why
-        self.settle()
+        self._pauseReasons |= why
+        self.syncTransport()
 
-    def release(self, why: Hold) -> None:
+    def resumeFrom(self, why: PauseReason) -> None:
         """
         Take one of the reasons back; when none is left, go on.
         """
-        if self._held & why:
-            self._held &= ~why
+        if self._pauseReasons & why:
+            self._pauseReasons &= ~why
             self.deliver()
 
 

@@ -16,16 +16,16 @@ from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 
 from txwebsocket.connection.collecting import Collector
-from txwebsocket.connection.pausing import Hold
-from txwebsocket.connection.pieceproducer import Pump, octetsOf
+from txwebsocket.connection.pausing import PauseReason
+from txwebsocket.connection.pieceproducer import PieceProducer, octetsOf
 from txwebsocket.connection.receivequeue import MAX_MESSAGES
 from txwebsocket.connection.receiver import Receives
 from txwebsocket.connection.turns import TurnLimit, WorkLimit
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.wire.codes import CloseCode, Opcode
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.streaming import PieceDecoder
+from txwebsocket.wire.frames import Frame, ProtocolFailure
+from txwebsocket.wire.streaming import StreamingDecoder
 
 MAX_WAITING = 64 * 1024
 """
@@ -46,7 +46,7 @@ Pieces that may wait likewise: tiny ones take more than their bytes.
 _LEFT = "the message is over for its hook, or the next one was asked for"
 
 
-class IncomingMessage:
+class MessageReader:
     """
     A message that is received in pieces, while it arrives.
 
@@ -60,15 +60,15 @@ class IncomingMessage:
     :exc:`ConnectionClosed`: a message never ends too early without an error.
     """
 
-    def __init__(self, decoder: PieceDecoder, incoming: Incoming) -> None:
+    def __init__(self, decoder: StreamingDecoder, incoming: IncomingMessages) -> None:
         self._decoder = decoder
         self._clock = incoming.clock
-        self._wire = incoming.wire
+        self._wire = incoming.core
         self._isUnlimited = incoming.isUnlimited
         # Not the other way round, too: both would wait for the cyclic collector.
         self._incoming = incoming.ref
         self._waiting: Deferred[str | bytes] | None = None
-        self._pump: Pump | None = None
+        self._pump: PieceProducer | None = None
         self._makeError: Callable[[], BaseException] | None = None
         self._isRead = self._isLeft = self._isHeld = False
         self._limit = TurnLimit(incoming.clock)
@@ -96,7 +96,7 @@ class IncomingMessage:
             left.
         """
         self._checkFree()
-        if self._limit.allows(self._goOn):
+        if self._limit.allows(self._resume):
             return self._next()
         self._waiting = Deferred(self._giveUp)
         return self._waiting
@@ -112,7 +112,7 @@ class IncomingMessage:
         self._waiting = Deferred(self._giveUp)
         return self._waiting
 
-    def __aiter__(self) -> IncomingMessage:
+    def __aiter__(self) -> MessageReader:
         return self
 
     async def __anext__(self) -> str | bytes:
@@ -144,7 +144,7 @@ class IncomingMessage:
             size += len(piece)
             if maxSize is not None and size > maxSize:
                 reason = f"message larger than {maxSize}"
-                raise self._fail(Failed(CloseCode.MESSAGE_TOO_BIG, reason))
+                raise self._fail(ProtocolFailure(CloseCode.MESSAGE_TOO_BIG, reason))
             pieces.append(piece)
         return ("" if self.isText else b"").join(pieces)
 
@@ -164,7 +164,7 @@ class IncomingMessage:
         done: Deferred[None] = Deferred(lambda _: pump.stopProducing())
         # Those who wait for other messages are kept until this one is over.
         kept = self._incoming()
-        pump = self._pump = Pump(
+        pump = self._pump = PieceProducer(
             self._clock,
             self._take,
             lambda piece: consumer.write(octetsOf(piece)),
@@ -213,7 +213,7 @@ class IncomingMessage:
         :raises ConnectionClosed: if there will be none.
         """
         piece = self._takeOne()
-        while piece is None and self._decoder.mayGoOn:
+        while piece is None and self._decoder.hasPendingInput:
             # What gave no piece made room, and more came into it, of which nobody is
             # told while somebody takes.
             piece = self._takeOne()
@@ -221,7 +221,7 @@ class IncomingMessage:
 
     def _takeOne(self) -> str | bytes | None:
         piece = self._decoder.take()
-        if isinstance(piece, Failed):
+        if isinstance(piece, ProtocolFailure):
             self._isRead = True
             error: BaseException = self._fail(piece)
         elif piece is None and self._makeError is not None:
@@ -236,7 +236,7 @@ class IncomingMessage:
         self._changed()
         raise error
 
-    def _fail(self, failure: Failed) -> BaseException:
+    def _fail(self, failure: ProtocolFailure) -> BaseException:
         """
         End the connection for what the peer has sent, if it is there.
         """
@@ -257,16 +257,16 @@ class IncomingMessage:
         More of it has arrived.
         """
         self._decoder.add(fragment)
-        self._goOn()
+        self._resume()
 
-    def _end(self, makeError: Callable[[], BaseException]) -> None:
+    def _end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
         The connection has ended; what has arrived can still be read.
         """
-        self._makeError = makeError
-        self._goOn()
+        self._makeError = errorFactory
+        self._resume()
 
-    def _goOn(self) -> None:
+    def _resume(self) -> None:
         if self._pump is not None:
             self._pump.run()
         elif not (self._waiting is None or self._limit.isResting or self._isTurnOver()):
@@ -279,7 +279,7 @@ class IncomingMessage:
                     self._answer(piece)
 
     def _isTurnOver(self) -> bool:
-        return self._workLimit is not None and self._workLimit.isReached(self._goOn)
+        return self._workLimit is not None and self._workLimit.isReached(self._resume)
 
     def _answer(self, result: Any) -> None:
         waiting, self._waiting = self._waiting, None
@@ -304,7 +304,7 @@ class IncomingMessage:
         lost: list[bool] = []
         # Those who wait for other messages are kept until this one is over.
         ended = partial(self._discarded, self._incoming(), lost)
-        self._pump = Pump(
+        self._pump = PieceProducer(
             *(self._clock, self._take, lambda _: lost.append(True), ended),
             self._isTurnOver,
         )
@@ -321,7 +321,7 @@ class IncomingMessage:
         return self._isRead and not self._isHeld
 
 
-class Incoming:
+class IncomingMessages:
     """
     The messages of one connection that are received in pieces.
 
@@ -334,18 +334,18 @@ class Incoming:
     def __init__(self, owner: Receives) -> None:
         self.clock = owner.clock
         self.isUnlimited = owner.config.maxReceivedMessageSize is None
-        self.wire = owner.wire
+        self.core = owner.core
         self.ref = ref(self)
         self._config = owner.config
         # It refers to us, and is there as long as the connection.
         self._owner: ref[Receives] = ref(owner)
         # Those that have begun and are not over; the last one may be arriving still.
-        self._messages: list[IncomingMessage] = []
+        self._messages: list[MessageReader] = []
         self._makeError: Callable[[], BaseException] | None = None
         # In pull style: those that nobody has, who waits, and who has got one last.
-        self._ready: list[IncomingMessage] = []
-        self._waiting: list[Deferred[IncomingMessage]] = []
-        self._given: IncomingMessage | None = None
+        self._ready: list[MessageReader] = []
+        self._waiting: list[Deferred[MessageReader]] = []
+        self._given: MessageReader | None = None
         self._limit = TurnLimit(self.clock)
         self.workLimit: WorkLimit | None = None
         self._collector = Collector(self.clock)
@@ -357,7 +357,7 @@ class Incoming:
         if fragment.opcode == Opcode.CONTINUATION:
             self._messages[-1]._add(fragment)
         else:
-            message = IncomingMessage(self.wire.decoderFor(fragment), self)
+            message = MessageReader(self.core.makeStreamingDecoder(fragment), self)
             message._add(fragment)
             self._messages.append(message)
             self._ready.append(message)
@@ -373,7 +373,7 @@ class Incoming:
     @property
     def _isPulled(self) -> bool:
         owner = self._owner()
-        return owner is None or owner.isPulled
+        return owner is None or owner.isPullMode
 
     @property
     def mayTell(self) -> bool:
@@ -411,11 +411,11 @@ class Incoming:
         self._messages = [each for each in self._messages if each not in untold]
         return sum(each._decoder.isComplete for each in untold)
 
-    def nextMessage(self) -> Deferred[IncomingMessage]:
+    def receiveStream(self) -> Deferred[MessageReader]:
         """
         The next message; what is left of the last one is discarded.
         """
-        waiting: Deferred[IncomingMessage] = Deferred(self._waiting.remove)
+        waiting: Deferred[MessageReader] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
         if self._given is not None:
             self._given._leave()
@@ -448,17 +448,17 @@ class Incoming:
         """
         The next message, when all of it is there. Cancelling the Deferred loses none.
         """
-        return self._collector.receive(self.nextMessage)
+        return self._collector.receive(self.receiveStream)
 
-    def end(self, makeError: Callable[[], BaseException]) -> None:
+    def end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
         There will be no more; who waits in vain is told so.
 
-        :param makeError: makes what tells so, anew for each.
+        :param errorFactory: makes what tells so, anew for each.
         """
-        self._makeError = makeError
+        self._makeError = errorFactory
         for message in self._messages[:]:
-            message._end(makeError)
+            message._end(errorFactory)
         self._serve()
 
     def changed(self) -> None:
@@ -469,7 +469,7 @@ class Incoming:
         self._serve()
         owner = self._owner()
         if owner is not None:
-            (owner.hold if self._isFull() else owner.release)(Hold.PIECES)
+            (owner.pauseFor if self._isFull() else owner.resumeFrom)(PauseReason.PIECES)
             if self.mayTell:
                 owner.deliver()
 
@@ -484,17 +484,17 @@ class Incoming:
         messages = self._messages if self._isPulled else self._ready
         return sum(each._decoder.isComplete for each in messages) >= MAX_MESSAGES
 
-    def fail(self, failure: Failed) -> ConnectionClosed:
+    def fail(self, failure: ProtocolFailure) -> ConnectionClosed:
         """
         End the connection for what the peer has sent.
 
         :return: the error that says so.
         """
-        self.wire.failFor(failure)
+        self.core.failConnection(failure)
         # The connection has ended with this; what has arrived behind it is not given.
         behind, self._ready = self._ready, []
         self._messages = [each for each in self._messages if each not in behind]
         owner = self._owner()
         if owner is not None:
-            owner.settle()
-        return ConnectionClosed(self.wire.report())
+            owner.syncTransport()
+        return ConnectionClosed(self.core.report())

@@ -36,7 +36,7 @@ _CHANNEL = """
 """
 
 
-def showTransports() -> None:
+def presetTransportKeys() -> None:
     """
     Show the transports of TCP what they will have while they are open.
     """
@@ -44,7 +44,7 @@ def showTransports() -> None:
     _show(tcp.Client, _TRANSPORT + _CLIENTS)
 
 
-def showChannel(kind: type[HTTPChannel]) -> None:
+def presetChannelKeys(kind: type[HTTPChannel]) -> None:
     """
     Show a kind of channel what it will have when its connection has been taken over.
     """

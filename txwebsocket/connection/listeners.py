@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.deferreds import CANCELLED, runApplication
-from txwebsocket.pending import Running
+from txwebsocket.pending import PendingDeferreds
 from txwebsocket.wire.errors import ConnectionClosed
 
 
@@ -30,7 +30,7 @@ class Listeners:
 
     _log = Logger()
 
-    def __init__(self, owner: str, running: Running) -> None:
+    def __init__(self, owner: str, running: PendingDeferreds) -> None:
         self.isStopping = False
         self._owner = owner
         self._running = running

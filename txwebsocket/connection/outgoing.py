@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes, textBytes
@@ -34,10 +34,10 @@ _BROKEN_OFF = "a message was broken off"
 
 
 @implementer(IConsumer)
-class OutgoingMessage:
+class MessageWriter:
     """
     A message that is sent in pieces, as
-    :meth:`~txwebsocket.WebSocketConnection.startMessage` begins it.
+    :meth:`~txwebsocket.WebSocketConnection.sendStream` begins it.
 
     Each piece leaves as a frame of its own, so that the message need not be there
     whole, nor its length be known. Until it has ended nothing else can be sent but
@@ -50,9 +50,9 @@ class OutgoingMessage:
     This is an ``IConsumer``: a producer writes a message as fast as the peer reads it.
     """
 
-    def __init__(self, link: Link, isText: bool, isPlain: bool) -> None:
-        link.wire.startMessage(isText, isPlain)
-        self._link = link
+    def __init__(self, channel: WebSocketChannel, isText: bool, verbatim: bool) -> None:
+        channel.core.startMessage(isText, verbatim)
+        self._channel = channel
         self._isText = isText
         self._hasEnded = False
         self._hasProducer = False
@@ -108,7 +108,7 @@ class OutgoingMessage:
             try:
                 self._put(b"", isLast=True)
             except BufferFull:
-                self._link.wire.takeMessageBack()
+                self._channel.core.cancelMessage()
                 raise
 
     def drained(self) -> Deferred[None]:
@@ -116,7 +116,7 @@ class OutgoingMessage:
         Wait until there is room for more, as
         :meth:`~txwebsocket.WebSocketConnection.drained` does.
         """
-        return self._link.writer.drained()
+        return self._channel.writer.drained()
 
     def _octets(self, piece: Any) -> tuple[bytes, bytes]:
         """
@@ -133,9 +133,9 @@ class OutgoingMessage:
 
     def _put(self, octets: bytes, isLast: bool) -> None:
         try:
-            self._link.wire.sendPiece(octets, isLast)
+            self._channel.core.sendFragment(octets, isLast)
         finally:
-            self._link.settle()
+            self._channel.syncTransport()
 
     # IConsumer: who writes it as fast as the peer reads
 
@@ -146,7 +146,7 @@ class OutgoingMessage:
 
         :raises RuntimeError: if the connection has one already.
         """
-        self._link.registerProducer(producer, streaming)
+        self._channel.registerProducer(producer, streaming)
         self._hasProducer = True
 
     def unregisterProducer(self) -> None:
@@ -155,11 +155,11 @@ class OutgoingMessage:
         """
         if self._hasProducer:
             self._hasProducer = False
-            self._link.unregisterProducer()
+            self._channel.unregisterProducer()
 
     # As a block
 
-    def __enter__(self) -> OutgoingMessage:
+    def __enter__(self) -> MessageWriter:
         return self
 
     def __exit__(
@@ -171,14 +171,14 @@ class OutgoingMessage:
         if error is None:
             self.end()
             return
-        link, wasProduced = self._link, self._hasProducer
-        hasEnded = link.wire.state is not State.OPEN
+        channel, wasProduced = self._channel, self._hasProducer
+        hasEnded = channel.core.state is not State.OPEN
         self.breakOff()
         if wasProduced and hasEnded:
             # What a producer says that was stopped is not what has happened.
-            raise ConnectionClosed(link.wire.report()) from error
+            raise ConnectionClosed(channel.core.report()) from error
 
-    async def __aenter__(self) -> OutgoingMessage:
+    async def __aenter__(self) -> MessageWriter:
         return self
 
     async def __aexit__(
@@ -196,44 +196,44 @@ class OutgoingMessage:
         The message will not be complete. If nothing of it was sent, nothing has
         happened.
         """
-        link = self._link
+        channel = self._channel
         if self._hasEnded:
             return
         self._hasEnded = True
         self.unregisterProducer()
-        if link.wire.state is State.OPEN and not link.wire.takeMessageBack():
+        if channel.core.state is State.OPEN and not channel.core.cancelMessage():
             code = CloseCode.INTERNAL_SERVER_ERROR
-            link.fail(code, _BROKEN_OFF, CloseCause.APPLICATION_ERROR)
+            channel.fail(code, _BROKEN_OFF, CloseCause.APPLICATION_ERROR)
 
 
 async def sendPieces(
-    link: Link, pieces: Pieces, isText: bool | None, isPlain: bool
+    channel: WebSocketChannel, pieces: Pieces, isText: bool | None, verbatim: bool
 ) -> None:
     """
     Send a message in pieces, each when there is room for it.
     """
     if isinstance(pieces, str | bytes | bytearray | memoryview):
         raise TypeError(f"pieces are needed, not one {type(pieces).__name__}")
-    message: OutgoingMessage | None = None
+    message: MessageWriter | None = None
     if isText is not None:
-        message = OutgoingMessage(link, isText, isPlain)
+        message = MessageWriter(channel, isText, verbatim)
     size = 0
     try:
         async for piece in _each(pieces):
             if message is None:
-                message = OutgoingMessage(link, isinstance(piece, str), isPlain)
+                message = MessageWriter(channel, isinstance(piece, str), verbatim)
             message.write(piece)
             size += len(piece)
             if size >= _AT_ONCE:
                 # A peer that reads fast shall not keep the others waiting.
                 size = 0
-                await deferLater(link.clock, 0)
+                await deferLater(channel.clock, 0)
             await message.drained()
     except BaseException:
         if message is not None:
             message.breakOff()
         raise
-    (message or OutgoingMessage(link, False, isPlain)).end()
+    (message or MessageWriter(channel, False, verbatim)).end()
 
 
 async def _each(pieces: Any) -> AsyncIterator[Any]:

@@ -7,7 +7,7 @@ Why messages are not delivered for now.
 from enum import IntFlag, auto
 
 
-class Hold(IntFlag):
+class PauseReason(IntFlag):
     """
     The reasons not to deliver messages for now. All but :attr:`HOOK` are reasons not to
     read from the peer, either.
@@ -34,7 +34,15 @@ class Hold(IntFlag):
     STREAM = auto()
 
 
-ASKED = Hold.PAUSED | Hold.STREAM
+ASKED = PauseReason.PAUSED | PauseReason.STREAM
 """
 The reasons that an application, or the protocol of a stream, asks for.
+"""
+
+
+NOT_DISPATCHING = (
+    ASKED | PauseReason.HOOK | PauseReason.WRITER | PauseReason.START | PauseReason.TURN
+)
+"""
+The reasons for which no message is given to the application.
 """

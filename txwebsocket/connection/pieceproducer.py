@@ -25,7 +25,7 @@ def octetsOf(piece: str | bytes) -> bytes:
 
 
 @implementer(IPushProducer)
-class Pump:
+class PieceProducer:
     """
     Pass the pieces of a message on, as many in a turn of the reactor as others can wait
     for.

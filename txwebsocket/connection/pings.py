@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txwebsocket.connection.readallowance import ReadAllowance
-from txwebsocket.connection.timerqueue import alarmsOf
+from txwebsocket.connection.timerqueue import timerQueueFor
 from txwebsocket.wire.outbox import Outbox
 
 MAX_UNANSWERED = 1000
@@ -33,7 +33,7 @@ class Pings:
 
     def __init__(self, clock: IReactorTime, outbox: Outbox) -> None:
         self.allowance = ReadAllowance(outbox)
-        self._seconds = alarmsOf(clock).seconds
+        self._seconds = timerQueueFor(clock).seconds
         self._sent: Sequence[tuple[bytes, float, Deferred[float]]] = ()
 
     def sent(self, payload: bytes) -> Deferred[float]:
@@ -46,7 +46,7 @@ class Pings:
         self.allowance.notePing(payload)
         if len(self._sent) >= MAX_UNANSWERED:
             _, _, oldest = self._sent[0]
-            _leaveOut(oldest)
+            _silence(oldest)
             oldest.cancel()
         answered: Deferred[float] = Deferred(self._forget)
         self._sent = [*self._sent, (payload, self._seconds(), answered)]
@@ -69,23 +69,23 @@ class Pings:
             if not waiting.called:
                 waiting.callback(now - then)
 
-    def end(self, makeError: Callable[[], BaseException]) -> None:
+    def end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
         There will be no more pongs.
 
-        :param makeError: makes what tells so, for each who waits.
+        :param errorFactory: makes what tells so, for each who waits.
         """
         sent, self._sent = self._sent, ()
         for _, _, waiting in sent:
-            _leaveOut(waiting)
+            _silence(waiting)
             if not waiting.called:
-                waiting.errback(makeError())
+                waiting.errback(errorFactory())
 
     def _forget(self, answered: Deferred[float]) -> None:
         self._sent = [each for each in self._sent if each[2] is not answered]
 
 
-def _leaveOut(waiting: Deferred[float]) -> None:
+def _silence(waiting: Deferred[float]) -> None:
     """
     Whoever pings without waiting doesn't want to read of it in the log.
     """

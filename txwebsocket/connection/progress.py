@@ -18,7 +18,7 @@ from contextlib import suppress
 from math import inf
 from typing import Any
 
-from txwebsocket.connection.timerqueue import INEXACT, Alarms
+from txwebsocket.connection.timerqueue import INEXACT, TimerQueue
 
 with suppress(ImportError):
     from fcntl import ioctl
@@ -104,12 +104,12 @@ class StallTimer:
         "_patience",
         "_stalled",
         "_startedAt",
-        "wakesAt",
+        "deadline",
     )
 
     def __init__(
         self,
-        alarms: Alarms,
+        alarms: TimerQueue,
         patience: float,
         movedAt: Callable[[], float],
         stalled: Callable[[], object],
@@ -124,7 +124,7 @@ class StallTimer:
         self._stalled: Callable[[], object] | None = stalled
         self._startedAt = self._alarms.seconds()
         self._endsAt = self._startedAt + longest
-        self.wakesAt: float | None = None
+        self.deadline: float | None = None
         # How far it is now is no progress.
         movedAt()
         self._alarms.set(self, min(patience * _FIRST_LOOK, longest))
@@ -144,7 +144,7 @@ class StallTimer:
         """
         self._startedAt = self._alarms.seconds()
 
-    def wake(self) -> None:
+    def expired(self) -> None:
         """
         Look whether something has moved.
         """

@@ -21,7 +21,7 @@ from txwebsocket.deferreds import runApplication
 
 
 @implementer(IPushProducer)
-class Pulling:
+class PullToPush:
     """
     Asks a pull producer for more in every turn of the reactor, while it is not paused.
     It is paused at first.

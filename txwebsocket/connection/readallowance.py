@@ -54,7 +54,7 @@ class ReadAllowance:
         """
         A ping of the keep-alive leaves ahead of all that is queued.
         """
-        self._askedAt = self._outbox.taken
+        self._askedAt = self._outbox.bytesTaken
         self._remember(payload, self._askedAt)
 
     def notePing(self, payload: bytes) -> None:
@@ -88,7 +88,7 @@ class ReadAllowance:
         return min(unread, MAX_UNREAD) // SLOWEST_READ
 
     def _queuedTo(self) -> int:
-        return self._outbox.taken + self._outbox.size
+        return self._outbox.bytesTaken + self._outbox.size
 
     def _remember(self, payload: bytes, position: int) -> None:
         earlier = self._pings[: _MAX_PINGS - 1]

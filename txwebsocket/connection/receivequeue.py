@@ -19,7 +19,7 @@ Messages that may wait before the peer's data is read no further.
 """
 
 
-class Inbox:
+class ReceiveQueue:
     """
     A queue between a connection and ``receive()``, bounded in messages and in bytes.
 
@@ -95,18 +95,18 @@ class Inbox:
         self._waiting.append(waiting)
         return waiting
 
-    def end(self, makeError: Callable[[], BaseException]) -> None:
+    def end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
         There will be no more; who waits in vain is told so.
 
-        :param makeError: makes what tells so. One that is raised keeps what it passes
-            through, and would for as long as we kept it.
+        :param errorFactory: makes what tells so. One that is raised keeps what it
+            passes through, and would for as long as we kept it.
         """
-        self._makeError = makeError
+        self._makeError = errorFactory
         # These refer to the connection, which refers to us.
         self._onFull = self._onRoom = _doNothing
         while self._waiting and not self._messages:
-            self._waiting.pop(0).errback(makeError())
+            self._waiting.pop(0).errback(errorFactory())
 
     def _mayGive(self) -> bool:
         return self._limit is None or self._limit.allows(self._serve)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from txwebsocket.connection.pausing import Hold
+from txwebsocket.connection.pausing import PauseReason
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.connection import Connection
 
@@ -28,20 +28,20 @@ class Receives(Protocol):
         """
 
     config: ConnectionConfig
-    wire: Connection
-    isPulled: bool
+    core: Connection
+    isPullMode: bool
 
-    def hold(self, why: Hold) -> None:
+    def pauseFor(self, why: PauseReason) -> None:
         """
         Deliver nothing more and stop reading, for one more reason.
         """
 
-    def release(self, why: Hold) -> None:
+    def resumeFrom(self, why: PauseReason) -> None:
         """
         Take one of the reasons back.
         """
 
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         """
         Do what follows from how things stand.
         """

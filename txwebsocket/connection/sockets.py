@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.interfaces import ISSLTransport
 
-from txwebsocket.connection.keysharing import showTransports
+from txwebsocket.connection.keysharing import presetTransportKeys
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets
 
@@ -49,7 +49,7 @@ _TINY = 64
 
 _CAN_SEND_PIECES = hasattr(socket.socket, "sendmsg")
 
-showTransports()
+presetTransportKeys()
 
 
 def configureSocket(transport: Any, config: ConnectionConfig) -> None:
@@ -111,7 +111,7 @@ def ignoreClosing(transport: Any) -> None:
         vars(transport).pop("loseConnection", None)
 
 
-def outletOf(transport: Any) -> socket.socket | None:
+def plainSocket(transport: Any) -> socket.socket | None:
     """
     The socket of a plain TCP connection, to write to past its transport; None if it is
     more than that.
@@ -142,7 +142,7 @@ def sendBy(outlet: socket.socket, pieces: Sequence[Octets]) -> int:
         return 0
 
 
-def readFor(transport: Any, size: int, items: int, most: int = MOST_READ) -> bool:
+def tuneReadSize(transport: Any, size: int, items: int, most: int = MOST_READ) -> bool:
     """
     Have a transport read more at a time if what it read last, all that it asked for,
     was large frames; and less in a flood of tiny ones, of which each takes memory and

@@ -54,22 +54,22 @@ def steadyTime(clock: IReactorTime) -> Callable[[], float]:
     return monotonic if clock.seconds == runtime.seconds else clock.seconds
 
 
-class Sleeper(Protocol):
+class Expirable(Protocol):
     """
     Who wants to be woken.
 
-    :ivar wakesAt: when, by the clock; None if not at all. Nobody else changes it.
+    :ivar deadline: when, by the clock; None if not at all. Nobody else changes it.
     """
 
-    wakesAt: float | None
+    deadline: float | None
 
-    def wake(self) -> object:
+    def expired(self) -> object:
         """
         It is time.
         """
 
 
-class Alarms:
+class TimerQueue:
     """
     The alarms of all connections that share a clock.
 
@@ -88,7 +88,7 @@ class Alarms:
         self.clock = clock
         self.seconds = steadyTime(clock)
         self.overdueAt = inf
-        self._heap: list[tuple[float, int, Sleeper]] = []
+        self._heap: list[tuple[float, int, Expirable]] = []
         self._numbers = count()
         self._pending = 0
         self._isRinging = False
@@ -96,29 +96,29 @@ class Alarms:
         # When the timer fires.
         self._at = 0.0
 
-    def set(self, sleeper: Sleeper, seconds: float) -> None:
+    def set(self, sleeper: Expirable, seconds: float) -> None:
         """
         Wake someone after this time, who does not wait to be woken yet.
         """
-        due = sleeper.wakesAt = self.seconds() + seconds
+        due = sleeper.deadline = self.seconds() + seconds
         heappush(self._heap, (due, next(self._numbers), sleeper))
         self._pending += 1
         if not self._isRinging and (not self._hasTimer() or due < self._at):
             self._start(due)
 
-    def cancel(self, sleeper: Sleeper) -> None:
+    def cancel(self, sleeper: Expirable) -> None:
         """
         Let someone sleep on.
         """
-        if sleeper.wakesAt is None:
+        if sleeper.deadline is None:
             return
-        sleeper.wakesAt = None
+        sleeper.deadline = None
         self._pending -= 1
         if not self._pending:
             self._heap.clear()
             self._stop()
         elif len(self._heap) > max(_FEW, 2 * self._pending):
-            self._heap = [each for each in self._heap if each[0] == each[2].wakesAt]
+            self._heap = [each for each in self._heap if each[0] == each[2].deadline]
             heapify(self._heap)
 
     def _hasTimer(self) -> bool:
@@ -161,8 +161,8 @@ class Alarms:
         self._isRinging = True
         while self._heap and self._heap[0][0] <= now:
             due, _, sleeper = heappop(self._heap)
-            if sleeper.wakesAt == due:
-                sleeper.wakesAt = None
+            if sleeper.deadline == due:
+                sleeper.deadline = None
                 self._pending -= 1
                 self._wake(sleeper)
         self._isRinging = False
@@ -171,12 +171,12 @@ class Alarms:
         else:
             self._heap.clear()
 
-    def _wake(self, sleeper: Sleeper) -> None:
+    def _wake(self, sleeper: Expirable) -> None:
         # One must not let all others sleep for ever.
         failed = partial(
             self._log.failure, "{sleeper} failed when it was woken", sleeper=sleeper
         )
-        runApplication(failed, sleeper.wake)
+        runApplication(failed, sleeper.expired)
 
 
 class Timer:
@@ -184,15 +184,15 @@ class Timer:
     Calls something once, after some time.
     """
 
-    __slots__ = ("_alarms", "_call", "wakesAt")
+    __slots__ = ("_alarms", "_call", "deadline")
 
     def __init__(
         self, clock: IReactorTime, seconds: float, call: Callable[[], object]
     ) -> None:
         # None when it was called, or will not be.
         self._call: Callable[[], object] | None = call
-        self.wakesAt: float | None = None
-        self._alarms = alarmsOf(clock)
+        self.deadline: float | None = None
+        self._alarms = timerQueueFor(clock)
         self._alarms.set(self, seconds)
 
     @property
@@ -200,9 +200,9 @@ class Timer:
         """
         How long it still takes.
         """
-        if self.wakesAt is None:
+        if self.deadline is None:
             return 0.0
-        return max(self.wakesAt - self._alarms.seconds(), 0.0)
+        return max(self.deadline - self._alarms.seconds(), 0.0)
 
     def cancel(self) -> None:
         """
@@ -212,7 +212,7 @@ class Timer:
         self._call = None
         self._alarms.cancel(self)
 
-    def wake(self) -> None:
+    def expired(self) -> None:
         """
         It is time.
         """
@@ -222,14 +222,14 @@ class Timer:
 
 
 # By the clock's id, which no other has while its alarms keep it.
-_known: WeakValueDictionary[int, Alarms] = WeakValueDictionary()
+_known: WeakValueDictionary[int, TimerQueue] = WeakValueDictionary()
 
 
-def alarmsOf(clock: IReactorTime) -> Alarms:
+def timerQueueFor(clock: IReactorTime) -> TimerQueue:
     """
     The alarms by this clock; they last as long as somebody keeps them or they are set.
     """
     alarms = _known.get(id(clock))
     if alarms is None:
-        alarms = _known[id(clock)] = Alarms(clock)
+        alarms = _known[id(clock)] = TimerQueue(clock)
     return alarms

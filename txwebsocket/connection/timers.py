@@ -12,23 +12,23 @@ from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 
-from txwebsocket.connection.timerqueue import alarmsOf
+from txwebsocket.connection.timerqueue import timerQueueFor
 from txwebsocket.wire.config import ConnectionConfig
-from txwebsocket.wire.extensions import Transform
-from txwebsocket.wire.report import Traffic
+from txwebsocket.wire.extensions import MessageTransform
+from txwebsocket.wire.report import TrafficStats
 
 
-class Watched(Protocol):
+class KeepaliveTarget(Protocol):
     """
     Whose signs of life are watched.
     """
 
-    def heardAt(self) -> float:
+    def lastReceivedAt(self) -> float:
         """
         When the last sign of life came, by the alarms of the clock.
         """
 
-    def askForLife(self) -> object:
+    def sendKeepalivePing(self) -> object:
         """
         There was none for long enough to ask for one.
         """
@@ -38,13 +38,13 @@ class Watched(Protocol):
         Seconds by which an answer may come later, since there is more to read first.
         """
 
-    def giveUp(self) -> object:
+    def keepaliveTimedOut(self) -> object:
         """
         There was none after that, either.
         """
 
 
-class Lasting(Watched, Protocol):
+class LifetimeTarget(KeepaliveTarget, Protocol):
     """
     Who is not there for ever, however lively.
     """
@@ -62,9 +62,9 @@ class Keepalive:
     A connection sets one alarm, which nothing that arrives ever touches: when it rings
     it looks back, and sleeps again for as long as is missing.
 
-    :param interval: seconds of silence before ``askForLife`` is called.
+    :param interval: seconds of silence before ``sendKeepalivePing`` is called.
     :param grace: seconds of silence after that before ``giveUp`` is called, besides the
-        peer's reading time; None to call ``askForLife`` again and again.
+        peer's reading time; None to call ``sendKeepalivePing`` again and again.
     """
 
     __slots__ = (
@@ -73,24 +73,24 @@ class Keepalive:
         "_interval",
         "_pinged",
         "_watched",
-        "wakesAt",
+        "deadline",
     )
 
     def __init__(
         self,
-        watched: Watched,
+        watched: KeepaliveTarget,
         clock: IReactorTime,
         interval: float,
         grace: float | None,
     ) -> None:
         # None when it is to be watched no longer.
-        self._watched: Watched | None = watched
+        self._watched: KeepaliveTarget | None = watched
         self._interval = interval
         self._grace = grace
         # When a ping was sent that nothing has come after so far.
         self._pinged: float | None = None
-        self.wakesAt: float | None = None
-        self._alarms = alarmsOf(clock)
+        self.deadline: float | None = None
+        self._alarms = timerQueueFor(clock)
         self._alarms.set(self, interval)
 
     def stop(self) -> None:
@@ -101,14 +101,14 @@ class Keepalive:
         self._watched = None
         self._alarms.cancel(self)
 
-    def wake(self) -> None:
+    def expired(self) -> None:
         """
         Look back.
         """
         watched, now = self._watched, self._alarms.seconds()
         if watched is None:
             return
-        due = self._dueAt(watched.heardAt())
+        due = self._dueAt(watched.lastReceivedAt())
         if due > now:
             self._sleep(due - now)
         elif self._pinged is not None:
@@ -126,19 +126,19 @@ class Keepalive:
             self._pinged = None
         return heard + self._interval
 
-    def _giveUpOrWait(self, watched: Watched, late: float) -> None:
+    def _giveUpOrWait(self, watched: KeepaliveTarget, late: float) -> None:
         """
         The grace period is over since ``late`` seconds.
         """
         left = watched.readingTime() - late
         if left <= 0:
-            watched.giveUp()
+            watched.keepaliveTimedOut()
         else:
             # No longer, so that a peer that answers and dies then is noticed in time.
             self._sleep(min(left, self._grace or left))
 
-    def _askForLife(self, watched: Watched, now: float) -> None:
-        watched.askForLife()
+    def _askForLife(self, watched: KeepaliveTarget, now: float) -> None:
+        watched.sendKeepalivePing()
         if self._grace is None:
             self._sleep(self._interval)
         else:
@@ -150,7 +150,7 @@ class Keepalive:
             self._alarms.set(self, seconds)
 
 
-class Idleness:
+class ExtensionIdleTimer:
     """
     Have an extension release what it can make again while no message passes.
 
@@ -163,10 +163,13 @@ class Idleness:
     __slots__ = ("_passed", "_seconds", "_since", "_timer", "_traffic", "_transform")
 
     def __init__(
-        self, transform: Transform, clock: IReactorTime, traffic: Callable[[], Traffic]
+        self,
+        transform: MessageTransform,
+        clock: IReactorTime,
+        traffic: Callable[[], TrafficStats],
     ) -> None:
         self._transform = transform
-        self._seconds = alarmsOf(clock).seconds
+        self._seconds = timerQueueFor(clock).seconds
         self._traffic = traffic
         self._passed = 0
         self._since = self._seconds()
@@ -181,7 +184,7 @@ class Idleness:
         if self._timer is not None:
             self._timer.stop()
 
-    def heardAt(self) -> float:
+    def lastReceivedAt(self) -> float:
         """
         When the last message passed, as far as was noticed.
         """
@@ -191,13 +194,13 @@ class Idleness:
             self._passed, self._since = passed, self._seconds()
         return self._since
 
-    def askForLife(self) -> None:
+    def sendKeepalivePing(self) -> None:
         """
         It has been quiet for long enough.
         """
         self._transform.release()
 
-    giveUp = askForLife
+    keepaliveTimedOut = sendKeepalivePing
 
     def readingTime(self) -> float:
         """
@@ -215,20 +218,20 @@ class Lifetime:
     :param draw: returns how much of that part it is this time, from 0 to 1.
     """
 
-    __slots__ = ("_alarms", "_connection", "wakesAt")
+    __slots__ = ("_alarms", "_connection", "deadline")
 
     def __init__(
         self,
-        connection: Lasting,
+        connection: LifetimeTarget,
         clock: IReactorTime,
         longest: float,
         jitter: float,
         draw: Callable[[], float] = random,
     ) -> None:
         # None when it may last, or has ended.
-        self._connection: Lasting | None = connection
-        self.wakesAt: float | None = None
-        self._alarms = alarmsOf(clock)
+        self._connection: LifetimeTarget | None = connection
+        self.deadline: float | None = None
+        self._alarms = timerQueueFor(clock)
         self._alarms.set(self, longest * (1 - jitter * draw()))
 
     def stop(self) -> None:
@@ -239,7 +242,7 @@ class Lifetime:
         self._connection = None
         self._alarms.cancel(self)
 
-    def wake(self) -> None:
+    def expired(self) -> None:
         """
         It is time.
         """
@@ -247,27 +250,27 @@ class Lifetime:
             self._connection.lifetimeOver()
 
 
-Watch: TypeAlias = Keepalive | Idleness | Lifetime
+ConnectionTimer: TypeAlias = Keepalive | ExtensionIdleTimer | Lifetime
 """
 What has to be stopped when a connection ends.
 """
 
 
 def startWatches(
-    connection: Lasting,
+    connection: LifetimeTarget,
     clock: IReactorTime,
     config: ConnectionConfig,
-    transforms: Iterable[Transform],
-    traffic: Callable[[], Traffic],
-) -> Sequence[Watch]:
+    transforms: Iterable[MessageTransform],
+    traffic: Callable[[], TrafficStats],
+) -> Sequence[ConnectionTimer]:
     """
     Watch an open connection as its options say.
 
     :param transforms: what its extensions do.
     :param traffic: tells what has passed so far.
     """
-    watches: list[Watch] = [
-        Idleness(transform, clock, traffic) for transform in transforms
+    watches: list[ConnectionTimer] = [
+        ExtensionIdleTimer(transform, clock, traffic) for transform in transforms
     ]
     if config.keepalive and not config.useNativeKeepalive:
         isDropping = config.dropConnectionOnKeepaliveTimeout

@@ -15,12 +15,12 @@ from twisted.python.failure import Failure
 
 from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.connection.sockets import configureSocket
-from txwebsocket.connection.websocket import WebSocketConnection, makeLink
+from txwebsocket.connection.websocket import WebSocketConnection, makeChannel
 from txwebsocket.wire.codes import Role
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.errors import BadResponse, InvalidState
-from txwebsocket.wire.extensions import Agreement, acceptOffers, agreeOnAnswers
-from txwebsocket.wire.grammar import Extension, formatExtensions, parseExtensions
+from txwebsocket.wire.extensions import NegotiatedExtension, acceptOffers, checkAnswers
+from txwebsocket.wire.grammar import ExtensionHeader, formatExtensions, parseExtensions
 from txwebsocket.wire.states import State
 
 
@@ -63,31 +63,31 @@ class UpgradedProtocol(Protocol):
     ) -> None:
         role = _roleOf(config)
         self._agreed = _agree(role, config, extensions)
-        self._link = makeLink(role, config, reactor)
+        self._channel = makeChannel(role, config, reactor)
         self._application = application
         self._early = early
-        self.connection: WebSocketConnection = self._link.connection
+        self.connection: WebSocketConnection = self._channel.connection
         self.connection.protocol = subprotocol
         # The instance's own methods hide the class's: nothing stands between.
         vars(self).update(
-            dataReceived=self._link.dataReceived,
-            connectionLost=self._link.connectionLost,
+            dataReceived=self._channel.dataReceived,
+            connectionLost=self._channel.connectionLost,
         )
 
     def connectionMade(self) -> None:
         """
         There is a transport: the connection is open.
         """
-        link = self._link
+        channel = self._channel
         transport: Any = self.transport
         application, self._application = self._application, None
         early, self._early = self._early, b""
-        configureSocket(transport, link.config)
-        link.makeConnection(transport)
+        configureSocket(transport, channel.config)
+        channel.makeConnection(transport)
         if application is not None:
-            link.run(link.attachApplication, application)
-        if link.wire.state is State.CONNECTING:
-            link.opened(early, self._agreed)
+            channel.run(channel.attachApplication, application)
+        if channel.core.state is State.CONNECTING:
+            channel.opened(early, self._agreed)
 
 
 def adoptConnection(
@@ -157,14 +157,16 @@ def _roleOf(config: object) -> Role:
     )
 
 
-def _agree(role: Role, config: ConnectionConfig, header: str) -> Sequence[Agreement]:
+def _agree(
+    role: Role, config: ConnectionConfig, header: str
+) -> Sequence[NegotiatedExtension]:
     """
     Find the extensions that a response names.
     """
     named = parseExtensions([header.encode("latin-1")] if header else [])
     if role is Role.CLIENT:
         try:
-            return agreeOnAnswers(config.extensions, named)
+            return checkAnswers(config.extensions, named)
         except BadResponse as error:
             raise ValueError(f"extensions: {error}") from None
     agreed = acceptOffers(config.extensions, named)
@@ -175,11 +177,14 @@ def _agree(role: Role, config: ConnectionConfig, header: str) -> Sequence[Agreem
             f"extensions must be what these options lead to, {answer!r}, not {header!r}"
         )
     return [
-        Agreement(*each) for each in zip(named, (t for _, t in agreed), strict=True)
+        NegotiatedExtension(*each)
+        for each in zip(named, (t for _, t in agreed), strict=True)
     ]
 
 
-def _meaning(extension: Extension) -> tuple[str, frozenset[tuple[str, str | None]]]:
+def _meaning(
+    extension: ExtensionHeader,
+) -> tuple[str, frozenset[tuple[str, str | None]]]:
     """
     An extension without the order of its parameters, of which servers have their own.
     """

@@ -20,11 +20,11 @@ from twisted.internet.interfaces import (
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.frame import WebSocketFrame
-from txwebsocket.connection.incoming import IncomingMessage
-from txwebsocket.connection.outgoing import OutgoingMessage, Pieces, sendPieces
-from txwebsocket.connection.pausing import Hold
+from txwebsocket.connection.incoming import MessageReader
+from txwebsocket.connection.outgoing import MessageWriter, Pieces, sendPieces
+from txwebsocket.connection.pausing import PauseReason
 from txwebsocket.connection.sockets import peerCertificate
 from txwebsocket.handshake.addresses import formatAddress
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode, Role
@@ -32,7 +32,7 @@ from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.control import checkClose
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
 from txwebsocket.wire.messages import BytesLike, asBytes, asUTF8
-from txwebsocket.wire.report import CloseReport, Traffic
+from txwebsocket.wire.report import CloseReport, TrafficStats
 from txwebsocket.wire.states import State
 
 
@@ -60,13 +60,13 @@ class WebSocketConnection:
 
     responseHeaders: Headers | None = None
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, channel: WebSocketChannel) -> None:
         self.protocol: str | None = None
         self.extensions: str = ""
         self.request: Any = None
         self.url: str | None = None
-        self._link = link
-        link.connection = self
+        self._channel = channel
+        channel.connection = self
 
     def __repr__(self) -> str:
         return f"<WebSocketConnection {self.state.name} {self.remoteAddress}>"
@@ -76,35 +76,35 @@ class WebSocketConnection:
         """
         Where the connection stands.
         """
-        return self._link.wire.state
+        return self._channel.core.state
 
     @property
     def connected(self) -> bool:
         """
         Can messages be sent?
         """
-        return self._link.wire.state is State.OPEN
+        return self._channel.core.state is State.OPEN
 
     @property
     def bufferedAmount(self) -> int:
         """
         Bytes of frames that wait in our queue, because the transport has no room.
         """
-        return self._link.outbox.size
+        return self._channel.outbox.size
 
     @property
-    def traffic(self) -> Traffic:
+    def traffic(self) -> TrafficStats:
         """
         How many messages and bytes have passed so far.
         """
-        return self._link.wire.traffic()
+        return self._channel.core.traffic()
 
     @property
     def closeReport(self) -> CloseReport | None:
         """
         How the connection ended; None until it has.
         """
-        return self._link.report
+        return self._channel.report
 
     @property
     def remoteAddress(self) -> str | None:
@@ -122,14 +122,14 @@ class WebSocketConnection:
         """
         The peer's address, an ``IAddress``; None before there is a transport.
         """
-        transport = self._link.transport
+        transport = self._channel.transport
         return None if transport is None else transport.getPeer()
 
     def getHost(self) -> Any:
         """
         Our own address, an ``IAddress``; None before there is a transport.
         """
-        transport = self._link.transport
+        transport = self._channel.transport
         return None if transport is None else transport.getHost()
 
     def getPeerCertificate(self) -> Any:
@@ -137,7 +137,7 @@ class WebSocketConnection:
         The certificate with which the peer has proved who it is, as ``ISSLTransport``
         gives it; None without TLS, or if it showed none.
         """
-        return peerCertificate(self._link.transport)
+        return peerCertificate(self._channel.transport)
 
     # Sending
 
@@ -158,14 +158,14 @@ class WebSocketConnection:
             is sent with :meth:`sendFrame`.
         :raises TypeError: if the message is something else.
         """
-        link = self._link
+        channel = self._channel
         try:
             # With few calls, since this is the way of most messages.
-            if not link.outbox.putMessage(message):
-                link.wire.send(message, not compress)
+            if not channel.outbox.putMessage(message):
+                channel.core.send(message, not compress)
         finally:
-            if not link.isDelivering:
-                link.settle()
+            if not channel.isDispatching:
+                channel.syncTransport()
 
     def sendUTF(self, text: str | BytesLike, *, compress: bool = True) -> None:
         """
@@ -178,10 +178,10 @@ class WebSocketConnection:
             self.send(text, compress=compress)
             return
         try:
-            self._link.wire.sendText(asUTF8(text), not compress)
+            self._channel.core.sendText(asUTF8(text), not compress)
         finally:
-            if not self._link.isDelivering:
-                self._link.settle()
+            if not self._channel.isDispatching:
+                self._channel.syncTransport()
 
     def sendBytes(self, data: BytesLike, *, compress: bool = True) -> None:
         """
@@ -206,13 +206,13 @@ class WebSocketConnection:
             bytes; a message within another; a continuation of none.
         """
         try:
-            self._link.wire.sendFrame(frame.toFrame())
+            self._channel.core.sendFrame(frame.toFrame())
         finally:
-            self._link.settle()
+            self._channel.syncTransport()
 
-    def startMessage(
+    def sendStream(
         self, *, isText: bool = False, compress: bool = True
-    ) -> OutgoingMessage:
+    ) -> MessageWriter:
         """
         Begin a message that is sent in pieces, whose length need not be known.
 
@@ -222,7 +222,7 @@ class WebSocketConnection:
         :raises ConnectionClosed: as :meth:`send` does.
         :raises InvalidState: likewise.
         """
-        return OutgoingMessage(self._link, isText, not compress)
+        return MessageWriter(self._channel, isText, not compress)
 
     def sendPieces(
         self, pieces: Pieces, *, isText: bool | None = None, compress: bool = True
@@ -232,16 +232,16 @@ class WebSocketConnection:
         for when there is room for it (:meth:`drained`).
 
         :param pieces: an iterable, or an asynchronous one, such as an
-            :class:`IncomingMessage`; all of them ``str``, or all like ``bytes``.
+            :class:`MessageReader`; all of them ``str``, or all like ``bytes``.
         :param isText: which of the two; None goes by the first, and by binary if there
             are none.
         :param compress: whether extensions may compress it.
         :return: a Deferred that fires when the last piece has been taken. It fails with
-            what :meth:`startMessage` and :meth:`OutgoingMessage.write` raise, and with
+            what :meth:`sendStream` and :meth:`MessageWriter.write` raise, and with
             what the pieces raise. If some have been sent by then, or it is cancelled,
             the connection is closed with 1011.
         """
-        sending = sendPieces(self._link, pieces, isText, not compress)
+        sending = sendPieces(self._channel, pieces, isText, not compress)
         return Deferred.fromCoroutine(sending)
 
     def fragmentAndSend(self, frame: WebSocketFrame) -> None:
@@ -266,7 +266,7 @@ class WebSocketConnection:
             ends before; its report's ``bytesUnsent`` counts what had not left our
             queue.
         """
-        return self._link.writer.flushed()
+        return self._channel.writer.flushed()
 
     def drained(self) -> Deferred[None]:
         """
@@ -276,7 +276,7 @@ class WebSocketConnection:
         :return: a Deferred that fails with :exc:`ConnectionClosed` if the connection
             ends before.
         """
-        return self._link.writer.drained()
+        return self._channel.writer.drained()
 
     def ping(self, payload: BytesLike | None = None) -> Deferred[float]:
         """
@@ -288,27 +288,25 @@ class WebSocketConnection:
         :return: a Deferred of the seconds it took. It fails with
             :exc:`ConnectionClosed` if the connection ends before, and of more than 1000
             that wait the oldest with ``CancelledError``.
-        :raises BufferFull: if too much is queued and ``whenBufferFull`` is not to
-            close.
+        :raises BufferFull: if too much is queued and ``whenBufferFull`` doesn't close.
         :raises ValueError: if the payload is too long.
         """
-        octets = self._link.newPing() if payload is None else asBytes(payload)
+        octets = self._channel.newPing() if payload is None else asBytes(payload)
         try:
-            self._link.wire.ping(octets)
-            return self._link.pings.sent(octets)
+            self._channel.core.ping(octets)
+            return self._channel.pings.sent(octets)
         finally:
-            self._link.settle()
+            self._channel.syncTransport()
 
     def pong(self, payload: BytesLike = b"") -> None:
         """
-        Send a pong, asked for or not. Of several that wait, because the peer does not
-        read, only the last is sent.
+        Send a pong, asked for or not. Of several unsent pongs only the last is sent.
 
         :raises ValueError: if the payload is too long.
         """
-        self._link.wire.checkOpen()
-        self._link.wire.pong(asBytes(payload), self._link.writer.isFull)
-        self._link.settle()
+        self._channel.core.checkOpen()
+        self._channel.core.pong(asBytes(payload), self._channel.writer.isTransportFull)
+        self._channel.syncTransport()
 
     # IConsumer: who sends as fast as the peer reads
 
@@ -326,13 +324,13 @@ class WebSocketConnection:
             there is room.
         :raises RuntimeError: if there is one already.
         """
-        self._link.registerProducer(producer, streaming)
+        self._channel.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
         """
         Leave the producer alone again.
         """
-        self._link.unregisterProducer()
+        self._channel.unregisterProducer()
 
     def write(self, data: str | BytesLike) -> None:
         """
@@ -354,9 +352,9 @@ class WebSocketConnection:
         :return: a Deferred that fails with :exc:`ConnectionClosed` when there are no
             more. Cancelling it loses no message.
         """
-        return self._link.receive()
+        return self._channel.receive()
 
-    def nextMessage(self) -> Deferred[IncomingMessage]:
+    def receiveStream(self) -> Deferred[MessageReader]:
         """
         The next message, in pull style and in pieces: as soon as it begins. What is
         left of the one before is discarded.
@@ -365,18 +363,18 @@ class WebSocketConnection:
             more. Cancelling it loses no message.
         :raises InvalidState: if the option ``streamMessages`` is off.
         """
-        if self._link.incoming is None:
+        if self._channel.incoming is None:
             raise InvalidState("messages come in pieces if streamMessages is True")
-        return self._link.incoming.nextMessage()
+        return self._channel.incoming.receiveStream()
 
-    async def messages(self) -> AsyncIterator[IncomingMessage]:
+    async def streams(self) -> AsyncIterator[MessageReader]:
         """
-        All messages from now on, as :meth:`nextMessage` gives them. This ends at a
+        All messages from now on, as :meth:`receiveStream` gives them. This ends at a
         clean close, and raises :exc:`ConnectionClosed` otherwise.
         """
         try:
             while True:
-                yield await self.nextMessage()
+                yield await self.receiveStream()
         except ConnectionClosed as closed:
             if not closed.report.wasClean:
                 raise
@@ -386,7 +384,7 @@ class WebSocketConnection:
 
     async def __anext__(self) -> str | bytes:
         try:
-            return await self._link.receive()
+            return await self._channel.receive()
         except ConnectionClosed as closed:
             if closed.report.wasClean:
                 raise StopAsyncIteration from None
@@ -397,13 +395,13 @@ class WebSocketConnection:
         Deliver nothing more and stop reading from the peer, until :meth:`resume`. Its
         pings can't be answered meanwhile.
         """
-        self._link.hold(Hold.PAUSED)
+        self._channel.pauseFor(PauseReason.PAUSED)
 
     def resume(self) -> None:
         """
         Take :meth:`pause` back.
         """
-        self._link.release(Hold.PAUSED)
+        self._channel.resumeFrom(PauseReason.PAUSED)
 
     # Closing
 
@@ -420,8 +418,8 @@ class WebSocketConnection:
         :raises ValueError: if the code or the reason can't be sent.
         """
         checkClose(code, reason)
-        self._link.close(CloseCause.LOCAL_CLOSE, code, reason)
-        return self._link.whenClosed()
+        self._channel.close(CloseCause.LOCAL_CLOSE, code, reason)
+        return self._channel.whenClosed()
 
     def drop(
         self,
@@ -439,15 +437,15 @@ class WebSocketConnection:
         :raises ValueError: if the code or the reason can't be sent.
         """
         checkClose(code, reason)
-        self._link.drop(code, reason, skipCloseFrame)
+        self._channel.drop(code, reason, skipCloseFrame)
 
     def closeWithoutFrame(self) -> Deferred[CloseReport]:
         """
         Send what is queued, then close the transport without a close frame. Like
         :meth:`close`, which is what to use otherwise, this returns the report.
         """
-        self._link.finish(CloseCause.DROPPED)
-        return self._link.whenClosed()
+        self._channel.finish(CloseCause.DROPPED)
+        return self._channel.whenClosed()
 
     def whenClosed(self) -> Deferred[CloseReport]:
         """
@@ -455,7 +453,7 @@ class WebSocketConnection:
 
         :return: a Deferred that never fails, of how it ended.
         """
-        return self._link.whenClosed()
+        return self._channel.whenClosed()
 
     async def __aenter__(self) -> WebSocketConnection:
         return self
@@ -484,17 +482,19 @@ class WebSocketConnection:
     detachProducer = unregisterProducer
 
 
-def makeLink(role: Role, config: ConnectionConfig, clock: IReactorTime) -> Link:
+def makeChannel(
+    role: Role, config: ConnectionConfig, clock: IReactorTime
+) -> WebSocketChannel:
     """
     Make the machinery of a connection, and its face.
     """
-    link = Link(role, config, clock)
-    WebSocketConnection(link)
-    return link
+    channel = WebSocketChannel(role, config, clock)
+    WebSocketConnection(channel)
+    return channel
 
 
-def linkOf(connection: WebSocketConnection) -> Link:
+def channelOf(connection: WebSocketConnection) -> WebSocketChannel:
     """
     The machinery that a connection is the face of.
     """
-    return connection._link
+    return connection._channel

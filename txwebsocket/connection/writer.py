@@ -28,10 +28,10 @@ from txwebsocket.connection.sockets import (
     bottomOf,
     heedClosing,
     ignoreClosing,
-    outletOf,
+    plainSocket,
     sendBy,
 )
-from txwebsocket.connection.timerqueue import alarmsOf
+from txwebsocket.connection.timerqueue import timerQueueFor
 from txwebsocket.connection.turns import succeedFlat
 from txwebsocket.wire.config import ConnectionConfig
 from txwebsocket.wire.outbox import Octets, Outbox
@@ -51,12 +51,12 @@ class Writes(Protocol):
     Whose writer it is.
     """
 
-    def writerChanged(self) -> None:
+    def sendPressureChanged(self) -> None:
         """
         The writer is behind, or has caught up.
         """
 
-    def settle(self) -> None:
+    def syncTransport(self) -> None:
         """
         The writer was full, and is not any more.
         """
@@ -77,12 +77,12 @@ class _Nobody:
     The owner of a writer whose transport is gone.
     """
 
-    def writerChanged(self) -> None:
+    def sendPressureChanged(self) -> None:
         """
         Do nothing.
         """
 
-    settle = writerStalled = transportClosing = writerChanged
+    syncTransport = writerStalled = transportClosing = sendPressureChanged
 
 
 _NOBODY = _Nobody()
@@ -97,12 +97,12 @@ class Writer:
     is given only what that leaves over, and asks for more when it has passed that on.
     Any other transport is given all, until it asks for a pause.
 
-    :ivar isFull: whether the transport holds more than a mark: its own, or a portion if
-        we write to the socket. It is full until it holds nothing.
+    :ivar isTransportFull: whether the transport holds more than a mark: its own, or a
+        portion if we write to the socket. It is full until it holds nothing.
     :ivar undelivered: bytes that the transport and the system still had when the
         transport went away, as far as is known.
-    :ivar isBehind: whether more waits than should: from ``highWaterMark`` bytes on,
-        until no more than ``lowWaterMark`` are left.
+    :ivar isOverHighWater: whether more waits than should: from ``highWaterMark`` bytes
+        on, until no more than ``lowWaterMark`` are left.
     """
 
     __slots__ = (
@@ -114,15 +114,15 @@ class Writer:
         "_makeError",
         "_moved",
         "_outbox",
-        "_outlet",
         "_owner",
+        "_socket",
         "_stall",
         "_transport",
         "_waiting",
         "_waitingForRoom",
         "_wasLagging",
-        "isBehind",
-        "isFull",
+        "isOverHighWater",
+        "isTransportFull",
         "undelivered",
     )
 
@@ -133,15 +133,15 @@ class Writer:
         clock: IReactorTime,
         config: ConnectionConfig,
     ) -> None:
-        self.isFull = self.isBehind = False
+        self.isTransportFull = self.isOverHighWater = False
         self.undelivered = 0
         self._owner = owner
         self._outbox = outbox
-        self._alarms = alarmsOf(clock)
+        self._alarms = timerQueueFor(clock)
         self._config = config
         self._transport: Any = None
         self._bottom: Any = None
-        self._outlet: socket | None = None
+        self._socket: socket | None = None
         # How far the peer was known to be, and when it had come that far.
         self._acknowledged = 0
         self._moved = 0.0
@@ -157,10 +157,10 @@ class Writer:
         """
         Begin to write to this transport.
         """
-        self._outlet = outletOf(transport)
+        self._socket = plainSocket(transport)
         # It may hold something of the opening handshake still. As a pull producer we
         # are asked at once, and then whenever that has left.
-        transport.registerProducer(self, self._outlet is None)
+        transport.registerProducer(self, self._socket is None)
         self._transport = transport
         self._bottom = bottomOf(transport)
         heedClosing(transport, self._owner.transportClosing)
@@ -170,13 +170,13 @@ class Writer:
         Hand over as much as can be taken.
         """
         outbox = self._outbox
-        if outbox.outlet is None or not self._sendNow():
-            while outbox.hasSome() and self._transport is not None:
-                if self.isFull:
-                    self._compare()
+        if outbox.socket is None or not self._sendNow():
+            while outbox.hasPending() and self._transport is not None:
+                if self.isTransportFull:
+                    self._checkWaterMarks()
                     break
                 self._handOver(b"".join(outbox.take(PORTION)))
-        if self._waiting and not self.isFull and not outbox.hasSome():
+        if self._waiting and not self.isTransportFull and not outbox.hasPending():
             waiting, self._waiting = self._waiting, ()
             for each in waiting:
                 # Who was told before may have cancelled it.
@@ -189,11 +189,11 @@ class Writer:
         is.
         """
         outbox = self._outbox
-        while outbox.size or outbox.owed or outbox.urgentPing:
-            before = outbox.taken
+        while outbox.size or outbox.pendingPong or outbox.urgentPing:
+            before = outbox.bytesTaken
             pieces = outbox.take(_AT_ONCE)
-            sent = sendBy(outbox.outlet, pieces)
-            if sent < outbox.taken - before:
+            sent = sendBy(outbox.socket, pieces)
+            if sent < outbox.bytesTaken - before:
                 outbox.putBack(_behind(pieces, sent))
                 return False
         return True
@@ -202,10 +202,10 @@ class Writer:
         """
         Have the transport write.
         """
-        self._outbox.outlet = None
+        self._outbox.socket = None
         self._given += len(octets)
         self._transport.write(octets)
-        if self._outlet is not None and self._given >= self._portion():
+        if self._socket is not None and self._given >= self._portion():
             self.pauseProducing()
 
     def _portion(self) -> int:
@@ -218,13 +218,13 @@ class Writer:
         """
         if self._makeError is not None:
             return fail(self._makeError())
-        if not self.isFull and not self._outbox.hasSome():
+        if not self.isTransportFull and not self._outbox.hasPending():
             return succeedFlat(self._alarms.clock)
-        waiting: Deferred[None] = Deferred(self._giveUp)
+        waiting: Deferred[None] = Deferred(self._cancelFlushed)
         self._waiting = [*self._waiting, waiting]
         return waiting
 
-    def _giveUp(self, waiting: Deferred[None]) -> None:
+    def _cancelFlushed(self, waiting: Deferred[None]) -> None:
         self._waiting = [each for each in self._waiting if each is not waiting]
 
     def drained(self) -> Deferred[None]:
@@ -236,13 +236,13 @@ class Writer:
         if self._outbox.size >= self._config.highWaterMark:
             # Perhaps it only waits for the end of a delivery.
             self.flush()
-        if not self.isBehind:
+        if not self.isOverHighWater:
             return succeedFlat(self._alarms.clock)
-        waiting: Deferred[None] = Deferred(self._giveUpRoom)
+        waiting: Deferred[None] = Deferred(self._cancelDrained)
         self._waitingForRoom = [*self._waitingForRoom, waiting]
         return waiting
 
-    def _giveUpRoom(self, waiting: Deferred[None]) -> None:
+    def _cancelDrained(self, waiting: Deferred[None]) -> None:
         left = [each for each in self._waitingForRoom if each is not waiting]
         self._waitingForRoom = left
 
@@ -253,7 +253,7 @@ class Writer:
         self._cancelStall()
         if self._transport is not None:
             transport, self._transport = self._transport, None
-            self._outbox.outlet = None
+            self._outbox.socket = None
             ignoreClosing(transport)
             if getattr(transport, "disconnecting", False):
                 # TLS joins small writes until the next turn, unless it is told again.
@@ -272,22 +272,22 @@ class Writer:
         if bottom is not None and bottom.producer is None and not bottom.TLS:
             bottom.registerProducer(self, True)
 
-    def end(self, makeError: Callable[[], BaseException]) -> None:
+    def end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
         The transport is gone; who waits is told so.
 
-        :param makeError: makes what tells so, for each who waits now or later.
+        :param errorFactory: makes what tells so, for each who waits now or later.
         """
         if self._transport is not None:
             ignoreClosing(self._transport)
-        self._transport = self._outlet = self._outbox.outlet = self._bottom = None
-        self._makeError = makeError
+        self._transport = self._socket = self._outbox.socket = self._bottom = None
+        self._makeError = errorFactory
         self._cancelStall()
         waiting = [*self._waiting, *self._waitingForRoom]
         self._waiting = self._waitingForRoom = ()
         for each in waiting:
             if not each.called:
-                each.errback(makeError())
+                each.errback(errorFactory())
 
     def forgetOwner(self) -> None:
         """
@@ -299,35 +299,35 @@ class Writer:
         """
         The transport holds enough for now.
         """
-        if not self.isFull and self._transport is not None:
-            self.isFull = True
+        if not self.isTransportFull and self._transport is not None:
+            self.isTransportFull = True
             self._stall = StallTimer(
                 self._alarms, self._config.writeTimeout, self.movedAt, self._stalled
             )
-            self._compare()
+            self._checkWaterMarks()
 
     def resumeProducing(self) -> None:
         """
         The transport has passed everything on.
         """
         if self._transport is not None:
-            self._outbox.outlet = self._outlet
+            self._outbox.socket = self._socket
         elif self._bottom is not None and self._bottom.producer is self:
             self._leaveBottom()
-        if self._given or self.isFull:
+        if self._given or self.isTransportFull:
             # There was no room for that, and now there is.
             self._moved = self._alarms.seconds()
         self._given = 0
-        if self.isFull:
-            self.isFull = False
+        if self.isTransportFull:
+            self.isTransportFull = False
             self._cancelStall()
             # What waits goes before what others add, or it would pile up.
             self.flush()
-            self._compare()
-            if not self.isFull:
-                self._owner.settle()
-        elif self.isBehind:
-            self._compare()
+            self._checkWaterMarks()
+            if not self.isTransportFull:
+                self._owner.syncTransport()
+        elif self.isOverHighWater:
+            self._checkWaterMarks()
         if getattr(self._transport, "disconnecting", False):
             self._owner.transportClosing()
 
@@ -345,32 +345,32 @@ class Writer:
         if hasattr(self._bottom, "socket"):
             self.undelivered = undelivered(self._bottom)
 
-    def _compare(self) -> None:
+    def _checkWaterMarks(self) -> None:
         """
         Compare what waits with the marks, and tell if that means something else now.
         """
-        waits = self._outbox.size + self._heldBelow()
+        waits = self._outbox.size + self._bytesInTransport()
         high, low = self._config.highWaterMark, self._config.lowWaterMark
-        if self.isBehind:
-            isBehind = waits > (high // 4 if low is None else low)
+        if self.isOverHighWater:
+            isOverHighWater = waits > (high // 4 if low is None else low)
         else:
-            isBehind = waits >= high
-        if isBehind is not self.isBehind:
-            self.isBehind = isBehind
-            self._owner.writerChanged()
-            self._tellRoom()
+            isOverHighWater = waits >= high
+        if isOverHighWater is not self.isOverHighWater:
+            self.isOverHighWater = isOverHighWater
+            self._owner.sendPressureChanged()
+            self._fireDrained()
 
-    def _heldBelow(self) -> int:
+    def _bytesInTransport(self) -> int:
         """
         Bytes that the transport holds, as far as that is known.
         """
-        if self._outlet is not None:
+        if self._socket is not None:
             return self._given
-        return self._portion() if self.isFull else 0
+        return self._portion() if self.isTransportFull else 0
 
-    def _tellRoom(self) -> None:
+    def _fireDrained(self) -> None:
         # One after the other, since each may fill it again.
-        while self._waitingForRoom and not self.isBehind:
+        while self._waitingForRoom and not self.isOverHighWater:
             first, *self._waitingForRoom = self._waitingForRoom
             first.callback(None)
 
@@ -400,7 +400,7 @@ class Writer:
         """
         Has the peer not taken everything yet?
         """
-        if self.isFull or self._outbox.hasSome():
+        if self.isTransportFull or self._outbox.hasPending():
             return True
         handle = getattr(self._bottom, "socket", None)
         return handle is not None and unacknowledged(handle) > 0

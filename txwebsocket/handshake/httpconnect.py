@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9._~-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Refusal(NamedTuple):
+class ProxyRefusal(NamedTuple):
     """
     How a proxy says no.
 
@@ -32,22 +32,22 @@ class Refusal(NamedTuple):
     body: bytes = b""
 
 
-class Dialogue(Protocol):
+class ProxyHandshake(Protocol):
     """
     What is said to a proxy until it leads on to a host, at any split of the bytes.
 
-    :ivar isOver: whether all is said: the proxy leads on, or has refused.
+    :ivar isComplete: whether all is said: the proxy leads on, or has refused.
     """
 
-    isOver: bool
+    isComplete: bool
 
     @property
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> ProxyRefusal | None:
         """
         How the proxy says no, as far as it has arrived; None as long as it does not.
         """
 
-    def begin(self) -> bytes:
+    def initialRequest(self) -> bytes:
         """
         What the client says first.
         """
@@ -59,7 +59,7 @@ class Dialogue(Protocol):
         :raises BadResponse: if this is not what a proxy says.
         """
 
-    def takeRest(self) -> bytes:
+    def takeRemaining(self) -> bytes:
         """
         Remove and return what the proxy has led on already.
         """
@@ -78,7 +78,7 @@ class ConnectDialogue:
     def __init__(
         self, host: str, port: int, credentials: tuple[str, str] | None = None
     ) -> None:
-        self.isOver = False
+        self.isComplete = False
         checkDestination(host, port)
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
@@ -91,16 +91,16 @@ class ConnectDialogue:
         self._body: BodyReader | None = None
 
     @property
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> ProxyRefusal | None:
         """
         The response with which the proxy refuses.
         """
         if self._head is None:
             return None
         body = b"" if self._body is None else self._body.body
-        return Refusal(self._head.status, self._head.phrase, self._head, body)
+        return ProxyRefusal(self._head.status, self._head.phrase, self._head, body)
 
-    def begin(self) -> bytes:
+    def initialRequest(self) -> bytes:
         """
         The request.
         """
@@ -116,19 +116,19 @@ class ConnectDialogue:
             head = self._reader.feed(data)
             if head is None:
                 return b""
-            data = self._reader.takeRest()
+            data = self._reader.takeRemaining()
             if 200 <= head.status < 300:
                 # Lengths in it mean nothing: what follows comes from the host.
-                self.isOver, self._rest = True, data
+                self.isComplete, self._rest = True, data
                 return b""
             self._head = head
         if self._body is None:
             self._body = BodyReader(self._head)
         self._body.feed(data)
-        self.isOver = self._body.isComplete
+        self.isComplete = self._body.isComplete
         return b""
 
-    def takeRest(self) -> bytes:
+    def takeRemaining(self) -> bytes:
         """
         Remove and return the bytes behind the response.
         """

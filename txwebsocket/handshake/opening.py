@@ -17,9 +17,13 @@ from txwebsocket.handshake.hosts import parseAuthority
 from txwebsocket.handshake.response import ResponseHead
 from txwebsocket.handshake.targets import isOfHost, parseTarget
 from txwebsocket.wire.errors import BadResponse, UpgradeRefused, shown
-from txwebsocket.wire.extensions import Agreement, ExtensionFactory, agreeOnAnswers
+from txwebsocket.wire.extensions import (
+    ExtensionNegotiator,
+    NegotiatedExtension,
+    checkAnswers,
+)
 from txwebsocket.wire.grammar import (
-    Extension,
+    ExtensionHeader,
     formatExtensions,
     isHeaderValue,
     isKey,
@@ -107,7 +111,7 @@ def checkProtocols(protocols: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class HandshakeRequest:
     """
     What a client asks for in its handshake.
     """
@@ -138,7 +142,7 @@ class Offer:
     The subprotocols, in the client's order of preference and its own spelling.
     """
 
-    extensions: tuple[Extension, ...]
+    extensions: tuple[ExtensionHeader, ...]
     """
     The extensions, in the client's order of preference.
     """
@@ -169,7 +173,7 @@ def readRequest(
     target: bytes,
     httpVersion: bytes,
     headers: Iterable[tuple[bytes, bytes]],
-) -> Offer:
+) -> HandshakeRequest:
     """
     Read and check a client's handshake (RFC 6455, 4.2.1).
 
@@ -187,7 +191,9 @@ class _RequestReader:
         for name, value in headers:
             self._values.setdefault(name.decode("latin-1").lower(), []).append(value)
 
-    def read(self, method: bytes, target: bytes, httpVersion: bytes) -> Offer:
+    def read(
+        self, method: bytes, target: bytes, httpVersion: bytes
+    ) -> HandshakeRequest:
         if method != b"GET":
             raise UpgradeRefused(
                 405, "A WebSocket is asked for with GET.", [("Allow", "GET")]
@@ -197,7 +203,7 @@ class _RequestReader:
         self._checkValues()
         self._checkUpgrade()
         version = self._version()
-        return Offer(
+        return HandshakeRequest(
             version=version,
             key=self._key(),
             host=self._host(target),
@@ -296,7 +302,7 @@ class _RequestReader:
             raise UpgradeRefused(400, f"Sec-WebSocket-Protocol: {error}") from None
         return tuple(protocols)
 
-    def _extensions(self) -> tuple[Extension, ...]:
+    def _extensions(self) -> tuple[ExtensionHeader, ...]:
         try:
             return tuple(parseExtensions(self._get("Sec-WebSocket-Extensions")))
         except ValueError as error:
@@ -305,11 +311,11 @@ class _RequestReader:
             ) from None
 
 
-def acceptHead(
-    offer: Offer,
+def formatAcceptResponse(
+    offer: HandshakeRequest,
     protocol: str | None,
     headers: Sequence[tuple[str, str]] = (),
-    extensions: Sequence[Extension] = (),
+    extensions: Sequence[ExtensionHeader] = (),
 ) -> bytes:
     """
     The response that accepts an offer (RFC 6455, 4.2.2).
@@ -364,7 +370,7 @@ class ClientHandshake:
     requiresProtocol: bool = True
     origin: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    extensions: tuple[ExtensionFactory, ...] = ()
+    extensions: tuple[ExtensionNegotiator, ...] = ()
 
     def request(self) -> bytes:
         """
@@ -386,7 +392,7 @@ class ClientHandshake:
             headers.append((ORIGIN_HEADERS[self.version], self.origin))
         return _head(f"GET {self.target} HTTP/1.1", [*headers, *self.headers])
 
-    def agree(self, head: ResponseHead) -> tuple[str | None, list[Agreement]]:
+    def agree(self, head: ResponseHead) -> tuple[str | None, list[NegotiatedExtension]]:
         """
         Check a response with status 101; return the subprotocol and the extensions
         that were agreed on.
@@ -415,7 +421,7 @@ class ClientHandshake:
             raise BadResponse(
                 f"Sec-WebSocket-Extensions: {shown(str(error))}"
             ) from None
-        return protocol, agreeOnAnswers(self.extensions, answers)
+        return protocol, checkAnswers(self.extensions, answers)
 
     def _agreeOnProtocol(self, values: list[bytes]) -> str | None:
         chosen = [value.decode("latin-1") for value in values]

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
-PathPattern: TypeAlias = str | re.Pattern[str]
+MountPath: TypeAlias = str | re.Pattern[str]
 """
 A literal path, one with ``{name}`` for whole segments, ``*`` for any, or a compiled
 regular expression for all of the path.
 """
 
-ANY = "*"
+WILDCARD = "*"
 
 # Stands for a slash inside a segment while an expression looks at the path. UTF-8 has
 # no such character.
@@ -43,7 +43,7 @@ def decodeSegments(segments: Sequence[bytes]) -> list[str] | None:
         return None
 
 
-class Route:
+class PathPattern:
     """
     A pattern for paths.
 
@@ -52,7 +52,7 @@ class Route:
     :raises TypeError: if it is neither a string nor a compiled expression of strings.
     """
 
-    def __init__(self, pattern: PathPattern) -> None:
+    def __init__(self, pattern: MountPath) -> None:
         self._expression: re.Pattern[str] | None = None
         self._segments: list[str] = []
         if isinstance(pattern, str):
@@ -64,10 +64,10 @@ class Route:
                 "a path must be a string or a compiled expression of strings, "
                 f"not {pattern!r}"
             )
-        self._isAny = pattern == ANY
+        self._isAny = pattern == WILDCARD
 
     def _readPath(self, path: str) -> None:
-        if path == ANY:
+        if path == WILDCARD:
             return
         if not path.startswith("/"):
             raise ValueError(f"a path must start with a slash, or be '*': {path!r}")

@@ -112,7 +112,7 @@ class ResponseReader:
             if self._interim > MAX_INTERIM:
                 raise BadResponse(f"more than {MAX_INTERIM} interim responses")
 
-    def takeRest(self) -> bytes:
+    def takeRemaining(self) -> bytes:
         """
         Remove and return the bytes that came behind the head.
         """

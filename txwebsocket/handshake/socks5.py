@@ -6,7 +6,7 @@ What is said to a SOCKS proxy until it leads on to a host (RFC 1928, RFC 1929).
 
 from ipaddress import IPv4Address, ip_address
 
-from txwebsocket.handshake.httpconnect import Refusal, checkDestination
+from txwebsocket.handshake.httpconnect import ProxyRefusal, checkDestination
 from txwebsocket.wire.errors import BadResponse
 
 SOCKS_REPLIES = {
@@ -45,15 +45,15 @@ class SocksDialogue:
     def __init__(
         self, host: str, port: int, credentials: tuple[str, str] | None = None
     ) -> None:
-        self.isOver = False
-        self.refusal: Refusal | None = None
+        self.isComplete = False
+        self.refusal: ProxyRefusal | None = None
         checkDestination(host, port)
         self._request = _request(host, port)
         self._credentials = None if credentials is None else _user(*credentials)
         self._buffer = b""
         self._read = self._readMethod
 
-    def begin(self) -> bytes:
+    def initialRequest(self) -> bytes:
         """
         The greeting: how we could say who we are.
         """
@@ -68,11 +68,11 @@ class SocksDialogue:
         """
         self._buffer += data
         answer = b""
-        while not self.isOver and (reply := self._read()) is not None:
+        while not self.isComplete and (reply := self._read()) is not None:
             answer += reply
         return answer
 
-    def takeRest(self) -> bytes:
+    def takeRemaining(self) -> bytes:
         """
         Remove and return the bytes behind the last message.
         """
@@ -117,7 +117,7 @@ class SocksDialogue:
         size = self._replySize()
         if size is None or self._take(size, _VERSION) is None:
             return None
-        self.isOver = True
+        self.isComplete = True
         return b""
 
     def _replySize(self) -> int | None:
@@ -145,8 +145,8 @@ class SocksDialogue:
             raise BadResponse(f"not a SOCKS 5 proxy: {self._buffer[:5]!r}")
 
     def _refused(self, code: int | None, phrase: str) -> bytes:
-        self.refusal = Refusal(code, phrase)
-        self.isOver = True
+        self.refusal = ProxyRefusal(code, phrase)
+        self.isComplete = True
         return b""
 
     def _wanted(self) -> str:

@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 from txwebsocket.config import firstOffered
 
-Decider: TypeAlias = Callable[[Any], object]
+RequestHandler: TypeAlias = Callable[[Any], object]
 """
 Accepts or rejects the request it is given, at once or later. It may return a Deferred,
 a coroutine or an asyncio future that does so.
 """
 
 
-def makeDecider(application: Any) -> Decider:
+def makeDecider(application: Any) -> RequestHandler:
     """
     How requests for an application are decided, by what kind of thing it is.
 
@@ -31,7 +31,7 @@ def makeDecider(application: Any) -> Decider:
     if isclass(application):
         return partial(_makeFrom, application)
     if callable(application):
-        handler: Decider = application
+        handler: RequestHandler = application
         return handler
     raise TypeError(
         "an application must have buildProtocol, be a class or be callable, "

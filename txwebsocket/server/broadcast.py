@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed, InvalidState
@@ -22,7 +22,7 @@ from txwebsocket.wire.states import State
 def sendToMany(
     opcode: Opcode,
     payload: bytes,
-    links: Iterable[Link],
+    links: Iterable[WebSocketChannel],
     skipAbove: int | None,
 ) -> list[WebSocketConnection]:
     """
@@ -32,11 +32,11 @@ def sendToMany(
     :return: who was left out, for this or because too much waits, or closed because of
         that; also who is being sent another message frame by frame.
     """
-    ready: list[Link] = []
-    others: list[Link] = []
+    ready: list[WebSocketChannel] = []
+    others: list[WebSocketChannel] = []
     for link in links:
         outbox = link.outbox
-        isReady = outbox.outlet is not None and outbox.room and not outbox.size
+        isReady = outbox.socket is not None and outbox.fastPathLimit and not outbox.size
         (ready if isReady else others).append(link)
     if ready:
         _sendAtOnce(encodeFrame(opcode, payload), ready)
@@ -48,7 +48,7 @@ def sendToMany(
     ]
 
 
-def _sendAtOnce(frame: bytes, links: Iterable[Link]) -> None:
+def _sendAtOnce(frame: bytes, links: Iterable[WebSocketChannel]) -> None:
     """
     Send a frame to those for whom nothing waits and whose sockets can be written to.
     """
@@ -57,8 +57,8 @@ def _sendAtOnce(frame: bytes, links: Iterable[Link]) -> None:
     for link in links:
         outbox = link.outbox
         outbox.messages += 1
-        outbox.taken += size
-        outlets.append(outbox.outlet)
+        outbox.bytesTaken += size
+        outlets.append(outbox.socket)
     behind = []
     # What is done between two calls of the system costs more than elsewhere.
     for outlet, link in zip(outlets, links, strict=True):
@@ -71,11 +71,11 @@ def _sendAtOnce(frame: bytes, links: Iterable[Link]) -> None:
             link.outbox.putBack([memoryview(frame)[sent:]])
             behind.append(link)
     for link in behind:
-        link.settle()
+        link.syncTransport()
 
 
 def _sendTo(
-    link: Link,
+    link: WebSocketChannel,
     opcode: Opcode,
     payload: bytes,
     shared: dict[Any, Any],
@@ -84,13 +84,15 @@ def _sendTo(
     """
     Send the message to one of them; tell whether it was not left out.
     """
-    wire = link.wire
-    if wire.state is not State.OPEN:
+    core = link.core
+    if core.state is not State.OPEN:
         return True
-    if wire.isWithinMessage or (skipAbove is not None and wire.outbox.size > skipAbove):
+    if core.isSendingFragments or (
+        skipAbove is not None and core.outbox.size > skipAbove
+    ):
         return False
     try:
-        return wire.sendShared(opcode, payload, shared)
+        return core.sendBroadcast(opcode, payload, shared)
     except (BufferFull, ConnectionClosed, InvalidState):
         # Whoever was paused to make room may have begun a message.
         return False
@@ -98,4 +100,4 @@ def _sendTo(
         link.applicationFailed(Failure())
         return False
     finally:
-        link.settle()
+        link.syncTransport()

@@ -45,20 +45,20 @@ def useOriginForm(request: Request) -> None:
         request.postpath = list(map(unquote_to_bytes, request.path[1:].split(b"/")))
 
 
-class Upgrading(Resource):
+class UpgradeResource(Resource):
     """
     A resource whose ``render`` upgrades requests. In a site's tree it wins over a
     server that is mounted on the site.
     """
 
-    def isFor(self, segment: bytes | None) -> bool:
+    def handlesSegment(self, segment: bytes | None) -> bool:
         """
         Is this for a path that goes on with a segment, or with none?
         """
         return not segment
 
 
-class MountPoint(Resource):
+class UpgradeInterceptor(Resource):
     """
     Stands before a site's resource: upgrades go to a server, all else goes on.
 
@@ -121,8 +121,8 @@ def _hasUpgrading(resource: Any, segments: list[bytes], request: Request) -> boo
     are not asked for, since that may log somebody in or look something up.
     """
     for segment in [*segments, None]:
-        resource = _behind(resource, request)
-        if isinstance(resource, Upgrading) and resource.isFor(segment):
+        resource = _unwrap(resource, request)
+        if isinstance(resource, UpgradeResource) and resource.handlesSegment(segment):
             return True
         resource = getattr(resource, "children", {}).get(segment)
         if resource is None:
@@ -130,12 +130,12 @@ def _hasUpgrading(resource: Any, segments: list[bytes], request: Request) -> boo
     return False
 
 
-def _behind(resource: Any, request: Request) -> Any:
+def _unwrap(resource: Any, request: Request) -> Any:
     """
     What stands behind mount points and virtual hosts.
     """
     while True:
-        if isinstance(resource, MountPoint):
+        if isinstance(resource, UpgradeInterceptor):
             resource = resource.inner
         elif isinstance(resource, NameVirtualHost):
             host = request.getRequestHostname().lower()
@@ -155,7 +155,7 @@ class _Upgrade(Resource):
         return self._serve(request)
 
 
-class Mounts:
+class MountedSites:
     """
     The sites that a server is mounted on.
     """
@@ -165,7 +165,7 @@ class Mounts:
     ) -> None:
         self._serve = serve
         self._shutDown = shutDown
-        self._points: dict[Site, MountPoint] = {}
+        self._points: dict[Site, UpgradeInterceptor] = {}
         self._triggers: dict[Site, Any] = {}
 
     def add(self, site: Site) -> None:
@@ -176,7 +176,7 @@ class Mounts:
         """
         if site in self._points:
             raise ValueError(f"the server is mounted on {site!r} already")
-        point = self._points[site] = MountPoint(site.resource, self._serve)
+        point = self._points[site] = UpgradeInterceptor(site.resource, self._serve)
         site.resource = point
         if IReactorCore.providedBy(site.reactor):
             self._triggers[site] = site.reactor.addSystemEventTrigger(
@@ -205,7 +205,7 @@ class Mounts:
         point.serve = None
         holder: Any = site
         name = "resource"
-        while isinstance(held := getattr(holder, name), MountPoint):
+        while isinstance(held := getattr(holder, name), UpgradeInterceptor):
             if held is point:
                 setattr(holder, name, point.inner)
                 return

@@ -18,16 +18,20 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from txwebsocket.config import ServerConfig
-from txwebsocket.connection.callbacks import Keeper
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.callbacks import ConnectionCallbacks
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.sockets import peerCertificate
-from txwebsocket.connection.websocket import WebSocketConnection, makeLink
+from txwebsocket.connection.websocket import WebSocketConnection, makeChannel
 from txwebsocket.deprecation import ReplacedProperty
 from txwebsocket.handshake.cookies import Cookie, cookieHeaders
-from txwebsocket.handshake.opening import Offer, acceptHead, checkHeaders
+from txwebsocket.handshake.opening import (
+    HandshakeRequest,
+    checkHeaders,
+    formatAcceptResponse,
+)
 from txwebsocket.handshake.targets import parseTarget
 from txwebsocket.headers import HeaderPairs, headerPairs
-from txwebsocket.server.responses import Body, checkBody, refuse
+from txwebsocket.server.responses import Body, checkBody, sendRefusal
 from txwebsocket.server.upgrade import (
     checkSingle,
     replaceHeaders,
@@ -36,8 +40,8 @@ from txwebsocket.server.upgrade import (
 )
 from txwebsocket.wire.codes import CloseCause, Role
 from txwebsocket.wire.errors import InvalidState, shown
-from txwebsocket.wire.extensions import Agreement, acceptOffers
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.extensions import NegotiatedExtension, acceptOffers
+from txwebsocket.wire.grammar import ExtensionHeader
 from txwebsocket.wire.states import State
 
 
@@ -65,10 +69,10 @@ class WebSocketRequest:
     def __init__(
         self,
         httpRequest: Request,
-        offer: Offer,
+        offer: HandshakeRequest,
         config: ServerConfig,
         clock: IReactorTime,
-        keeper: Keeper,
+        callbacks: ConnectionCallbacks,
         addresses: Sequence[str] = (),
     ) -> None:
         self.httpRequest = httpRequest
@@ -77,19 +81,19 @@ class WebSocketRequest:
         self.origin = offer.origin
         self.resource = httpRequest.uri.decode("latin-1")
         self.requestedProtocols: tuple[str, ...] = offer.protocols
-        self.requestedExtensions: tuple[Extension, ...] = (
+        self.requestedExtensions: tuple[ExtensionHeader, ...] = (
             offer.extensions if config.parseExtensions else ()
         )
         self.remoteAddresses: tuple[str, ...] = tuple(addresses)
         self.webSocketVersion = offer.version
         # Both until it is decided.
-        self._offer: Offer | None = offer
+        self._offer: HandshakeRequest | None = offer
         self._leaving: Deferred[None] | None = httpRequest.notifyFinish()
         self._leaving.addErrback(self._clientLeft)
         self._config = config
         self._clock = clock
-        self._keeper = keeper
-        self.link: Link | None = None
+        self._callbacks = callbacks
+        self.link: WebSocketChannel | None = None
         self._isDecided = False
         # Why the application's decision comes too late, if it does.
         self._lost: Failure | None = None
@@ -183,7 +187,7 @@ class WebSocketRequest:
             raise ValueError(f"the origin is {self.origin!r}, not {origin!r}")
         extra = _checkedHeaders(headers)
         extra += cookieHeaders(cookies)
-        offer = cast(Offer, self._offer)
+        offer = cast(HandshakeRequest, self._offer)
         agreed = acceptOffers(self._config.extensions, offer.extensions)
         link = self._introduce(chosen, application)
         self._decide(link)
@@ -192,19 +196,21 @@ class WebSocketRequest:
             _endUnopened(link, self._withdrawnFor, Failure(ConnectionAborted()))
         elif self._lost is not None:
             link.connectionLost(self._lost)
-        elif link.wire.state is not State.CONNECTING:
+        elif link.core.state is not State.CONNECTING:
             # The application wants no connection, after all.
             link.connectionLost(Failure(ConnectionAborted()))
-            refuse(self.httpRequest, 403, "")
+            sendRefusal(self.httpRequest, 403, "")
         else:
             self._open(link, extra, agreed)
         return connection
 
-    def _introduce(self, protocol: str | None, application: object | None) -> Link:
+    def _introduce(
+        self, protocol: str | None, application: object | None
+    ) -> WebSocketChannel:
         """
         Make the connection and tell the application of it.
         """
-        link = makeLink(Role.SERVER, self._config, self._clock)
+        link = makeChannel(Role.SERVER, self._config, self._clock)
         link.connection.request = self
         link.connection.protocol = protocol
         if application is not None:
@@ -220,16 +226,21 @@ class WebSocketRequest:
         return link
 
     def _open(
-        self, link: Link, extra: list[tuple[str, str]], agreed: Sequence[Agreement]
+        self,
+        link: WebSocketChannel,
+        extra: list[tuple[str, str]],
+        agreed: Sequence[NegotiatedExtension],
     ) -> None:
         """
         Take the connection over and say so.
         """
-        offer = cast(Offer, self._offer)
+        offer = cast(HandshakeRequest, self._offer)
         replaceHeaders(self.httpRequest, extra)
         headers = [*responseHeaders(self.httpRequest), *extra]
         protocol = link.connection.protocol
-        response = acceptHead(offer, protocol, headers, [e for e, _ in agreed])
+        response = formatAcceptResponse(
+            offer, protocol, headers, [e for e, _ in agreed]
+        )
         transport: Any = self.httpRequest.transport
         try:
             early = takeOver(self.httpRequest, link, response)
@@ -269,16 +280,16 @@ class WebSocketRequest:
         checkBody(body)
         self._decide(None)
         if self._lost is None and self._withdrawnFor is None:
-            refuse(self.httpRequest, status, reason, extra, body)
+            sendRefusal(self.httpRequest, status, reason, extra, body)
 
     def _checkUndecided(self) -> None:
         if self._isDecided:
             raise InvalidState("a request is accepted or rejected once")
 
-    def _decide(self, link: Link | None) -> None:
+    def _decide(self, link: WebSocketChannel | None) -> None:
         self._isDecided = True
         self.link = link
-        self._keeper.decided(self, link)
+        self._callbacks.decided(self, link)
 
     def _choose(self, protocol: str | None) -> str | None:
         if protocol is None:
@@ -299,7 +310,7 @@ class WebSocketRequest:
 
     def _clientLeft(self, reason: Failure) -> None:
         self._lost = reason
-        self._keeper.left(self)
+        self._callbacks.left(self)
 
     def _forget(self) -> None:
         """
@@ -311,10 +322,12 @@ class WebSocketRequest:
 
     def _withdraw(self, cause: CloseCause) -> None:
         self._withdrawnFor = cause
-        self._keeper.decided(self, None)
+        self._callbacks.decided(self, None)
 
 
-def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> None:
+def rejectUnavailable(
+    request: WebSocketRequest, cause: CloseCause, explanation: str
+) -> None:
     """
     Answer 503 to a request that the application has not decided. What it decides from
     now on comes too late, which is no fault of its.
@@ -322,10 +335,10 @@ def withdraw(request: WebSocketRequest, cause: CloseCause, explanation: str) -> 
     :param cause: what ends a connection that is accepted nevertheless.
     """
     request._withdraw(cause)
-    refuse(request.httpRequest, 503, explanation)
+    sendRefusal(request.httpRequest, 503, explanation)
 
 
-def _endUnopened(link: Link, cause: CloseCause, failure: Failure) -> None:
+def _endUnopened(link: WebSocketChannel, cause: CloseCause, failure: Failure) -> None:
     """
     End a connection that has no transport yet.
     """

@@ -16,13 +16,13 @@ from twisted.web.server import Request
 from txwebsocket.config import ServerConfig
 from txwebsocket.handshake.forwarded import UNIX, TrustedProxies
 from txwebsocket.handshake.hosts import HostPolicy
-from txwebsocket.handshake.opening import Offer, readRequest
+from txwebsocket.handshake.opening import HandshakeRequest, readRequest
 from txwebsocket.handshake.origins import OriginPolicy
 from txwebsocket.server.upgrade import canTakeOver
 from txwebsocket.wire.errors import UpgradeRefused, shown
 
 
-class Admission:
+class RequestCheck:
     """
     Read a twisted.web request that asks for a WebSocket.
 
@@ -53,7 +53,7 @@ class Admission:
             )
         return path.addresses
 
-    def check(self, httpRequest: Request) -> Offer:
+    def check(self, httpRequest: Request) -> HandshakeRequest:
         """
         What the request offers.
 
@@ -102,7 +102,7 @@ def _peer(address: Any) -> str | None:
     return UNIX if isinstance(address, UNIXAddress) else getattr(address, "host", None)
 
 
-def describe(
+def annotateRefusal(
     refused: UpgradeRefused, httpRequest: Request, address: str | None
 ) -> UpgradeRefused:
     """

@@ -14,12 +14,12 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from txwebsocket.config import ServerConfig
 from txwebsocket.handshake.opening import UPGRADE_HEADERS
-from txwebsocket.server.mount import Upgrading, asksForUpgrade
-from txwebsocket.server.responses import refuse
+from txwebsocket.server.mount import UpgradeResource, asksForUpgrade
+from txwebsocket.server.responses import sendRefusal
 from txwebsocket.server.server import WebSocketServer
 
 
-class WebSocketResource(Upgrading):
+class WebSocketResource(UpgradeResource):
     """
     Upgrades the requests that ask for it, at its own path with or without a slash at
     the end. It can be a site's root and have children.
@@ -78,7 +78,7 @@ class WebSocketResource(Upgrading):
             return self._server.serve(request)
         if self._page is not None:
             return self._page.render(request)
-        refuse(
+        sendRefusal(
             request,
             426,
             "This is a WebSocket, not a page.",

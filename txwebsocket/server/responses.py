@@ -19,7 +19,7 @@ from txwebsocket.server.upgrade import canTakeOver, replaceHeaders
 Body: TypeAlias = str | bytes | IResource | None
 
 
-def refuse(
+def sendRefusal(
     request: Request,
     status: int,
     explanation: str,

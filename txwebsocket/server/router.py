@@ -18,14 +18,14 @@ from txwebsocket.config import ServerConfig
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.handshake.cookies import Cookie
 from txwebsocket.handshake.paths import (
-    ANY,
+    WILDCARD,
+    MountPath,
     PathPattern,
-    Route,
     decodeSegments,
     splitPath,
 )
 from txwebsocket.headers import HeaderPairs
-from txwebsocket.server.application import Decider, makeDecider
+from txwebsocket.server.application import RequestHandler, makeDecider
 from txwebsocket.server.mount import asksForUpgrade
 from txwebsocket.server.request import WebSocketRequest
 from txwebsocket.server.resource import WebSocketResource
@@ -35,10 +35,10 @@ from txwebsocket.wire.grammar import isToken
 
 
 class _Mounted(NamedTuple):
-    path: PathPattern
+    path: MountPath
     protocol: str | None
-    route: Route
-    decide: Decider
+    route: PathPattern
+    decide: RequestHandler
 
 
 def _same(name: str) -> Any:
@@ -158,7 +158,7 @@ class WebSocketRouter(WebSocketResource):
 
     # Routes
 
-    def mount(self, path: PathPattern, protocol: str | None, application: Any) -> None:
+    def mount(self, path: MountPath, protocol: str | None, application: Any) -> None:
         """
         Add a route. Of several that fit, the client's first subprotocol decides, then
         the order in which they were mounted.
@@ -175,14 +175,14 @@ class WebSocketRouter(WebSocketResource):
             and all of a segment, or there is this route already.
         :raises TypeError: if the application can't be served.
         """
-        if protocol is not None and protocol != ANY and not _isName(protocol):
+        if protocol is not None and protocol != WILDCARD and not _isName(protocol):
             raise ValueError(f"{protocol!r} is not the name of a subprotocol")
         if self._find(path, protocol) is not None:
             raise ValueError(f"there is a route for {path!r} and {protocol!r} already")
         decide = makeDecider(application)
-        self._mounted.append(_Mounted(path, protocol, Route(path), decide))
+        self._mounted.append(_Mounted(path, protocol, PathPattern(path), decide))
 
-    def unmount(self, path: PathPattern, protocol: str | None) -> None:
+    def unmount(self, path: MountPath, protocol: str | None) -> None:
         """
         Remove a route.
 
@@ -193,7 +193,7 @@ class WebSocketRouter(WebSocketResource):
             raise ValueError(f"there is no route for {path!r} and {protocol!r}")
         self._mounted.remove(found)
 
-    def _find(self, path: PathPattern, protocol: str | None) -> _Mounted | None:
+    def _find(self, path: MountPath, protocol: str | None) -> _Mounted | None:
         wanted = (path, protocol)
         return next((m for m in self._mounted if (m.path, m.protocol) == wanted), None)
 
@@ -239,7 +239,7 @@ class WebSocketRouter(WebSocketResource):
         self._below[request] = below
         return self
 
-    def isFor(self, segment: bytes | None) -> bool:
+    def handlesSegment(self, segment: bytes | None) -> bool:
         """
         It is for everything below, but for the children that were put there.
         """
@@ -260,12 +260,12 @@ class WebSocketRouter(WebSocketResource):
         if segments is not None:
             for protocol in request.requestedProtocols or (None,):
                 for mounted in self._mounted:
-                    if mounted.protocol not in (protocol, ANY):
+                    if mounted.protocol not in (protocol, WILDCARD):
                         continue
                     found = mounted.route.match(segments)
                     if found is not None:
                         # A route for any protocol has agreed to none.
-                        agreed = None if mounted.protocol == ANY else protocol
+                        agreed = None if mounted.protocol == WILDCARD else protocol
                         return mounted.decide(
                             WebSocketRouterRequest(request, agreed, found)
                         )

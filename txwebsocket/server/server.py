@@ -17,21 +17,26 @@ from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from txwebsocket.config import ServerConfig
-from txwebsocket.connection.callbacks import Keeper
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.callbacks import ConnectionCallbacks
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.listeners import Listeners
 from txwebsocket.connection.timerqueue import Timer
 from txwebsocket.connection.websocket import WebSocketConnection
 from txwebsocket.deferreds import CANCELLED, callApplication
-from txwebsocket.handshake.opening import Offer
-from txwebsocket.pending import Running
-from txwebsocket.server.application import Decider, acceptAny, makeDecider, rejectAny
+from txwebsocket.handshake.opening import HandshakeRequest
+from txwebsocket.pending import PendingDeferreds
+from txwebsocket.server.application import (
+    RequestHandler,
+    acceptAny,
+    makeDecider,
+    rejectAny,
+)
 from txwebsocket.server.broadcast import sendToMany
 from txwebsocket.server.limits import AddressCounter
-from txwebsocket.server.mount import Mounts
-from txwebsocket.server.request import WebSocketRequest, withdraw
-from txwebsocket.server.requestcheck import Admission, describe
-from txwebsocket.server.responses import refuse
+from txwebsocket.server.mount import MountedSites
+from txwebsocket.server.request import WebSocketRequest, rejectUnavailable
+from txwebsocket.server.requestcheck import RequestCheck, annotateRefusal
+from txwebsocket.server.responses import sendRefusal
 from txwebsocket.server.tlscheck import warnOfBrokenTLS
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.control import checkClose
@@ -81,19 +86,21 @@ class WebSocketServer:
         self._onConnect = onConnect
         self._onClose = onClose
         self._onUpgradeError = onUpgradeError
-        self._admission = Admission(self.config)
-        self._mounts = Mounts(self.serve, self.shutDown)
+        self._admission = RequestCheck(self.config)
+        self._mounts = MountedSites(self.serve, self.shutDown)
         self._clock = clock
-        self._links: dict[WebSocketConnection, Link] = {}
+        self._links: dict[WebSocketConnection, WebSocketChannel] = {}
         self._pending: dict[WebSocketRequest, Timer | None] = {}
         self._addresses = AddressCounter(self.config)
-        self._keeper = Keeper(self._decided, self._left, self._opened, self._ended)
+        self._callbacks = ConnectionCallbacks(
+            self._decided, self._clientDisconnected, self._opened, self._ended
+        )
         # What has not ended: handlers, and listeners that take their time.
-        self._running = Running()
+        self._running = PendingDeferreds()
         self._listeners = Listeners("the server", self._running)
         # Requests whose handlers go on, and those that nobody waits for any more.
         self._handled: set[WebSocketRequest] = set()
-        self._abandoned: set[WebSocketRequest] = set()
+        self._unfinishedHandlers: set[WebSocketRequest] = set()
         self._isShutDown = False
 
     @property
@@ -107,7 +114,7 @@ class WebSocketServer:
     def application(self, application: Any) -> None:
         if application is None:
             accepts = self.config.autoAcceptConnections
-            self._decide: Decider = acceptAny if accepts else rejectAny
+            self._decide: RequestHandler = acceptAny if accepts else rejectAny
         else:
             self._decide = makeDecider(application)
         self._application = application
@@ -165,14 +172,14 @@ class WebSocketServer:
         try:
             offer = self._admit(httpRequest, address)
         except UpgradeRefused as refused:
-            self._refuse(describe(refused, httpRequest, address))
+            self._refuse(annotateRefusal(refused, httpRequest, address))
         except BaseException:  # noqa: BLE001 - an origin chooser may raise anything
             self._log.failure("An error while a request was checked")
-            refuse(httpRequest, 500, "")
+            sendRefusal(httpRequest, 500, "")
         else:
             clock = self._clock = self._clock or httpRequest.channel.factory.reactor
             request = WebSocketRequest(
-                httpRequest, offer, self.config, clock, self._keeper, addresses
+                httpRequest, offer, self.config, clock, self._callbacks, addresses
             )
             self._handle(request)
         return NOT_DONE_YET
@@ -233,7 +240,9 @@ class WebSocketServer:
         payload = asBytes(data)
         return sendToMany(Opcode.BINARY, payload, self._linksOf(to), skipAbove)
 
-    def _linksOf(self, chosen: Iterable[WebSocketConnection] | None) -> Sequence[Link]:
+    def _linksOf(
+        self, chosen: Iterable[WebSocketConnection] | None
+    ) -> Sequence[WebSocketChannel]:
         if chosen is None:
             return list(self._links.values())
         recipients = dict.fromkeys(chosen)
@@ -257,7 +266,7 @@ class WebSocketServer:
         for request in list(self._pending):
             if request in self._pending:
                 explanation = "The server is closing its connections."
-                withdraw(request, CloseCause.SHUTDOWN, explanation)
+                rejectUnavailable(request, CloseCause.SHUTDOWN, explanation)
         links = list(self._links.values())
         gone = DeferredList([link.whenClosed() for link in links])
         for link in links:
@@ -301,7 +310,7 @@ class WebSocketServer:
 
     # Letting in
 
-    def _admit(self, httpRequest: Request, address: str | None) -> Offer:
+    def _admit(self, httpRequest: Request, address: str | None) -> HandshakeRequest:
         """
         Check whatever can be checked without the application.
         """
@@ -316,7 +325,7 @@ class WebSocketServer:
         counts = {
             "maxConnections": len(self._links) + len(self._pending),
             "maxConnectionsPerAddress": self._addresses.count(address),
-            "maxPendingRequests": len(self._pending) + len(self._abandoned),
+            "maxPendingRequests": len(self._pending) + len(self._unfinishedHandlers),
         }
         for option, count in counts.items():
             limit = getattr(config, option)
@@ -332,7 +341,7 @@ class WebSocketServer:
             resource=shown(refused.resource),
             refused=str(refused),
         )
-        refuse(
+        sendRefusal(
             refused.httpRequest, refused.status, refused.explanation, refused.headers
         )
         self._listeners.notify(self._onUpgradeError, refused)
@@ -344,7 +353,7 @@ class WebSocketServer:
         self._addresses.add(request, request.remoteAddress)
         waiting = callApplication(self._decide, request)
         if request in self._pending and self._clock is not None:
-            tooLate = partial(self._tooLate, request)
+            tooLate = partial(self._decisionTimedOut, request)
             timer = Timer(self._clock, self.config.openTimeout, tooLate)
             self._pending[request] = timer
         if waiting is not None:
@@ -358,14 +367,14 @@ class WebSocketServer:
 
     def _handlerEnded(self, result: Any, request: WebSocketRequest) -> Any:
         self._handled.discard(request)
-        self._abandoned.discard(request)
+        self._unfinishedHandlers.discard(request)
         return result
 
     def _returned(self, request: WebSocketRequest, _: object) -> None:
         if request in self._pending:
             problem = RuntimeError("the handler ended without a decision")
             self._undecided(request, Failure(problem))
-        elif request.link is not None and request.link.isPulled:
+        elif request.link is not None and request.link.isPullMode:
             request.link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
 
     def _raised(self, request: WebSocketRequest, failure: Failure) -> None:
@@ -374,7 +383,7 @@ class WebSocketServer:
             self._undecided(request, failure)
         elif self._isShutDown and failure.check(*CANCELLED):
             failure.cleanFailure()
-        elif link is not None and link.isPulled:
+        elif link is not None and link.isPullMode:
             link.applicationFailed(failure)
         elif link is not None and link.isRace(failure):
             failure.cleanFailure()
@@ -390,7 +399,7 @@ class WebSocketServer:
             "An error while {request} was handled", failure, request=repr(request)
         )
 
-    def _tooLate(self, request: WebSocketRequest) -> None:
+    def _decisionTimedOut(self, request: WebSocketRequest) -> None:
         self._pending[request] = None
         self._log.warn(
             "{request} was not decided within openTimeout, {seconds} s",
@@ -399,28 +408,30 @@ class WebSocketServer:
         )
         self._abandon(request)
         explanation = "The server did not decide in time."
-        withdraw(request, CloseCause.OPEN_TIMEOUT, explanation)
+        rejectUnavailable(request, CloseCause.OPEN_TIMEOUT, explanation)
 
     # Bookkeeping
 
-    def _decided(self, request: WebSocketRequest, link: Link | None) -> None:
+    def _decided(
+        self, request: WebSocketRequest, link: WebSocketChannel | None
+    ) -> None:
         self._forget(request)
         if link is None:
             self._addresses.remove(request)
         else:
             self._links[link.connection] = link
-            link.keeper = self._keeper
+            link.callbacks = self._callbacks
 
-    def _left(self, request: WebSocketRequest) -> None:
+    def _clientDisconnected(self, request: WebSocketRequest) -> None:
         if not request.isDecided:
             self._abandon(request)
         self._forget(request)
         self._addresses.remove(request)
 
-    def _opened(self, link: Link) -> None:
+    def _opened(self, link: WebSocketChannel) -> None:
         self._listeners.notify(self._onConnect, link.connection)
 
-    def _ended(self, link: Link) -> None:
+    def _ended(self, link: WebSocketChannel) -> None:
         connection = link.connection
         del self._links[connection]
         self._addresses.remove(connection.request)
@@ -429,7 +440,7 @@ class WebSocketServer:
 
     def _abandon(self, request: WebSocketRequest) -> None:
         if request in self._handled:
-            self._abandoned.add(request)
+            self._unfinishedHandlers.add(request)
 
     def _forget(self, request: WebSocketRequest) -> None:
         timer = self._pending.pop(request, None)

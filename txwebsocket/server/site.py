@@ -13,7 +13,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from txwebsocket.connection.keysharing import showChannel
+from txwebsocket.connection.keysharing import presetChannelKeys
 from txwebsocket.server.mount import useOriginForm
 
 HEAD_TIMEOUT = 10.0
@@ -97,7 +97,7 @@ class _StrictChannel(HTTPChannel):
         )
 
 
-showChannel(_StrictChannel)
+presetChannelKeys(_StrictChannel)
 
 
 def _ignore(data: bytes) -> None:

@@ -19,8 +19,8 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
-from txwebsocket.connection.channel import Link
-from txwebsocket.connection.keysharing import showChannel
+from txwebsocket.connection.channel import WebSocketChannel
+from txwebsocket.connection.keysharing import presetChannelKeys
 from txwebsocket.connection.sockets import configureSocket
 
 # Headers that describe a body, or this hop, of which an upgraded response has none; and
@@ -56,7 +56,7 @@ _SINGLE = frozenset(
     )
 )
 
-showChannel(HTTPChannel)
+presetChannelKeys(HTTPChannel)
 
 
 def canTakeOver(request: Request) -> bool:
@@ -103,7 +103,7 @@ def responseHeaders(request: Request) -> Iterable[tuple[str, str]]:
         yield "Set-Cookie", cookie.decode("latin-1")
 
 
-def takeOver(request: Request, link: Link, response: bytes) -> bytes:
+def takeOver(request: Request, link: WebSocketChannel, response: bytes) -> bytes:
     """
     Make ``link`` the receiver of all that the request's transport reads from now on,
     and write the response that says so.
@@ -141,7 +141,7 @@ class _Loss:
 
     __slots__ = ("_channel", "_link")
 
-    def __init__(self, channel: Any, link: Link) -> None:
+    def __init__(self, channel: Any, link: WebSocketChannel) -> None:
         self._channel = channel
         self._link = link
 

@@ -19,7 +19,7 @@ from txwebsocket.config import ServerConfig
 from txwebsocket.handshake.hosts import HostPolicy
 from txwebsocket.server.mount import asksForUpgrade
 from txwebsocket.server.resource import WebSocketResource
-from txwebsocket.server.responses import refuse
+from txwebsocket.server.responses import sendRefusal
 
 _PAGE = Path(__file__).with_name("page")
 
@@ -110,7 +110,7 @@ class _Misdirected(Resource):
         explanation = (
             "This server does not answer for this host. If it should, name it "
         )
-        refuse(request, 421, explanation + "with --allowed-host.")
+        sendRefusal(request, 421, explanation + "with --allowed-host.")
         return NOT_DONE_YET
 
 

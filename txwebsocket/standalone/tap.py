@@ -81,9 +81,9 @@ class Listeners:
     The addresses that are listened on, and the hosts to answer for if none are named.
 
     Where only this machine can connect, its user's browser can, with any page that it
-    has loaded (see :mod:`txwebsocket.handshake.hosts`). So the hosts are ``localhost`` and
-    all addresses then: no attacker has them as the name of a site. Elsewhere the names
-    that lead to the server are not known, and all are answered for.
+    has loaded (see :mod:`txwebsocket.handshake.hosts`). So the hosts are ``localhost``
+    and all addresses then: no attacker has them as the name of a site. Elsewhere the
+    names that lead to the server are not known, and all are answered for.
     """
 
     def __init__(self) -> None:

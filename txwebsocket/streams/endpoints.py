@@ -29,11 +29,11 @@ from txwebsocket.client.tls import TLSChoice
 from txwebsocket.client.url import parseURL
 from txwebsocket.config import ClientConfig, ServerConfig
 from txwebsocket.connection.websocket import WebSocketConnection
-from txwebsocket.handshake.paths import ANY
+from txwebsocket.handshake.paths import WILDCARD
 from txwebsocket.headers import HeaderPairs, headerPairs
 from txwebsocket.server.router import WebSocketRouter
 from txwebsocket.server.site import WebSocketSite
-from txwebsocket.streams.transport import Tunnel
+from txwebsocket.streams.transport import StreamApplication
 from txwebsocket.wire.codes import CloseCode
 
 
@@ -60,7 +60,7 @@ class WebSocketStreamFactory:
         protocol = self._factory.buildProtocol(request.getClientAddress())
         if protocol is None:
             return None
-        return Tunnel(protocol, acceptText=self._acceptText)
+        return StreamApplication(protocol, acceptText=self._acceptText)
 
 
 @implementer(IStreamClientEndpoint)
@@ -129,7 +129,7 @@ class WebSocketStreamClientEndpoint:
         return opened
 
 
-class _ClientTunnel(Tunnel):
+class _ClientTunnel(StreamApplication):
     """
     Makes its protocol when the connection is open, and remembers how that went.
     """
@@ -243,11 +243,11 @@ class WebSocketStreamServerEndpoint:
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
-        self._route = (path, ANY if protocol is None else protocol)
+        self._route = (path, WILDCARD if protocol is None else protocol)
         self._config = config
         self._acceptText = acceptText
         # What could not be served is refused now.
-        WebSocketRouter().mount(*self._route, Tunnel)
+        WebSocketRouter().mount(*self._route, StreamApplication)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """

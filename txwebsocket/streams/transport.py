@@ -21,10 +21,10 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 from txwebsocket.connection.errors import streamEnd
-from txwebsocket.connection.pausing import Hold
-from txwebsocket.connection.websocket import WebSocketConnection, linkOf
+from txwebsocket.connection.pausing import PauseReason
+from txwebsocket.connection.websocket import WebSocketConnection, channelOf
 from txwebsocket.wire.codes import CloseCause, CloseCode
 from txwebsocket.wire.errors import ConnectionClosed
 from txwebsocket.wire.messages import BytesLike, asBytes
@@ -36,7 +36,7 @@ The most bytes in one message of ours: what every implementation takes by defaul
 """
 
 
-class Tunnel:
+class StreamApplication:
     """
     The application of a connection whose messages are a stream of bytes.
 
@@ -52,7 +52,7 @@ class Tunnel:
         self._protocol: Any = protocol
         self._acceptText = acceptText
         self.connection: Any = None
-        self._link: Any = None
+        self._channel: Any = None
         self._transport: Any = None
 
     def negotiationStarted(self, connection: WebSocketConnection) -> None:
@@ -62,8 +62,8 @@ class Tunnel:
         :raises ValueError: if it has no messages.
         """
         self.connection = connection
-        self._link = linkOf(connection)
-        if not self._link.config.assembleFragments:
+        self._channel = channelOf(connection)
+        if not self._channel.config.assembleFragments:
             raise ValueError("a stream of bytes needs assembleFragments to be True")
 
     def negotiationFinished(self) -> None:
@@ -76,9 +76,9 @@ class Tunnel:
         """
         Give the protocol its transport.
         """
-        isSecure = ISSLTransport.providedBy(self._link.transport)
-        make = SecureTunnelTransport if isSecure else TunnelTransport
-        self._protocol, self._transport = protocol, make(self._link)
+        isSecure = ISSLTransport.providedBy(self._channel.transport)
+        make = SecureTunnelTransport if isSecure else StreamTransport
+        self._protocol, self._transport = protocol, make(self._channel)
         protocol.makeConnection(self._transport)
         self._transport.flush()
 
@@ -97,7 +97,7 @@ class Tunnel:
         if self._acceptText or self._transport.disconnecting:
             self.bytesMessageReceived(message.encode("utf-8"))
         else:
-            self._link.fail(
+            self._channel.fail(
                 CloseCode.UNPROCESSABLE_INPUT,
                 "only binary messages are taken",
                 CloseCause.DROPPED,
@@ -113,7 +113,7 @@ class Tunnel:
 
 
 @implementer(ITCPTransport, IConsumer, IPushProducer)
-class TunnelTransport:
+class StreamTransport:
     """
     What a protocol sends its bytes with.
 
@@ -125,10 +125,10 @@ class TunnelTransport:
     :ivar disconnecting: whether the protocol wants the connection to end.
     """
 
-    def __init__(self, link: Link) -> None:
-        self.connection: WebSocketConnection = link.connection
+    def __init__(self, channel: WebSocketChannel) -> None:
+        self.connection: WebSocketConnection = channel.connection
         self.disconnecting = False
-        self._link = link
+        self._channel = channel
         self._pending: list[bytes] = []
         self._pendingSize = 0
         self._flushCall: IDelayedCall | None = None
@@ -153,8 +153,8 @@ class TunnelTransport:
         self._pendingSize += len(octets)
         if self._pendingSize >= MESSAGE_SIZE:
             self.flush()
-        elif self._flushCall is None and not self._link.isDelivering:
-            self._flushCall = self._link.clock.callLater(0, self.flush)
+        elif self._flushCall is None and not self._channel.isDispatching:
+            self._flushCall = self._channel.clock.callLater(0, self.flush)
 
     def writeSequence(self, data: Iterable[BytesLike]) -> None:
         """
@@ -176,18 +176,18 @@ class TunnelTransport:
             self._send(b"".join(pending) if len(pending) > 1 else pending[0])
 
     def _send(self, data: bytes) -> None:
-        link = self._link
+        channel = self._channel
         try:
-            link.wire.sendInPieces(data, MESSAGE_SIZE)
+            channel.core.sendStreamBytes(data, MESSAGE_SIZE)
         except ConnectionClosed:
             # Who writes is told by connectionLost, as with every transport.
             pass
         finally:
-            link.settle()
+            channel.syncTransport()
 
     def _isWriting(self) -> bool:
         isEnding = self.disconnecting and self._producer is None
-        isOpen = self._link.wire.state is State.OPEN
+        isOpen = self._channel.core.state is State.OPEN
         return isOpen and not isEnding and not self._hasEndedWriting
 
     # Producers, whom we consume
@@ -200,8 +200,8 @@ class TunnelTransport:
             ``IPullProducer``, asked for more as long as there is room.
         :raises RuntimeError: if there is one already.
         """
-        self._link.registerProducer(producer, streaming)
-        if self._link.wire.state is State.OPEN:
+        self._channel.registerProducer(producer, streaming)
+        if self._channel.core.state is State.OPEN:
             self._producer, self._isPulling = producer, not streaming
 
     def unregisterProducer(self) -> None:
@@ -210,7 +210,7 @@ class TunnelTransport:
         """
         self._producer = None
         self._isPulling = False
-        self._link.unregisterProducer()
+        self._channel.unregisterProducer()
         if self.disconnecting:
             self._end()
 
@@ -222,13 +222,13 @@ class TunnelTransport:
         together with the end of the connection is delivered nevertheless.
         """
         if not self.disconnecting:
-            self._link.hold(Hold.STREAM)
+            self._channel.pauseFor(PauseReason.STREAM)
 
     def resumeProducing(self) -> None:
         """
         Take that back.
         """
-        self._link.release(Hold.STREAM)
+        self._channel.resumeFrom(PauseReason.STREAM)
 
     def stopProducing(self) -> None:
         """
@@ -256,7 +256,7 @@ class TunnelTransport:
         Cut the connection at once.
         """
         self.disconnecting = True
-        self._link.abort(CloseCause.DROPPED)
+        self._channel.abort(CloseCause.DROPPED)
 
     def loseWriteConnection(self) -> None:
         """
@@ -280,25 +280,29 @@ class TunnelTransport:
         """
         self.flush()
         # Nothing is delivered any more, and the peer's close must not be hidden.
-        self._link.release(Hold.STREAM)
-        self._link.writer.flushed().addCallbacks(self._written, _passOver)
+        self._channel.resumeFrom(PauseReason.STREAM)
+        self._channel.writer.flushed().addCallbacks(self._written, _passOver)
 
     def _written(self, _: object) -> None:
         if self._producer is None:
             self._close()
         else:
             # It is about to be resumed, if it was paused.
-            self._link.clock.callLater(0, self._closeUnlessMore)
+            self._channel.clock.callLater(0, self._closeUnlessMore)
 
     def _closeUnlessMore(self) -> None:
-        link = self._link
-        if self._pending or link.wire.outbox.hasSome() or link.writer.isFull:
+        channel = self._channel
+        if (
+            self._pending
+            or channel.core.outbox.hasPending()
+            or channel.writer.isTransportFull
+        ):
             self._end()
         else:
             self._close()
 
     def _close(self) -> None:
-        self._link.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
+        self._channel.close(CloseCause.LOCAL_CLOSE, CloseCode.NORMAL, "")
 
     # What the transport below knows
 
@@ -306,41 +310,41 @@ class TunnelTransport:
         """
         The peer's address.
         """
-        return self._link.transport.getPeer()
+        return self._channel.transport.getPeer()
 
     def getHost(self) -> Any:
         """
         Our address.
         """
-        return self._link.transport.getHost()
+        return self._channel.transport.getHost()
 
     def getTcpNoDelay(self) -> bool:
         """
         Is Nagle's algorithm off?
         """
-        return bool(self._link.transport.getTcpNoDelay())
+        return bool(self._channel.transport.getTcpNoDelay())
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """
         Switch Nagle's algorithm off, or on.
         """
-        self._link.transport.setTcpNoDelay(enabled)
+        self._channel.transport.setTcpNoDelay(enabled)
 
     def getTcpKeepAlive(self) -> bool:
         """
         Is TCP's own keepalive on?
         """
-        return bool(self._link.transport.getTcpKeepAlive())
+        return bool(self._channel.transport.getTcpKeepAlive())
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         """
         Switch TCP's own keepalive on, or off.
         """
-        self._link.transport.setTcpKeepAlive(enabled)
+        self._channel.transport.setTcpKeepAlive(enabled)
 
 
 @implementer(ISSLTransport)
-class SecureTunnelTransport(TunnelTransport):
+class SecureTunnelTransport(StreamTransport):
     """
     The same over TLS.
     """
@@ -349,7 +353,7 @@ class SecureTunnelTransport(TunnelTransport):
         """
         The certificate that the peer has shown to TLS, if any.
         """
-        return self._link.transport.getPeerCertificate()
+        return self._channel.transport.getPeerCertificate()
 
 
 def _passOver(ended: Failure) -> None:

@@ -196,7 +196,7 @@ class MemorySite:
             self.flush()
             seconds -= step
 
-    def link(self, factory: IProtocolFactory) -> IProtocol:
+    def channel(self, factory: IProtocolFactory) -> IProtocol:
         """
         Lay a wire from the site to what a client's factory makes.
         """
@@ -227,4 +227,4 @@ class _MemoryEndpoint:
         self._site = site
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        return succeed(self._site.link(protocolFactory))
+        return succeed(self._site.channel(protocolFactory))

@@ -220,7 +220,7 @@ static Progress addFrame(FrameReader *reader, Chunk *chunk, PyObject *payload)
     return add(chunk, frame);
 }
 
-/* Append a Failed; its reason is put together as PyUnicode_FromFormat does it. */
+/* Append a ProtocolFailure; its reason is put together as PyUnicode_FromFormat does it. */
 static Progress fail(FrameReader *reader, Chunk *chunk, int code, const char *text, ...)
 {
     Module *module = reader->module;
@@ -585,7 +585,7 @@ static PyObject *feed(PyObject *self, PyObject *chunk)
     return items;
 }
 
-static PyObject *wanted(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *bytesNeeded(PyObject *self, PyObject *Py_UNUSED(none))
 {
     int64_t missing = ((FrameReader *)self)->missing;
     return PyLong_FromLongLong(missing > 0 ? missing : 1);
@@ -664,8 +664,8 @@ static PyMethodDef readerMethods[] = {
     {"feed", feed, METH_O,
      "feed($self, chunk, /)\n--\n\n"
      "Take what the network gave; return, in order, what it completes."},
-    {"wanted", wanted, METH_NOARGS,
-     "wanted($self, /)\n--\n\n"
+    {"bytesNeeded", bytesNeeded, METH_NOARGS,
+     "bytesNeeded($self, /)\n--\n\n"
      "How many bytes can be fed without going beyond the frame that is arriving."},
     {NULL, NULL, 0, NULL},
 };
@@ -782,7 +782,7 @@ static size_t writeHead(uint8_t *to, const Head *head, uint64_t length)
     return size;
 }
 
-static PyObject *encodeHead(PyObject *Py_UNUSED(self), PyObject *const *args,
+static PyObject *encodeHeader(PyObject *Py_UNUSED(self), PyObject *const *args,
                             Py_ssize_t count, PyObject *keywords)
 {
     PyObject *placed[ARGUMENTS] = {NULL};
@@ -868,10 +868,10 @@ typedef struct {
     PyObject *frames;   /* a list; NULL once the garbage collector has cleared it */
     Py_ssize_t size;
     Py_ssize_t messages;
-    Py_ssize_t room;
-} FrameWriter;
+    Py_ssize_t fastPathLimit;
+} FrameQueue;
 
-static bool askForKey(FrameWriter *writer, Head *head)
+static bool askForKey(FrameQueue *writer, Head *head)
 {
     if (writer->nextMask == NULL) return true;
     /* Whatever is asked may do anything, and take another's place as well. */
@@ -883,7 +883,7 @@ static bool askForKey(FrameWriter *writer, Head *head)
     return isTaken;
 }
 
-static bool appendFrame(FrameWriter *writer, PyObject *frame)
+static bool appendFrame(FrameQueue *writer, PyObject *frame)
 {
     if (writer->frames == NULL) {
         PyErr_SetString(PyExc_AttributeError, "frames");
@@ -896,7 +896,7 @@ static bool appendFrame(FrameWriter *writer, PyObject *frame)
 }
 
 /* Python code can set both counts to any number. */
-static bool checkCounts(const FrameWriter *writer, Py_ssize_t size)
+static bool checkCounts(const FrameQueue *writer, Py_ssize_t size)
 {
     if (writer->size <= PY_SSIZE_T_MAX - size && writer->messages < PY_SSIZE_T_MAX) {
         return true;
@@ -905,7 +905,7 @@ static bool checkCounts(const FrameWriter *writer, Py_ssize_t size)
     return false;
 }
 
-static bool addMessage(FrameWriter *writer, uint8_t opcode, const Py_buffer *payload)
+static bool addMessage(FrameQueue *writer, uint8_t opcode, const Py_buffer *payload)
 {
     Head head = {.first = FIN | opcode, .key = NULL};
     if (!askForKey(writer, &head)) return false;
@@ -921,12 +921,12 @@ static bool addMessage(FrameWriter *writer, uint8_t opcode, const Py_buffer *pay
     return isAdded;
 }
 
-static PyObject *putAlone(FrameWriter *writer, PyObject *message)
+static PyObject *putAlone(FrameQueue *writer, PyObject *message)
 {
     Py_buffer payload;
     uint8_t opcode;
     bool isPut = false;
-    if (writer->size < writer->room && smallPayload(message, &opcode, &payload)) {
+    if (writer->size < writer->fastPathLimit && smallPayload(message, &opcode, &payload)) {
         isPut = addMessage(writer, opcode, &payload);
     }
     return PyErr_Occurred() ? NULL : PyBool_FromLong(isPut);
@@ -935,7 +935,7 @@ static PyObject *putAlone(FrameWriter *writer, PyObject *message)
 static PyObject *putMessage(PyObject *self, PyObject *message)
 {
     PyObject *isPut;
-    LOCKED(self, isPut = putAlone((FrameWriter *)self, message));
+    LOCKED(self, isPut = putAlone((FrameQueue *)self, message));
     return isPut;
 }
 
@@ -951,9 +951,9 @@ static void replace(PyObject **place, PyObject *object)
 static int startWriter(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"nextMask", NULL};
-    FrameWriter *writer = (FrameWriter *)self;
+    FrameQueue *writer = (FrameQueue *)self;
     PyObject *nextMask = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:FrameWriter", names,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:FrameQueue", names,
                                      &nextMask)) {
         return -1;
     }
@@ -976,8 +976,8 @@ static PyObject *newWriter(PyTypeObject *type, PyObject *Py_UNUSED(args),
 {
     PyObject *self = PyType_GenericAlloc(type, 0);
     if (self == NULL) return NULL;
-    ((FrameWriter *)self)->frames = PyList_New(0);
-    if (((FrameWriter *)self)->frames == NULL) {
+    ((FrameQueue *)self)->frames = PyList_New(0);
+    if (((FrameQueue *)self)->frames == NULL) {
         Py_DECREF(self);
         return NULL;
     }
@@ -987,7 +987,7 @@ static PyObject *newWriter(PyTypeObject *type, PyObject *Py_UNUSED(args),
 static PyObject *getFrames(PyObject *self, void *Py_UNUSED(closure))
 {
     PyObject *frames;
-    LOCKED(self, frames = ((FrameWriter *)self)->frames; Py_XINCREF(frames));
+    LOCKED(self, frames = ((FrameQueue *)self)->frames; Py_XINCREF(frames));
     if (frames == NULL) PyErr_SetString(PyExc_AttributeError, "frames");
     return frames;
 }
@@ -1005,22 +1005,22 @@ static int setFrames(PyObject *self, PyObject *frames, void *Py_UNUSED(closure))
         return -1;
     }
     Py_INCREF(frames);
-    LOCKED(self, replace(&((FrameWriter *)self)->frames, frames));
+    LOCKED(self, replace(&((FrameQueue *)self)->frames, frames));
     return 0;
 }
 
 static int traverseWriter(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((FrameWriter *)self)->nextMask);
-    Py_VISIT(((FrameWriter *)self)->frames);
+    Py_VISIT(((FrameQueue *)self)->nextMask);
+    Py_VISIT(((FrameQueue *)self)->frames);
     return 0;
 }
 
 static int clearWriter(PyObject *self)
 {
-    Py_CLEAR(((FrameWriter *)self)->nextMask);
-    Py_CLEAR(((FrameWriter *)self)->frames);
+    Py_CLEAR(((FrameQueue *)self)->nextMask);
+    Py_CLEAR(((FrameQueue *)self)->frames);
     return 0;
 }
 
@@ -1041,9 +1041,9 @@ static PyMethodDef writerMethods[] = {
 };
 
 static PyMemberDef writerMembers[] = {
-    {"size", T_PYSSIZET, offsetof(FrameWriter, size), 0, NULL},
-    {"messages", T_PYSSIZET, offsetof(FrameWriter, messages), 0, NULL},
-    {"room", T_PYSSIZET, offsetof(FrameWriter, room), 0, NULL},
+    {"size", T_PYSSIZET, offsetof(FrameQueue, size), 0, NULL},
+    {"messages", T_PYSSIZET, offsetof(FrameQueue, messages), 0, NULL},
+    {"fastPathLimit", T_PYSSIZET, offsetof(FrameQueue, fastPathLimit), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -1053,7 +1053,7 @@ static PyGetSetDef writerGetSet[] = {
 };
 
 static PyType_Slot writerSlots[] = {
-    {Py_tp_doc, "FrameWriter(nextMask=None)\n--\n\n"
+    {Py_tp_doc, "FrameQueue(nextMask=None)\n--\n\n"
                 "Frames that wait to be sent, and the short way for small messages."},
     {Py_tp_new, newWriter},
     {Py_tp_init, startWriter},
@@ -1067,8 +1067,8 @@ static PyType_Slot writerSlots[] = {
 };
 
 static PyType_Spec writerSpec = {
-    .name = "txwebsocket.wire._speedups.FrameWriter",
-    .basicsize = sizeof(FrameWriter),
+    .name = "txwebsocket.wire._speedups.FrameQueue",
+    .basicsize = sizeof(FrameQueue),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
              Py_TPFLAGS_IMMUTABLETYPE,
     .slots = writerSlots,
@@ -1091,7 +1091,7 @@ static int execute(PyObject *self)
     PyObject *frames = PyImport_ImportModule("txwebsocket.wire.frames");
     if (frames == NULL) return -1;
     module->closeCode = PyObject_GetAttrString(frames, "CloseCode");
-    module->failed = PyObject_GetAttrString(frames, "Failed");
+    module->failed = PyObject_GetAttrString(frames, "ProtocolFailure");
     module->frame = PyObject_GetAttrString(frames, "Frame");
     module->newTuple = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     Py_DECREF(frames);
@@ -1126,12 +1126,12 @@ static void freeModule(void *self)
     (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef moduleMethods[] = {
-    {"encodeHead", FRAMER(encodeHead),
-     "encodeHead(opcode, length, mask=b'', flags=128)\n--\n\n"
+    {"encodeHeader", FRAMER(encodeHeader),
+     "encodeHeader(opcode, length, mask=b'', flags=128)\n--\n\n"
      "Make the head of a frame, for a payload that is sent beside it."},
     {"encodeFrame", FRAMER(encodeFrame),
      "encodeFrame(opcode, payload, mask=b'', flags=128)\n--\n\n"
-     "Make a whole frame; the parameters are those of encodeHead."},
+     "Make a whole frame; the parameters are those of encodeHeader."},
     {NULL, NULL, 0, NULL},
 };
 

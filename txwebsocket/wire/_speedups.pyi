@@ -5,7 +5,7 @@ from typing import final
 
 from typing_extensions import Buffer
 
-from txwebsocket.wire.frames import Item
+from txwebsocket.wire.frames import ReaderItem
 
 @final
 class FrameReader:
@@ -20,18 +20,18 @@ class FrameReader:
         whole: bool = True,
         pieces: bool = False,
     ) -> FrameReader: ...
-    def feed(self, chunk: Buffer, /) -> list[Item]: ...
-    def wanted(self) -> int: ...
+    def feed(self, chunk: Buffer, /) -> list[ReaderItem]: ...
+    def bytesNeeded(self) -> int: ...
 
-class FrameWriter:
+class FrameQueue:
     frames: list[bytes | tuple[bytes, ...]]
     messages: int
-    room: int
+    fastPathLimit: int
     size: int
     def __init__(self, nextMask: Callable[[], Buffer] | None = None) -> None: ...
     def putMessage(self, message: object, /) -> bool: ...
 
-def encodeHead(
+def encodeHeader(
     opcode: int, length: int, mask: Buffer = b"", flags: int = 0x80
 ) -> bytes: ...
 def encodeFrame(

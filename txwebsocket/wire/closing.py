@@ -13,10 +13,10 @@ from txwebsocket.wire.masking import noMask
 from txwebsocket.wire.outbox import Outbox
 from txwebsocket.wire.report import CloseReport
 from txwebsocket.wire.speedups import encodeFrame
-from txwebsocket.wire.states import NEXT, State, Step, advance
+from txwebsocket.wire.states import TRANSITIONS, State, Transition, advance
 
 
-class Ending:
+class ClosingHandshake:
     """
     Where a connection stands, and how it comes to its end.
 
@@ -62,7 +62,7 @@ class Ending:
         if self.state is State.OPEN:
             self._putClose(code, reason)
             self._cause = cause
-            self._move(Step.CLOSE_SENT)
+            self._transition(Transition.CLOSE_SENT)
 
     def fail(self, code: int, reason: str, cause: CloseCause) -> None:
         """
@@ -74,17 +74,17 @@ class Ending:
         self._cause, self._detail = cause, reason
         if self.state is State.OPEN:
             self._putClose(code, reason)
-        self._move(Step.FAILED)
+        self._transition(Transition.FAILED)
 
-    def drop(self, cause: CloseCause, detail: str = "") -> None:
+    def abort(self, cause: CloseCause, detail: str = "") -> None:
         """
         Give the connection up without a closing handshake.
         """
-        if (self.state, Step.DROPPED) in NEXT:
+        if (self.state, Transition.DROPPED) in TRANSITIONS:
             self._cause, self._detail = cause, detail
-            self._move(Step.DROPPED)
+            self._transition(Transition.DROPPED)
 
-    def lose(self, detail: str = "") -> None:
+    def transportLost(self, detail: str = "") -> None:
         """
         The transport is gone.
 
@@ -92,7 +92,7 @@ class Ending:
         """
         if self._cause is None:
             self._cause, self._detail = CloseCause.PEER_LOST, detail
-        self._move(Step.LOST)
+        self._transition(Transition.LOST)
 
     def report(self) -> CloseReport:
         """
@@ -154,7 +154,7 @@ class Ending:
                 raise InvalidState("the opening handshake is not over yet")
             raise ConnectionClosed(self.report())
 
-    def _peerCloses(self, code: int | None, reason: str) -> None:
+    def _peerClosed(self, code: int | None, reason: str) -> None:
         """
         The peer's close frame is there.
         """
@@ -164,12 +164,12 @@ class Ending:
         if self.state is State.OPEN:
             # RFC 6455, 5.5.1: the answer usually echoes what it answers.
             self._putClose(code, reason)
-        self._move(Step.CLOSE_RECEIVED)
+        self._transition(Transition.CLOSE_RECEIVED)
 
     def _putClose(self, code: int | None, reason: str) -> None:
         payload = closePayload(code, reason)
         self._sent = parseClosePayload(payload)
-        self.outbox.putLast(encodeFrame(Opcode.CLOSE, payload, self.nextMask()))
+        self.outbox.putClose(encodeFrame(Opcode.CLOSE, payload, self.nextMask()))
 
-    def _move(self, step: Step) -> None:
+    def _transition(self, step: Transition) -> None:
         self.state = advance(self.state, step)

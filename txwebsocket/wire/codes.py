@@ -128,7 +128,7 @@ _CAUSE_OF_FAILURE = {
 }
 
 
-QUIET_CAUSES = frozenset(
+ROUTINE_CAUSES = frozenset(
     (
         CloseCause.LOCAL_CLOSE,
         CloseCause.PEER_CLOSE,

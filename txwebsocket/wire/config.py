@@ -19,7 +19,7 @@ from txwebsocket.wire.checks import (
     sizeOption,
     sizeOrNoneOption,
 )
-from txwebsocket.wire.extensions import ExtensionFactory
+from txwebsocket.wire.extensions import ExtensionNegotiator
 
 _KIB = 2**10
 _MIB = 2**20
@@ -96,7 +96,7 @@ class ConnectionConfig:
     streamMessages: bool = flagOption(False)
     """
     Receive messages in pieces, as they arrive, with ``messageStarted`` or
-    ``nextMessage()``. Who takes whole messages still gets them. The limits are the
+    ``receiveStream()``. Who takes whole messages still gets them. The limits are the
     same, but :attr:`maxReceivedMessageSize` can be as large as a message may be, or
     None, since none is held.
     """
@@ -228,7 +228,7 @@ class ConnectionConfig:
     Send small messages at once (TCP_NODELAY).
     """
 
-    extensions: Sequence[ExtensionFactory] = _extensions()
+    extensions: Sequence[ExtensionNegotiator] = _extensions()
     """
     Extensions to agree on if the peer has them too, such as :class:`Deflate`. They need
     whole messages, and so :attr:`assembleFragments`.

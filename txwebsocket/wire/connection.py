@@ -17,8 +17,8 @@ from txwebsocket.wire.control import (
     readClose,
 )
 from txwebsocket.wire.errors import InvalidState
-from txwebsocket.wire.extensions import Transform, encodeMessage, transformedBits
-from txwebsocket.wire.frames import FIN, Failed, Frame
+from txwebsocket.wire.extensions import MessageTransform, applyTransforms, rsvBits
+from txwebsocket.wire.frames import FIN, Frame, ProtocolFailure
 from txwebsocket.wire.messages import (
     BytesLike,
     Event,
@@ -26,27 +26,28 @@ from txwebsocket.wire.messages import (
     MessageDecoder,
     Waiting,
     asBytes,
+    decodeMessage,
     endsMessage,
     frameMessage,
     frameParts,
     makeReader,
-    openMessage,
 )
-from txwebsocket.wire.outgoing import checkOutgoing
-from txwebsocket.wire.report import Traffic
-from txwebsocket.wire.sendlimits import Owner, Room, roomForSmall
+from txwebsocket.wire.outgoing import checkSendableFrame
+from txwebsocket.wire.report import TrafficStats
+from txwebsocket.wire.sendlimits import Owner, SendLimits, roomForSmall
 from txwebsocket.wire.speedups import FrameReader, encodeFrame
-from txwebsocket.wire.states import State, Step
-from txwebsocket.wire.streaming import PieceDecoder, PieceEncoder
+from txwebsocket.wire.states import NOT_RECEIVING, State, Transition
+from txwebsocket.wire.streaming import StreamingDecoder, StreamingEncoder
 
 _CONTROL = 0x8
+_ALWAYS_TOLD = frozenset((CloseReceived, ProtocolFailure, PongReceived))
 
 # On the way of every message names are cheaper than members.
 _OPEN = State.OPEN
-_TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
+_WHOLE = _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 
 
-class Connection(Room):
+class Connection(SendLimits):
     """
     The protocol of one connection, from the end of the opening handshake on.
 
@@ -67,9 +68,9 @@ class Connection(Room):
         "bytesReceived",
         "decoder",
         "isMasking",
-        "isWithinMessage",
+        "isSendingFragments",
         "messagesReceived",
-        "waiting",
+        "pendingItems",
     )
 
     def __init__(
@@ -81,14 +82,14 @@ class Connection(Room):
     ) -> None:
         self.isMasking = role is Role.CLIENT
         super().__init__(config, nextMask if self.isMasking else None, owner)
-        self._transforms: tuple[Transform, ...] = ()
-        self.isWithinMessage = False
+        self._transforms: tuple[MessageTransform, ...] = ()
+        self.isSendingFragments = False
         self._reader = self._makeReader()
         self._assembler: MessageAssembler | None = None
         self.decoder: MessageDecoder | None = None
         self._suspended: MessageDecoder | None = None
-        self._encoder: PieceEncoder | None = None
-        self.waiting: list[Waiting] = []
+        self._encoder: StreamingEncoder | None = None
+        self.pendingItems: list[Waiting] = []
         self.messagesReceived = self.bytesReceived = 0
 
     @property
@@ -98,7 +99,7 @@ class Connection(Room):
         """
         return Role.CLIENT if self.isMasking else Role.SERVER
 
-    def open(self, transforms: Iterable[Transform] = ()) -> None:
+    def open(self, transforms: Iterable[MessageTransform] = ()) -> None:
         """
         The opening handshake succeeded.
 
@@ -108,18 +109,18 @@ class Connection(Room):
         if self._transforms:
             self._reader = self._makeReader()
             self.decoder = MessageDecoder(self._transforms, messageLimit(self._config))
-        self._move(Step.OPENED)
+        self._transition(Transition.OPENED)
 
     def _noteRoom(self) -> None:
         isSimple = self.state is _OPEN and not (
             self._transforms
-            or self.isWithinMessage
+            or self.isSendingFragments
             or self._config.fragmentOutgoingMessages
         )
-        self.outbox.room = roomForSmall(self._config) if isSimple else 0
+        self.outbox.fastPathLimit = roomForSmall(self._config) if isSimple else 0
 
     def _makeReader(self) -> FrameReader:
-        return makeReader(self.role, self._config, transformedBits(self._transforms))
+        return makeReader(self.role, self._config, rsvBits(self._transforms))
 
     # Receiving
 
@@ -134,11 +135,11 @@ class Connection(Room):
         Take what the network gave, and do what :meth:`takeWaiting` does.
         """
         self.bytesReceived += len(chunk)
-        if self.state is not _OPEN and self.state in _DEAF:
+        if self.state is not _OPEN and self.state in NOT_RECEIVING:
             return []
         items = self._reader.feed(chunk)
-        if self.waiting:
-            self.waiting += items
+        if self.pendingItems:
+            self.pendingItems += items
             return self.takeWaiting()
         self.messagesReceived += len(items)
         return items
@@ -151,7 +152,7 @@ class Connection(Room):
 
         All of it counts as messages, since most is, until it turns out otherwise.
         """
-        items, self.waiting = self.waiting, []
+        items, self.pendingItems = self.pendingItems, []
         self.messagesReceived += len(items)
         return items
 
@@ -162,10 +163,10 @@ class Connection(Room):
         rest = list(items)
         self.messagesReceived -= len(rest)
         if self._suspended is not None:
-            self.waiting.insert(0, self._suspended)
+            self.pendingItems.insert(0, self._suspended)
             self._suspended = None
-        at = bool(self.waiting) and self.waiting[0] is self.decoder
-        self.waiting[at:at] = rest
+        at = bool(self.pendingItems) and self.pendingItems[0] is self.decoder
+        self.pendingItems[at:at] = rest
 
     def eventOf(self, item: Waiting) -> Event | None:
         """
@@ -178,12 +179,12 @@ class Connection(Room):
         return self._eventOf(item)
 
     def _eventOf(self, item: Waiting) -> Event | None:
-        if self.state is not _OPEN and self.state in _DEAF:
+        if self.state is not _OPEN and self.state in NOT_RECEIVING:
             return None
         if type(item) is Frame:
             event: Event | None = self._takeFrame(item)
-        elif type(item) is Failed:
-            event = self.failFor(item)
+        elif type(item) is ProtocolFailure:
+            event = self.failConnection(item)
         elif type(item) is MessageDecoder:
             event = self._opened(item.proceed()) if self.isReceiving else b""
         else:
@@ -207,20 +208,22 @@ class Connection(Room):
             self._assembler = MessageAssembler()
         return self._assembler.add(fragment)
 
-    def decoderFor(self, first: Frame) -> PieceDecoder:
+    def makeStreamingDecoder(self, first: Frame) -> StreamingDecoder:
         """
         What makes pieces of a message that is received in fragments.
 
-        :param first: the first of them. What went wrong is for :meth:`failFor`.
+        :param first: the first of them. What went wrong is for :meth:`failConnection`.
         """
         note = None if self.decoder is None else self.decoder.note
-        return PieceDecoder(first, self._transforms, messageLimit(self._config), note)
+        return StreamingDecoder(
+            first, self._transforms, messageLimit(self._config), note
+        )
 
-    def failFor(self, failure: Failed) -> Failed:
+    def failConnection(self, failure: ProtocolFailure) -> ProtocolFailure:
         """
         End the connection because of what the peer has sent. What follows is not read.
         """
-        self.waiting.clear()
+        self.pendingItems.clear()
         self.fail(failure.code, failure.reason, causeOfFailure(failure.code))
         return failure
 
@@ -228,8 +231,8 @@ class Connection(Room):
         """
         Remove and return the next thing that happened, or None.
         """
-        while self.waiting:
-            event = self._eventOf(self.waiting.pop(0))
+        while self.pendingItems:
+            event = self._eventOf(self.pendingItems.pop(0))
             if event is not None:
                 return event
             self.putBack(())
@@ -253,29 +256,31 @@ class Connection(Room):
             # It will be discarded, which needs no decoding.
             return message
         if self.decoder is None or not message.rsv:
-            return self._opened(openMessage(message.opcode, message.payload))
+            return self._opened(decodeMessage(message.opcode, message.payload))
         # Only when it is asked for: a read may bring dozens that become large.
         return self._opened(self.decoder.start(message))
 
-    def _opened(self, event: str | bytes | Failed | None) -> Event | None:
+    def _opened(self, event: str | bytes | ProtocolFailure | None) -> Event | None:
         if event is None:
             self._suspended = self.decoder
-        return self.failFor(event) if isinstance(event, Failed) else event
+        return (
+            self.failConnection(event) if isinstance(event, ProtocolFailure) else event
+        )
 
-    def _takeClose(self, payload: bytes) -> CloseReceived | Failed | None:
+    def _takeClose(self, payload: bytes) -> CloseReceived | ProtocolFailure | None:
         close = readClose(payload)
-        if isinstance(close, Failed):
-            return self.failFor(close)
-        self._peerCloses(*close)
+        if isinstance(close, ProtocolFailure):
+            return self.failConnection(close)
+        self._peerClosed(*close)
         return close
 
     # Sending
 
-    def send(self, message: str | BytesLike, isPlain: bool = False) -> None:
+    def send(self, message: str | BytesLike, verbatim: bool = False) -> None:
         """
         Send a message: text for ``str``, binary for what is like ``bytes``.
 
-        :param isPlain: send it without what extensions would do to it.
+        :param verbatim: send it without what extensions would do to it.
         :raises TypeError: if it is neither.
         :raises UnicodeEncodeError: if it has a lone surrogate, which UTF-8 has not.
         :raises InvalidState: if the connection is not open yet, or in the middle of a
@@ -285,17 +290,17 @@ class Connection(Room):
         :raises BufferFull: if more waits, and that is what ``whenBufferFull`` says.
         """
         if isinstance(message, str):
-            self._sendMessage(_TEXT, message.encode("utf-8"), isPlain)
+            self._sendMessage(_TEXT, message.encode("utf-8"), verbatim)
         else:
-            self._sendMessage(_BINARY, asBytes(message), isPlain)
+            self._sendMessage(_BINARY, asBytes(message), verbatim)
 
-    def sendText(self, payload: bytes, isPlain: bool = False) -> None:
+    def sendText(self, payload: bytes, verbatim: bool = False) -> None:
         """
         Send a text message that is valid UTF-8; see :meth:`send`.
         """
-        self._sendMessage(_TEXT, payload, isPlain)
+        self._sendMessage(_TEXT, payload, verbatim)
 
-    def sendInPieces(self, data: bytes, size: int) -> None:
+    def sendStreamBytes(self, data: bytes, size: int) -> None:
         """
         Send a part of a stream, as binary messages of this size at most. There has to
         be room for all of them, or the connection ends; see :meth:`send`.
@@ -317,32 +322,32 @@ class Connection(Room):
         self.checkOpen()
         if self._encoder is not None and frame.opcode < _CONTROL:
             raise ValueError("a message that is sent in pieces has not ended")
-        checkOutgoing(frame, self.isWithinMessage, transformedBits(self._transforms))
+        checkSendableFrame(frame, self.isSendingFragments, rsvBits(self._transforms))
         if frame.opcode not in _WHOLE or not frame.fin:
             self._checkRoom(size)
         elif not self._hasRoom(size):
             return
         if frame.opcode < _CONTROL:
-            self.isWithinMessage = not frame.fin
+            self.isSendingFragments = not frame.fin
             self._noteRoom()
         self.outbox.messages += endsMessage(frame)
         self._putFrame(frame.opcode, frame.payload, frame.rsv | (FIN * frame.fin))
 
-    def startMessage(self, isText: bool, isPlain: bool = False) -> None:
+    def startMessage(self, isText: bool, verbatim: bool = False) -> None:
         """
-        Begin to send a message in pieces; see :meth:`sendPiece`.
+        Begin to send a message in pieces; see :meth:`sendFragment`.
 
-        :param isPlain: send it without what extensions would do to it.
+        :param verbatim: send it without what extensions would do to it.
         :raises InvalidState: as :meth:`send` does.
         :raises ConnectionClosed: likewise.
         """
         self._checkMessage()
-        transforms = () if isPlain else self._transforms
-        self._encoder = PieceEncoder(_TEXT if isText else _BINARY, transforms)
-        self.isWithinMessage = True
+        transforms = () if verbatim else self._transforms
+        self._encoder = StreamingEncoder(_TEXT if isText else _BINARY, transforms)
+        self.isSendingFragments = True
         self._noteRoom()
 
-    def sendPiece(self, piece: bytes, isLast: bool) -> None:
+    def sendFragment(self, piece: bytes, isLast: bool) -> None:
         """
         Send a piece of the message that was started, as a frame of its own.
 
@@ -364,7 +369,7 @@ class Connection(Room):
             self.outbox.messages += 1
             self._leaveMessage()
 
-    def takeMessageBack(self) -> bool:
+    def cancelMessage(self) -> bool:
         """
         Give up the message that is sent in pieces; tell whether nothing of it was sent.
         """
@@ -375,10 +380,10 @@ class Connection(Room):
 
     def _leaveMessage(self) -> None:
         self._encoder = None
-        self.isWithinMessage = False
+        self.isSendingFragments = False
         self._noteRoom()
 
-    def sendShared(
+    def sendBroadcast(
         self, opcode: int, payload: bytes, shared: dict[Any, list[tuple[bytes, ...]]]
     ) -> bool:
         """
@@ -421,68 +426,68 @@ class Connection(Room):
             payload = checkControlPayload(payload)
             pong = encodeFrame(Opcode.PONG, payload, self.nextMask())
             if isLate:
-                self.outbox.owe(pong)
+                self.outbox.setPong(pong)
             else:
                 self.outbox.put(pong)
 
-    def lose(self, detail: str = "") -> None:
+    def transportLost(self, detail: str = "") -> None:
         """
         The transport is gone. Of what was read and not asked for, the peer's close
         frame counts still.
         """
-        waiting, self.waiting = self.waiting, []
+        waiting, self.pendingItems = self.pendingItems, []
         for item in waiting:
-            if self.state in _DEAF:
+            if self.state in NOT_RECEIVING:
                 break
             self._discarded += endsMessage(item)
             if type(item) is Frame and item.opcode == Opcode.CLOSE:
                 self._takeClose(item.payload)
-        super().lose(detail)
+        super().transportLost(detail)
 
-    def _move(self, step: Step) -> None:
-        super()._move(step)
+    def _transition(self, step: Transition) -> None:
+        super()._transition(step)
         self._noteRoom()
-        if self.state in _DEAF:
+        if self.state in NOT_RECEIVING:
             # Whoever keeps an ended connection need not keep what it has not finished.
-            if step is not Step.CLOSE_RECEIVED:
-                self._discarded += sum(map(endsMessage, self.waiting))
-            self.waiting.clear()
+            if step is not Transition.CLOSE_RECEIVED:
+                self._discarded += sum(map(endsMessage, self.pendingItems))
+            self.pendingItems.clear()
             self._transforms = ()
             self._reader = self._makeReader()
             self._assembler = self._encoder = None
             self.decoder = self._suspended = None
 
-    def traffic(self) -> Traffic:
+    def traffic(self) -> TrafficStats:
         """
         What has passed so far.
         """
-        return Traffic(
+        return TrafficStats(
             self.messagesReceived,
             self.outbox.messages,
             self.bytesReceived,
-            self.outbox.taken,
+            self.outbox.bytesTaken,
             self._dropped,
         )
 
     def _checkMessage(self) -> None:
         self.checkOpen()
-        if self.isWithinMessage:
+        if self.isSendingFragments:
             raise InvalidState("a message sent in frames or pieces has not ended")
 
-    def _sendMessage(self, opcode: int, payload: bytes, isPlain: bool = False) -> bool:
+    def _sendMessage(self, opcode: int, payload: bytes, verbatim: bool = False) -> bool:
         self._makeRoom(len(payload))
         self._checkMessage()
         if not self._hasRoom(len(payload)):
             return False
-        self._put(self._frameMessage(opcode, payload, isPlain))
+        self._put(self._frameMessage(opcode, payload, verbatim))
         return True
 
     def _frameMessage(
-        self, opcode: int, payload: bytes, isPlain: bool = False
+        self, opcode: int, payload: bytes, verbatim: bool = False
     ) -> list[tuple[bytes, ...]]:
         rsv = 0
-        if not isPlain:
-            payload, rsv = encodeMessage(self._transforms, payload)
+        if not verbatim:
+            payload, rsv = applyTransforms(self._transforms, payload)
         return frameMessage(opcode, payload, self._config, self.nextMask, rsv)
 
     def _put(self, frames: Iterable[tuple[bytes, ...]]) -> None:
@@ -492,8 +497,3 @@ class Connection(Room):
 
     def _putFrame(self, opcode: int, payload: bytes, flags: int) -> None:
         self.outbox.putParts(frameParts(opcode, payload, self.nextMask(), flags))
-
-
-_ALWAYS_TOLD = frozenset((CloseReceived, Failed, PongReceived))
-_WHOLE = (Opcode.TEXT, Opcode.BINARY)
-_DEAF = frozenset((State.AWAITING_LOSS, State.CLOSED))

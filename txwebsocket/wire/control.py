@@ -7,7 +7,7 @@ What control frames carry (RFC 6455, 5.5).
 from typing import NamedTuple
 
 from txwebsocket.wire.codes import CloseCode, isSendable
-from txwebsocket.wire.frames import Failed
+from txwebsocket.wire.frames import ProtocolFailure
 
 MAX_CONTROL_PAYLOAD = 125
 """
@@ -111,7 +111,7 @@ def parseClosePayload(payload: bytes) -> tuple[int | None, str]:
     return code, payload[2:].decode("utf-8")
 
 
-def readClose(payload: bytes) -> CloseReceived | Failed:
+def readClose(payload: bytes) -> CloseReceived | ProtocolFailure:
     """
     What the payload of a close frame says, or what is wrong with it.
     """
@@ -119,6 +119,6 @@ def readClose(payload: bytes) -> CloseReceived | Failed:
         return CloseReceived(*parseClosePayload(payload))
     except UnicodeError:
         reason = "the reason of a close is not UTF-8"
-        return Failed(CloseCode.INVALID_DATA, reason)
+        return ProtocolFailure(CloseCode.INVALID_DATA, reason)
     except ValueError as error:
-        return Failed(CloseCode.PROTOCOL_ERROR, str(error))
+        return ProtocolFailure(CloseCode.PROTOCOL_ERROR, str(error))

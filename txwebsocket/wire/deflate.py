@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from txwebsocket.wire.errors import shown
-from txwebsocket.wire.extensions import Agreement, finishDecoding
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.extensions import NegotiatedExtension, finishDecoding
+from txwebsocket.wire.grammar import ExtensionHeader
 from txwebsocket.wire.inflate import (
     END_WORK,
     STEP,
@@ -37,7 +37,7 @@ _NAME_SHOWN = 60
 _VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 
 
-class _Terms(NamedTuple):
+class _Parameters(NamedTuple):
     """
     What both sides keep to.
     """
@@ -150,7 +150,7 @@ class Deflate:
 
     # The client
 
-    def offers(self) -> Sequence[Extension]:
+    def offers(self) -> Sequence[ExtensionHeader]:
         """
         Our wishes; and then, for servers that can't limit their window, or want to hear
         nothing of ours, without that.
@@ -167,9 +167,9 @@ class Deflate:
             fallback.insert(0, (_CLIENT_BITS, None))
         if limited < _MAX_BITS:
             preferred.append((_SERVER_BITS, str(limited)))
-        forms = [Extension(_NAME, tuple(preferred))]
+        forms = [ExtensionHeader(_NAME, tuple(preferred))]
         if min(self._clientBits, limited) < _MAX_BITS:
-            forms.append(Extension(_NAME, tuple(fallback)))
+            forms.append(ExtensionHeader(_NAME, tuple(fallback)))
         return forms
 
     @property
@@ -177,7 +177,7 @@ class Deflate:
         bits = self.clientMaxWindowBits
         return _MAX_BITS if bits is None else bits
 
-    def agree(self, answer: Extension) -> "DeflateTransform":
+    def agree(self, answer: ExtensionHeader) -> "DeflateTransform":
         """
         Check what the server has chosen.
 
@@ -193,7 +193,7 @@ class Deflate:
         if self.serverNoContextTakeover and _SERVER_FRESH not in given:
             raise ValueError(f"{_SERVER_FRESH} was asked for")
         isFresh = self.clientNoContextTakeover or _CLIENT_FRESH in given
-        terms = _Terms(serverBits, clientBits, _SERVER_FRESH in given, isFresh)
+        terms = _Parameters(serverBits, clientBits, _SERVER_FRESH in given, isFresh)
         return DeflateTransform(
             self,
             ownBits=terms.clientBits,
@@ -204,7 +204,7 @@ class Deflate:
 
     # The server
 
-    def accept(self, offer: Extension) -> Agreement | None:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
         """
         Agree to an offer, with our own limits; None if it breaks a rule or asks for a
         window that zlib can't make.
@@ -215,7 +215,7 @@ class Deflate:
             clientBits = _bits(given, _CLIENT_BITS, _MAX_BITS, mayLackValue=True)
         except ValueError:
             return None
-        terms = _Terms(
+        terms = _Parameters(
             min(serverBits, self.serverMaxWindowBits),
             min(clientBits, self._clientBits) if _CLIENT_BITS in given else _MAX_BITS,
             self.serverNoContextTakeover or _SERVER_FRESH in given,
@@ -230,7 +230,7 @@ class Deflate:
             peerBits=terms.clientBits,
             isPeerFresh=terms.isClientFresh,
         )
-        return Agreement(_answer(terms, given), transform)
+        return NegotiatedExtension(_answer(terms, given), transform)
 
 
 def _isDuration(value: object) -> bool:
@@ -239,7 +239,7 @@ def _isDuration(value: object) -> bool:
     return type(value) in (int, float) and 0 < value < float("inf")  # type: ignore[operator]
 
 
-def _answer(terms: _Terms, given: dict[str, str | None]) -> Extension:
+def _answer(terms: _Parameters, given: dict[str, str | None]) -> ExtensionHeader:
     parameters: list[tuple[str, str | None]] = []
     if terms.isServerFresh:
         parameters.append((_SERVER_FRESH, None))
@@ -249,10 +249,10 @@ def _answer(terms: _Terms, given: dict[str, str | None]) -> Extension:
         parameters.append((_SERVER_BITS, str(terms.serverBits)))
     if terms.clientBits < _MAX_BITS or given.get(_CLIENT_BITS) is not None:
         parameters.append((_CLIENT_BITS, str(terms.clientBits)))
-    return Extension(_NAME, tuple(parameters))
+    return ExtensionHeader(_NAME, tuple(parameters))
 
 
-def _parameters(extension: Extension) -> dict[str, str | None]:
+def _parameters(extension: ExtensionHeader) -> dict[str, str | None]:
     given = dict(extension.parameters)
     if len(given) < len(extension.parameters):
         raise ValueError("a parameter is there twice")

@@ -3,8 +3,8 @@
 """
 What an extension of the protocol is (RFC 6455, 9).
 
-Whoever writes one gives an :class:`ExtensionFactory` to the options. Neither frames nor
-connections need to know it.
+Whoever writes one gives an :class:`ExtensionNegotiator` to the options. Neither frames
+nor connections need to know it.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple, Protocol
 
 from txwebsocket.wire.errors import BadResponse, shown
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.grammar import ExtensionHeader
 
 READ_WORK = 12
 """
@@ -34,7 +34,7 @@ class MessageTooBig(Exception):
     """
 
 
-class Transform(Protocol):
+class MessageTransform(Protocol):
     """
     What one connection does to the payload of its messages, as was agreed.
     """
@@ -77,7 +77,7 @@ class Transform(Protocol):
         """
 
 
-class PieceTransform(Transform, Protocol):
+class StreamingTransform(MessageTransform, Protocol):
     """
     What a transform has in addition that can do its work on a message piece by piece.
     Without it, messages that are sent in pieces are left alone, and one that is
@@ -104,7 +104,7 @@ class PieceTransform(Transform, Protocol):
         """
 
 
-class StepTransform(Transform, Protocol):
+class StepTransform(MessageTransform, Protocol):
     """
     What a transform has in addition that can decode a message in bounded steps. Other
     connections are served between the steps. Without it, a message is decoded at once.
@@ -131,7 +131,7 @@ class StepTransform(Transform, Protocol):
         """
 
 
-class Agreement(NamedTuple):
+class NegotiatedExtension(NamedTuple):
     """
     An extension that both sides have agreed on.
 
@@ -139,11 +139,11 @@ class Agreement(NamedTuple):
     :ivar transform: what it does.
     """
 
-    extension: Extension
-    transform: Transform
+    extension: ExtensionHeader
+    transform: MessageTransform
 
 
-class ExtensionFactory(Protocol):
+class ExtensionNegotiator(Protocol):
     """
     An extension that can be agreed on.
     """
@@ -154,65 +154,67 @@ class ExtensionFactory(Protocol):
         Its name in the header.
         """
 
-    def offers(self) -> Sequence[Extension]:
+    def offers(self) -> Sequence[ExtensionHeader]:
         """
         What a client offers, the preferred form first.
         """
 
-    def agree(self, answer: Extension) -> Transform:
+    def agree(self, answer: ExtensionHeader) -> MessageTransform:
         """
         What a client does when a server has answered this.
 
         :raises ValueError: if the answer fits none of the offers.
         """
 
-    def accept(self, offer: Extension) -> Agreement | None:
+    def accept(self, offer: ExtensionHeader) -> NegotiatedExtension | None:
         """
         What a server makes of one offer; None to decline it.
         """
 
 
 def acceptOffers(
-    factories: Iterable[ExtensionFactory], offers: Sequence[Extension]
-) -> list[Agreement]:
+    factories: Iterable[ExtensionNegotiator], offers: Sequence[ExtensionHeader]
+) -> list[NegotiatedExtension]:
     """
     Choose, as a server, among the offers: for each extension the first form that is
     acceptable, in the server's order of extensions, as long as their bits don't clash.
     """
-    agreed: list[Agreement] = []
+    agreed: list[NegotiatedExtension] = []
     for factory in factories:
         forms = (
             factory.accept(offer) for offer in offers if offer.name == factory.name
         )
         found = next((form for form in forms if form is not None), None)
-        if found is not None and not found.transform.rsv & takenBits(agreed):
+        if found is not None and not found.transform.rsv & usedRSVBits(agreed):
             agreed.append(found)
     return agreed
 
 
-def agreeOnAnswers(
-    factories: Iterable[ExtensionFactory], answers: Sequence[Extension]
-) -> list[Agreement]:
+def checkAnswers(
+    factories: Iterable[ExtensionNegotiator], answers: Sequence[ExtensionHeader]
+) -> list[NegotiatedExtension]:
     """
     Check, as a client, what the server has chosen.
 
     :raises BadResponse: if it was not offered, or not like that.
     """
     known = list(factories)
-    agreed: list[Agreement] = []
+    agreed: list[NegotiatedExtension] = []
     for answer in answers:
         name = shown(answer.name)
         if any(answer.name == other.extension.name for other in agreed):
             raise BadResponse(f"the extension {name} is there twice")
         named = [factory for factory in known if factory.name == answer.name]
-        agreement = Agreement(answer, _agree(named, answer))
-        if agreement.transform.rsv & takenBits(agreed):
+        agreement = NegotiatedExtension(answer, _agree(named, answer))
+        if agreement.transform.rsv & usedRSVBits(agreed):
             raise BadResponse(f"the extension {name} needs a bit that is taken")
         agreed.append(agreement)
     return agreed
 
 
-def _agree(factories: Sequence[ExtensionFactory], answer: Extension) -> Transform:
+def _agree(
+    factories: Sequence[ExtensionNegotiator], answer: ExtensionHeader
+) -> MessageTransform:
     """
     Ask those of one name; each has made offers of its own.
     """
@@ -228,7 +230,7 @@ def _agree(factories: Sequence[ExtensionFactory], answer: Extension) -> Transfor
     raise BadResponse(f"the extension {name}: {shown(reasons[0])}")
 
 
-def takenBits(agreed: Iterable[Agreement]) -> int:
+def usedRSVBits(agreed: Iterable[NegotiatedExtension]) -> int:
     """
     The bits that are in use.
     """
@@ -238,14 +240,16 @@ def takenBits(agreed: Iterable[Agreement]) -> int:
     return taken
 
 
-def transformedBits(transforms: Iterable[Transform]) -> int:
+def rsvBits(transforms: Iterable[MessageTransform]) -> int:
     """
     The bits that mark messages which were changed.
     """
     return reduce(or_, (transform.rsv for transform in transforms), 0)
 
 
-def encodeMessage(transforms: Iterable[Transform], payload: bytes) -> tuple[bytes, int]:
+def applyTransforms(
+    transforms: Iterable[MessageTransform], payload: bytes
+) -> tuple[bytes, int]:
     """
     Do to a message what extensions do.
 
@@ -260,7 +264,7 @@ def encodeMessage(transforms: Iterable[Transform], payload: bytes) -> tuple[byte
 
 
 def startDecoding(
-    transforms: Sequence[Transform], payload: bytes, rsv: int, limit: int
+    transforms: Sequence[MessageTransform], payload: bytes, rsv: int, limit: int
 ) -> bytes | Generator[int, None, bytes]:
     """
     Begin to undo what the peer's extensions did to a message, as its bits tell.
@@ -287,7 +291,7 @@ def startDecoding(
 
 def _decodeOn(
     steps: Generator[int, None, bytes],
-    transforms: Sequence[Transform],
+    transforms: Sequence[MessageTransform],
     rsv: int,
     limit: int,
 ) -> Generator[int, None, bytes]:

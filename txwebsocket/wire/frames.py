@@ -19,7 +19,7 @@ FIN = 0x80
 The bit of the first byte that ends a message.
 """
 
-SMALL_SIZE = 4096
+COPY_LIMIT = 4096
 """
 Characters or bytes of a small message. Its payload is joined with its head; that of a
 larger one is not copied.
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
     rsv: int = 0
 
 
-class Failed(NamedTuple):
+class ProtocolFailure(NamedTuple):
     """
     The peer broke a rule; nothing after this is read.
 
@@ -63,20 +63,20 @@ class Failed(NamedTuple):
     reason: str
 
 
-Item: TypeAlias = str | bytes | Frame | Failed
+ReaderItem: TypeAlias = str | bytes | Frame | ProtocolFailure
 """
 What a reader finds: a whole message, a frame of another kind, or a failure.
 """
 
 
-class _Broken(Exception):
+class _ProtocolViolation(Exception):
     """
     The way from where a rule is checked to where reading ends.
     """
 
     def __init__(self, reason: str, code: int = CloseCode.PROTOCOL_ERROR) -> None:
         super().__init__(reason)
-        self.failure = Failed(code, reason)
+        self.failure = ProtocolFailure(code, reason)
 
 
 class FrameReader:
@@ -106,15 +106,15 @@ class FrameReader:
 
     __slots__ = (
         "_fin",
-        "_isDeaf",
+        "_hasRSV",
+        "_isFailed",
         "_isInPieces",
-        "_isMarked",
         "_isMasked",
         "_isPlainText",
         "_isWhole",
         "_key",
+        "_maxEncodedSize",
         "_maxFrameSize",
-        "_maxMarkedSize",
         "_maxMessageSize",
         "_messageOpcode",
         "_messageSize",
@@ -139,13 +139,13 @@ class FrameReader:
         pieces: bool = False,
     ) -> None:
         self._isMasked = masked
-        self._maxMarkedSize = maxMessageSize + slack
+        self._maxEncodedSize = maxMessageSize + slack
         self._maxFrameSize = maxFrameSize
         self._maxMessageSize = maxMessageSize
         self._rsvAllowed = rsv
         self._isWhole = whole and not pieces
         self._isInPieces = pieces
-        self._isDeaf = False
+        self._isFailed = False
         # What is left of a chunk that ended inside a frame's head: 13 bytes at most.
         self._rest = b""
         # The frame whose payload is arriving; _missing is None between frames.
@@ -157,35 +157,35 @@ class FrameReader:
         # The fragmented message that is arriving; its opcode is 0 between messages.
         self._messageOpcode = 0
         self._messageSize = 0
-        self._isMarked = False
+        self._hasRSV = False
         self._isPlainText = False
         self._utf8 = Utf8Validator()
 
-    def feed(self, chunk: bytes) -> list[Item]:
+    def feed(self, chunk: bytes) -> list[ReaderItem]:
         """
         Take what the network gave; return, in order, what it completes.
 
-        Input never makes this raise: a :class:`Failed` is then the last item, and later
-        calls return nothing.
+        Input never makes this raise: a :class:`ProtocolFailure` is then the last item,
+        and later calls return nothing.
         """
-        if self._isDeaf:
+        if self._isFailed:
             return []
-        items: list[Item] = []
+        items: list[ReaderItem] = []
         try:
             self._read(chunk, items)
-        except _Broken as broken:
-            self._isDeaf = True
+        except _ProtocolViolation as broken:
+            self._isFailed = True
             self._payload = bytearray()
             items.append(broken.failure)
         return items
 
-    def wanted(self) -> int:
+    def bytesNeeded(self) -> int:
         """
         How many bytes can be fed without going beyond the frame that is arriving.
         """
         return self._missing or 1
 
-    def _read(self, chunk: bytes, items: list[Item]) -> None:
+    def _read(self, chunk: bytes, items: list[ReaderItem]) -> None:
         position = 0
         if self._missing is not None:
             position = self._takePart(chunk, 0, items)
@@ -200,7 +200,9 @@ class FrameReader:
                 return
             position = end
 
-    def _takeFrame(self, chunk: bytes, position: int, items: list[Item]) -> int | None:
+    def _takeFrame(
+        self, chunk: bytes, position: int, items: list[ReaderItem]
+    ) -> int | None:
         """
         Read the frame at ``position``, or the part of it that is there; return where
         the next one starts, or None while its head is not whole.
@@ -240,44 +242,46 @@ class FrameReader:
 
     def _checkFirst(self, first: int, opcode: int) -> None:
         if first & RSV & ~self._rsvAllowed:
-            raise _Broken("an extension bit is set that was not agreed on")
+            raise _ProtocolViolation("an extension bit is set that was not agreed on")
         if opcode not in _KNOWN_OPCODES:
-            raise _Broken(f"opcode {opcode} is unknown")
+            raise _ProtocolViolation(f"opcode {opcode} is unknown")
         if opcode >= _CONTROL:
             if not first & FIN:
-                raise _Broken("a control frame is fragmented")
+                raise _ProtocolViolation("a control frame is fragmented")
             if first & RSV:
-                raise _Broken("an extension bit is set on a control frame")
+                raise _ProtocolViolation("an extension bit is set on a control frame")
         elif opcode == _CONTINUATION:
             if not self._messageOpcode:
-                raise _Broken("a continuation frame has nothing to continue")
+                raise _ProtocolViolation("a continuation frame has nothing to continue")
             if first & RSV:
-                raise _Broken("an extension bit is set on a continuation frame")
+                raise _ProtocolViolation(
+                    "an extension bit is set on a continuation frame"
+                )
         elif self._messageOpcode:
-            raise _Broken("a message starts inside a fragmented one")
+            raise _ProtocolViolation("a message starts inside a fragmented one")
 
     def _checkSecond(self, second: int, opcode: int, length: int) -> None:
         if bool(second & 0x80) is not self._isMasked:
-            raise _Broken(
+            raise _ProtocolViolation(
                 "a frame from a client is not masked"
                 if self._isMasked
                 else "a frame from a server is masked"
             )
         if opcode >= _CONTROL and length > 125:
-            raise _Broken("a control frame is longer than 125 bytes")
+            raise _ProtocolViolation("a control frame is longer than 125 bytes")
 
     def _checkSize(self, first: int, length: int) -> None:
         if self._maxFrameSize is not None and length > self._maxFrameSize:
-            raise _Broken(
+            raise _ProtocolViolation(
                 f"frame larger than {self._maxFrameSize} bytes (maxReceivedFrameSize)",
                 CloseCode.MESSAGE_TOO_BIG,
             )
         isMarked, before = bool(first & RSV), 0
         if first & 0xF == _CONTINUATION:
-            isMarked, before = self._isMarked, self._messageSize
-        most = self._maxMarkedSize if isMarked else self._maxMessageSize
+            isMarked, before = self._hasRSV, self._messageSize
+        most = self._maxEncodedSize if isMarked else self._maxMessageSize
         if before + length > most:
-            raise _Broken(
+            raise _ProtocolViolation(
                 f"message larger than {self._maxMessageSize} bytes"
                 " (maxReceivedMessageSize)",
                 CloseCode.MESSAGE_TOO_BIG,
@@ -297,10 +301,10 @@ class FrameReader:
         else:
             self._messageOpcode = opcode
             self._messageSize = length
-            self._isMarked = bool(self._rsv)
+            self._hasRSV = bool(self._rsv)
             self._isPlainText = opcode == _TEXT and not self._rsv
 
-    def _takePart(self, chunk: bytes, position: int, items: list[Item]) -> int:
+    def _takePart(self, chunk: bytes, position: int, items: list[ReaderItem]) -> int:
         """
         Take what ``chunk`` has of the payload that is arriving; return where it ends.
         """
@@ -314,14 +318,14 @@ class FrameReader:
         if len(part) < missing:
             self._missing = missing - len(part)
             if self._isInPieces and self._opcode < _CONTROL:
-                self._givePart(items)
+                self._emitPartial(items)
             return len(chunk)
         payload, self._payload = self._payload, bytearray()
         self._missing = None
         self._finish(payload, items, isChecked=True)
         return position + missing
 
-    def _givePart(self, items: list[Item]) -> None:
+    def _emitPartial(self, items: list[ReaderItem]) -> None:
         """
         Deliver what there is of a payload as a fragment; another one continues it.
         """
@@ -334,7 +338,10 @@ class FrameReader:
             self._payload.clear()
 
     def _finish(
-        self, payload: bytes | bytearray, items: list[Item], isChecked: bool = False
+        self,
+        payload: bytes | bytearray,
+        items: list[ReaderItem],
+        isChecked: bool = False,
     ) -> None:
         """
         Deliver the frame that :meth:`_begin` noted; its payload is whole now.
@@ -373,8 +380,8 @@ class FrameReader:
             raise _badText()
 
 
-def _badText() -> _Broken:
-    return _Broken("a text message is not UTF-8", CloseCode.INVALID_DATA)
+def _badText() -> _ProtocolViolation:
+    return _ProtocolViolation("a text message is not UTF-8", CloseCode.INVALID_DATA)
 
 
 def _longLength(octets: bytes) -> int:
@@ -383,13 +390,15 @@ def _longLength(octets: bytes) -> int:
     """
     length = int.from_bytes(octets, "big")
     if length >> 63:
-        raise _Broken("a length has its highest bit set")
+        raise _ProtocolViolation("a length has its highest bit set")
     if length < 126 or (len(octets) == 8 and length < 0x10000):
-        raise _Broken("a length is not in its shortest form")
+        raise _ProtocolViolation("a length is not in its shortest form")
     return length
 
 
-def encodeHead(opcode: int, length: int, mask: bytes = b"", flags: int = FIN) -> bytes:
+def encodeHeader(
+    opcode: int, length: int, mask: bytes = b"", flags: int = FIN
+) -> bytes:
     """
     Make the head of a frame, for a payload that is sent beside it.
 
@@ -411,18 +420,18 @@ def encodeFrame(
     opcode: int, payload: bytes | str, mask: bytes = b"", flags: int = FIN
 ) -> bytes:
     """
-    Make a whole frame; the other parameters are those of :func:`encodeHead`.
+    Make a whole frame; the other parameters are those of :func:`encodeHeader`.
 
     :param payload: what it carries; text is sent as UTF-8.
     :raises UnicodeEncodeError: if text has a lone surrogate, which UTF-8 has not.
     """
     if isinstance(payload, str):
         payload = payload.encode("utf-8")
-    head = encodeHead(opcode, len(payload), mask, flags)
+    head = encodeHeader(opcode, len(payload), mask, flags)
     return head + (applyMask(payload, mask) if mask else payload)
 
 
-class FrameWriter:
+class FrameQueue:
     """
     Frames that wait to be sent, and the short way for small messages to come to them.
 
@@ -432,18 +441,18 @@ class FrameWriter:
     :ivar frames: a list of what waits, in order: a frame, or the tuple of its parts.
     :ivar size: how many bytes wait.
     :ivar messages: how many messages were put.
-    :ivar room: up to how many bytes that wait a small message can be put, whatever it
-        is, in one frame and with nothing done to it; 0 at first.
+    :ivar fastPathLimit: up to how many bytes that wait a small message can be put,
+        whatever it is, in one frame and with nothing done to it; 0 at first.
     """
 
-    __slots__ = ("_nextMask", "frames", "messages", "room", "size")
+    __slots__ = ("_nextMask", "fastPathLimit", "frames", "messages", "size")
 
     def __init__(self, nextMask: Callable[[], bytes] | None = None) -> None:
         if nextMask is not None and not callable(nextMask):
             raise TypeError(f"nextMask must be callable or None, not {nextMask!r}")
         self._nextMask = nextMask
         self.frames: list[bytes | tuple[bytes, ...]] = []
-        self.size = self.messages = self.room = 0
+        self.size = self.messages = self.fastPathLimit = 0
 
     def putMessage(self, message: object) -> bool:
         """
@@ -459,7 +468,7 @@ class FrameWriter:
             opcode = _BINARY
         else:
             return False
-        if self.size >= self.room or len(message) > SMALL_SIZE:
+        if self.size >= self.fastPathLimit or len(message) > COPY_LIMIT:
             return False
         mask = b"" if self._nextMask is None else self._nextMask()
         frame = encodeFrame(opcode, message, mask)

@@ -37,7 +37,7 @@ _ESCAPE = re.compile(rb"\\(.)")
 _HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
-class Extension(NamedTuple):
+class ExtensionHeader(NamedTuple):
     """
     One extension of a ``Sec-WebSocket-Extensions`` header.
 
@@ -82,7 +82,7 @@ def parseProtocols(values: Iterable[bytes]) -> list[str]:
     return [found for each in lists for found in each.elements(_List.takeProtocol)]
 
 
-def parseExtensions(values: Iterable[bytes]) -> list[Extension]:
+def parseExtensions(values: Iterable[bytes]) -> list[ExtensionHeader]:
     """
     Read ``Sec-WebSocket-Extensions``: names with parameters, quoted or not.
     """
@@ -93,7 +93,7 @@ def parseExtensions(values: Iterable[bytes]) -> list[Extension]:
     ]
 
 
-def formatExtensions(extensions: Sequence[Extension]) -> str:
+def formatExtensions(extensions: Sequence[ExtensionHeader]) -> str:
     """
     Write ``Sec-WebSocket-Extensions``; what :func:`parseExtensions` reads back.
     """
@@ -159,7 +159,7 @@ class _List:
         self._at += 1
         return f"{name}/{self.takeToken()}"
 
-    def takeExtension(self) -> Extension:
+    def takeExtension(self) -> ExtensionHeader:
         """
         Read one extension with its parameters.
         """
@@ -168,7 +168,7 @@ class _List:
         while self._takeMark(b";"):
             _checkCount(len(parameters) + 1)
             parameters.append(self._takeParameter())
-        return Extension(name, tuple(parameters))
+        return ExtensionHeader(name, tuple(parameters))
 
     def _takeParameter(self) -> tuple[str, str | None]:
         self._skip(_SPACE)

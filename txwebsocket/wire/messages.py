@@ -16,12 +16,12 @@ from txwebsocket.wire.extensions import (
     MESSAGE_WORK,
     READ_WORK,
     MessageTooBig,
-    Transform,
+    MessageTransform,
     startDecoding,
 )
-from txwebsocket.wire.frames import FIN, SMALL_SIZE, Failed, Frame, Item
+from txwebsocket.wire.frames import COPY_LIMIT, FIN, Frame, ProtocolFailure, ReaderItem
 from txwebsocket.wire.masking import noMask
-from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHead
+from txwebsocket.wire.speedups import FrameReader, encodeFrame, encodeHeader
 
 _CONTROL = 0x8
 
@@ -36,13 +36,13 @@ BytesLike: TypeAlias = bytes | bytearray | memoryview
 What gives its bytes.
 """
 
-Waiting: TypeAlias = "Item | MessageDecoder"
+Waiting: TypeAlias = "ReaderItem | MessageDecoder"
 """
 What was read: an item, or the rest of a message that is being decoded.
 """
 
 Event: TypeAlias = (
-    str | bytes | Frame | PingReceived | PongReceived | CloseReceived | Failed
+    str | bytes | Frame | PingReceived | PongReceived | CloseReceived | ProtocolFailure
 )
 """
 What happens on a connection. A message is itself: ``str`` or ``bytes``. A
@@ -88,7 +88,7 @@ class MessageAssembler:
         return Frame(self._opcode, bytes(buffer), True, self._rsv)
 
 
-def openMessage(opcode: int, payload: bytes) -> str | bytes | Failed:
+def decodeMessage(opcode: int, payload: bytes) -> str | bytes | ProtocolFailure:
     """
     Read the text of a message if it is one.
     """
@@ -121,7 +121,7 @@ class MessageDecoder:
         "work",
     )
 
-    def __init__(self, transforms: Sequence[Transform], limit: int) -> None:
+    def __init__(self, transforms: Sequence[MessageTransform], limit: int) -> None:
         self._transforms = transforms
         self._limit = limit
         self._measured: list[Any] = [
@@ -134,7 +134,7 @@ class MessageDecoder:
         self._steps: Generator[int, None, bytes] | None = None
         self.work = self._counted = 0
 
-    def start(self, message: Frame) -> str | bytes | Failed | None:
+    def start(self, message: Frame) -> str | bytes | ProtocolFailure | None:
         """
         Decode a message.
 
@@ -151,12 +151,12 @@ class MessageDecoder:
             return failureOf(error, limit)
         if isinstance(started, bytes):
             self.work += len(started) + READ_WORK * len(payload) + MESSAGE_WORK
-            return openMessage(message.opcode, started)
+            return decodeMessage(message.opcode, started)
         self._opcode = message.opcode
         self._steps = started
         return self.proceed()
 
-    def proceed(self) -> str | bytes | Failed | None:
+    def proceed(self) -> str | bytes | ProtocolFailure | None:
         """
         Do another step at least, and more if this turn's work is not done; see
         :meth:`start`.
@@ -172,12 +172,12 @@ class MessageDecoder:
                     return None
         except StopIteration as stopped:
             self._countExtra()
-            return openMessage(self._opcode, stopped.value)
+            return decodeMessage(self._opcode, stopped.value)
         except (MessageTooBig, ValueError) as error:
             return failureOf(error, self._limit)
 
     @property
-    def isWithinMessage(self) -> bool:
+    def isSendingFragments(self) -> bool:
         """
         Whether a message has been started and is not decoded yet.
         """
@@ -220,7 +220,7 @@ class MessageDecoder:
 _WHOLE = (str, bytes, MessageDecoder)
 
 
-def failureOf(error: Exception, limit: int) -> Failed:
+def failureOf(error: Exception, limit: int) -> ProtocolFailure:
     """
     What is wrong with a message that could not be opened.
 
@@ -228,10 +228,10 @@ def failureOf(error: Exception, limit: int) -> Failed:
     """
     if isinstance(error, MessageTooBig):
         reason = f"message larger than {limit} bytes (maxReceivedMessageSize)"
-        return Failed(CloseCode.MESSAGE_TOO_BIG, reason)
+        return ProtocolFailure(CloseCode.MESSAGE_TOO_BIG, reason)
     if isinstance(error, UnicodeError):
-        return Failed(CloseCode.INVALID_DATA, "a text message is not UTF-8")
-    return Failed(CloseCode.INVALID_DATA, str(error))
+        return ProtocolFailure(CloseCode.INVALID_DATA, "a text message is not UTF-8")
+    return ProtocolFailure(CloseCode.INVALID_DATA, str(error))
 
 
 def makeReader(role: Role, config: ConnectionConfig, rsv: int) -> FrameReader:
@@ -299,9 +299,9 @@ def frameParts(
     """
     Make one frame; a large payload that is not masked comes as it is behind its head.
     """
-    if mask or len(payload) <= SMALL_SIZE:
+    if mask or len(payload) <= COPY_LIMIT:
         return (encodeFrame(opcode, payload, mask, flags),)
-    return encodeHead(opcode, len(payload), mask, flags), payload
+    return encodeHeader(opcode, len(payload), mask, flags), payload
 
 
 def asBytes(data: object) -> bytes:

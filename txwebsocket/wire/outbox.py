@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from txwebsocket.wire.speedups import FrameWriter
+from txwebsocket.wire.speedups import FrameQueue
 
 Octets: TypeAlias = bytes | memoryview
 
@@ -16,7 +16,7 @@ Octets: TypeAlias = bytes | memoryview
 _START = 16
 
 
-class Outbox(FrameWriter):
+class Outbox(FrameQueue):
     """
     The frames of one connection that its transport has not been given yet, in order.
 
@@ -31,8 +31,8 @@ class Outbox(FrameWriter):
     :ivar frames: what was put since the last turn.
     :ivar size: bytes that wait, also from before, the owed pong left out.
     :ivar messages: messages that were put, or have left past the outbox.
-    :ivar taken: bytes that have left, all in all.
-    :ivar outlet: what bytes can be sent by at once, if nothing waits; None if there is
+    :ivar bytesTaken: bytes that have left, all in all.
+    :ivar socket: what bytes can be sent by at once, if nothing waits; None if there is
         nothing, or if something has been given to it that has not left.
     """
 
@@ -40,9 +40,9 @@ class Outbox(FrameWriter):
         "_isClosed",
         "_isMixed",
         "_queue",
-        "outlet",
-        "owed",
-        "taken",
+        "bytesTaken",
+        "pendingPong",
+        "socket",
         "urgentPing",
     )
 
@@ -53,10 +53,10 @@ class Outbox(FrameWriter):
         # What was put before and could not be taken; a view is the rest of a frame.
         # Most connections have none, and an empty deque takes 700 bytes.
         self._queue: deque[Octets | tuple[bytes, ...]] | None = None
-        self.owed = self.urgentPing = b""
+        self.pendingPong = self.urgentPing = b""
         self._isClosed = False
-        self.taken = 0
-        self.outlet: Any = None
+        self.bytesTaken = 0
+        self.socket: Any = None
 
     def put(self, frame: bytes) -> None:
         """
@@ -76,7 +76,7 @@ class Outbox(FrameWriter):
             self._isMixed = True
             self.size += sum(map(len, parts))
 
-    def putLast(self, frame: bytes) -> None:
+    def putClose(self, frame: bytes) -> None:
         """
         Add the close frame. Nothing follows it, and no pong is owed any more.
         """
@@ -87,15 +87,15 @@ class Outbox(FrameWriter):
         """
         Let nothing be owed from now on: the queued frames are the last.
         """
-        self.owed = self.urgentPing = b""
+        self.pendingPong = self.urgentPing = b""
         self._isClosed = True
 
-    def owe(self, pong: bytes) -> None:
+    def setPong(self, pong: bytes) -> None:
         """
         Owe this frame, instead of the one owed before.
         """
         if not self._isClosed:
-            self.owed = pong
+            self.pendingPong = pong
             self._isMixed = True
 
     def putPingAhead(self, ping: bytes) -> None:
@@ -106,11 +106,11 @@ class Outbox(FrameWriter):
             self.urgentPing = ping
             self._isMixed = True
 
-    def hasSome(self) -> bool:
+    def hasPending(self) -> bool:
         """
         Is anything left to take?
         """
-        return bool(self.size or self.owed or self.urgentPing)
+        return bool(self.size or self.pendingPong or self.urgentPing)
 
     def take(self, limit: int) -> list[Octets]:
         """
@@ -121,7 +121,7 @@ class Outbox(FrameWriter):
             return self._takeSome(limit)
         taken: list[Any] = self.frames
         self.frames = []
-        self.taken += self.size
+        self.bytesTaken += self.size
         self.size = 0
         return taken
 
@@ -135,7 +135,7 @@ class Outbox(FrameWriter):
         self.frames = []
         self._isMixed = True
         self.size += size
-        self.taken -= size
+        self.bytesTaken -= size
 
     def clear(self) -> int:
         """
@@ -145,7 +145,7 @@ class Outbox(FrameWriter):
         self.frames = []
         self._isMixed = False
         self._queue = None
-        self.owed = self.urgentPing = b""
+        self.pendingPong = self.urgentPing = b""
         return size
 
     def _takeSome(self, limit: int) -> list[Octets]:
@@ -154,7 +154,7 @@ class Outbox(FrameWriter):
         self.frames = []
         taken: list[Octets] = []
         room = limit
-        while room > 0 and (queue or self.owed or self.urgentPing):
+        while room > 0 and (queue or self.pendingPong or self.urgentPing):
             part = self._nextPart(queue)
             if len(part) > limit and isinstance(part, bytes):
                 # As bytes, so that what is put back is known to begin a frame.
@@ -169,15 +169,15 @@ class Outbox(FrameWriter):
             taken.append(part)
             room -= len(part)
         self._queue = queue or None
-        self._isMixed = bool(queue or self.owed or self.urgentPing)
+        self._isMixed = bool(queue or self.pendingPong or self.urgentPing)
         self.size -= limit - room
-        self.taken += limit - room
+        self.bytesTaken += limit - room
         return taken
 
     def _nextPart(self, queue: deque[Octets | tuple[bytes, ...]]) -> Octets:
         if self._isBetweenFrames(queue):
-            owed = self.urgentPing + self.owed
-            self.owed = self.urgentPing = b""
+            owed = self.urgentPing + self.pendingPong
+            self.pendingPong = self.urgentPing = b""
             self.size += len(owed)
             return owed
         frame = queue.popleft()
@@ -190,5 +190,5 @@ class Outbox(FrameWriter):
         """
         Is anything due ahead of the queue, and may it be sent now?
         """
-        isDue = self.owed or self.urgentPing
+        isDue = self.pendingPong or self.urgentPing
         return bool(isDue) and not (queue and isinstance(queue[0], memoryview))

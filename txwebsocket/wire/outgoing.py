@@ -13,11 +13,11 @@ _DATA = (Opcode.TEXT, Opcode.BINARY)
 _ALLOWED = (*_DATA, Opcode.CONTINUATION, Opcode.PING, Opcode.PONG)
 
 
-def checkOutgoing(frame: Frame, isWithinMessage: bool, agreedBits: int) -> None:
+def checkSendableFrame(frame: Frame, isSendingFragments: bool, agreedBits: int) -> None:
     """
     May this frame be sent now? (RFC 6455, 5.2, 5.4 and 5.5)
 
-    :param isWithinMessage: whether the last data frame did not end its message.
+    :param isSendingFragments: whether the last data frame did not end its message.
     :param agreedBits: the extension bits that were agreed on.
     :raises ValueError: if not, saying why.
     """
@@ -32,9 +32,9 @@ def checkOutgoing(frame: Frame, isWithinMessage: bool, agreedBits: int) -> None:
     if frame.opcode >= _CONTROL:
         _checkControl(frame)
     elif frame.opcode == Opcode.CONTINUATION:
-        if not isWithinMessage:
+        if not isSendingFragments:
             raise ValueError("a continuation frame has no message to continue")
-    elif isWithinMessage:
+    elif isSendingFragments:
         raise ValueError("another message has not ended: a continuation must follow")
 
 

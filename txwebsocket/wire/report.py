@@ -10,7 +10,7 @@ from typing import NamedTuple
 from txwebsocket.wire.codes import CloseCause, CloseCode
 
 
-class Traffic(NamedTuple):
+class TrafficStats(NamedTuple):
     """
     What has passed over a connection.
 

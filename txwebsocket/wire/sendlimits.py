@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from txwebsocket.wire.closing import Ending
+from txwebsocket.wire.closing import ClosingHandshake
 from txwebsocket.wire.codes import CloseCause, CloseCode, Opcode
 from txwebsocket.wire.config import BufferPolicy, ConnectionConfig
 from txwebsocket.wire.errors import BufferFull, ConnectionClosed
-from txwebsocket.wire.frames import SMALL_SIZE
+from txwebsocket.wire.frames import COPY_LIMIT
 from txwebsocket.wire.speedups import encodeFrame
 from txwebsocket.wire.states import State
 
@@ -24,7 +24,7 @@ _CLOSE_CODES = {
 
 # Bytes of a frame with a payload that is joined with its head: characters have up to
 # four, and the head fourteen.
-_MOST_SMALL = 4 * SMALL_SIZE + 14
+_MOST_SMALL = 4 * COPY_LIMIT + 14
 
 
 def roomForSmall(config: ConnectionConfig) -> int:
@@ -53,7 +53,7 @@ class Owner(Protocol):
         """
 
 
-class Room(Ending):
+class SendLimits(ClosingHandshake):
     """
     A connection's bound for what waits to be sent.
 

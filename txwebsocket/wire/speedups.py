@@ -13,15 +13,15 @@ from importlib import import_module
 from types import ModuleType
 
 from txwebsocket.wire import frames
-from txwebsocket.wire.frames import FrameReader, FrameWriter, encodeFrame, encodeHead
+from txwebsocket.wire.frames import FrameQueue, FrameReader, encodeFrame, encodeHeader
 
 __all__ = [
     "SPEEDUPS",
+    "FrameQueue",
     "FrameReader",
-    "FrameWriter",
     "choose",
     "encodeFrame",
-    "encodeHead",
+    "encodeHeader",
 ]
 
 _NATIVE = "txwebsocket.wire._speedups"
@@ -58,5 +58,5 @@ Whether the native twin is in use.
 
 if SPEEDUPS:
     FrameReader = _chosen.FrameReader  # type: ignore[misc]
-    FrameWriter = _chosen.FrameWriter  # type: ignore[misc]
-    encodeFrame, encodeHead = _chosen.encodeFrame, _chosen.encodeHead
+    FrameQueue = _chosen.FrameQueue  # type: ignore[misc]
+    encodeFrame, encodeHeader = _chosen.encodeFrame, _chosen.encodeHeader

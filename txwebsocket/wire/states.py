@@ -21,9 +21,14 @@ class State(Enum):
     CLOSED = "the transport is gone"
 
 
-NOTHING_TO_DO = frozenset((State.CONNECTING, State.CLOSED))
+INACTIVE = frozenset((State.CONNECTING, State.CLOSED))
 """
 Where nothing is written or read.
+"""
+
+NOT_RECEIVING = frozenset((State.AWAITING_LOSS, State.CLOSED))
+"""
+Where received data is discarded.
 """
 
 CLOSING = frozenset((State.AWAITING_CLOSE, State.AWAITING_LOSS))
@@ -32,7 +37,7 @@ Where a close frame was sent.
 """
 
 
-class Step(Enum):
+class Transition(Enum):
     """
     What moves a connection on.
     """
@@ -45,33 +50,33 @@ class Step(Enum):
     LOST = "the transport went away"
 
 
-NEXT: dict[tuple[State, Step], State] = {
-    (State.CONNECTING, Step.OPENED): State.OPEN,
-    (State.CONNECTING, Step.DROPPED): State.AWAITING_LOSS,
-    (State.CONNECTING, Step.LOST): State.CLOSED,
-    (State.OPEN, Step.CLOSE_SENT): State.AWAITING_CLOSE,
-    (State.OPEN, Step.CLOSE_RECEIVED): State.AWAITING_LOSS,
-    (State.OPEN, Step.FAILED): State.AWAITING_LOSS,
-    (State.OPEN, Step.DROPPED): State.AWAITING_LOSS,
-    (State.OPEN, Step.LOST): State.CLOSED,
-    (State.AWAITING_CLOSE, Step.CLOSE_RECEIVED): State.AWAITING_LOSS,
-    (State.AWAITING_CLOSE, Step.FAILED): State.AWAITING_LOSS,
-    (State.AWAITING_CLOSE, Step.DROPPED): State.AWAITING_LOSS,
-    (State.AWAITING_CLOSE, Step.LOST): State.CLOSED,
-    (State.AWAITING_LOSS, Step.LOST): State.CLOSED,
+TRANSITIONS: dict[tuple[State, Transition], State] = {
+    (State.CONNECTING, Transition.OPENED): State.OPEN,
+    (State.CONNECTING, Transition.DROPPED): State.AWAITING_LOSS,
+    (State.CONNECTING, Transition.LOST): State.CLOSED,
+    (State.OPEN, Transition.CLOSE_SENT): State.AWAITING_CLOSE,
+    (State.OPEN, Transition.CLOSE_RECEIVED): State.AWAITING_LOSS,
+    (State.OPEN, Transition.FAILED): State.AWAITING_LOSS,
+    (State.OPEN, Transition.DROPPED): State.AWAITING_LOSS,
+    (State.OPEN, Transition.LOST): State.CLOSED,
+    (State.AWAITING_CLOSE, Transition.CLOSE_RECEIVED): State.AWAITING_LOSS,
+    (State.AWAITING_CLOSE, Transition.FAILED): State.AWAITING_LOSS,
+    (State.AWAITING_CLOSE, Transition.DROPPED): State.AWAITING_LOSS,
+    (State.AWAITING_CLOSE, Transition.LOST): State.CLOSED,
+    (State.AWAITING_LOSS, Transition.LOST): State.CLOSED,
 }
 """
 Where each step leads. What is not here can't happen.
 """
 
 
-def advance(state: State, step: Step) -> State:
+def advance(state: State, step: Transition) -> State:
     """
     The only way from one state to the next.
 
     :raises InvalidState: if this step can't happen in this state.
     """
     try:
-        return NEXT[state, step]
+        return TRANSITIONS[state, step]
     except KeyError:
         raise InvalidState(f"{step.name} can't happen in {state.name}") from None

@@ -12,14 +12,14 @@ from txwebsocket.wire.extensions import (
     MESSAGE_WORK,
     READ_WORK,
     MessageTooBig,
-    Transform,
+    MessageTransform,
 )
-from txwebsocket.wire.frames import FIN, Failed, Frame
+from txwebsocket.wire.frames import FIN, Frame, ProtocolFailure
 from txwebsocket.wire.messages import failureOf
 from txwebsocket.wire.utf8 import Utf8Decoder
 
 
-class PieceDecoder:
+class StreamingDecoder:
     """
     The pieces of one message, made from its fragments as they are asked for.
 
@@ -49,7 +49,7 @@ class PieceDecoder:
     def __init__(
         self,
         first: Frame,
-        transforms: Sequence[Transform],
+        transforms: Sequence[MessageTransform],
         limit: int,
         note: Callable[[int], object] | None = None,
     ) -> None:
@@ -58,7 +58,7 @@ class PieceDecoder:
         self.size = 0
         self._waiting: deque[bytes] = deque()
         self._limit = limit
-        self._failure: Failed | None = None
+        self._failure: ProtocolFailure | None = None
         octets = self._arriving()
         for transform in reversed(transforms):
             if first.rsv & transform.rsv:
@@ -78,7 +78,7 @@ class PieceDecoder:
         return len(self._waiting)
 
     @property
-    def mayGoOn(self) -> bool:
+    def hasPendingInput(self) -> bool:
         """
         Whether there is anything that was not looked at, be it the end.
         """
@@ -93,7 +93,7 @@ class PieceDecoder:
             self.size += len(fragment.payload)
         self.isComplete = fragment.fin
 
-    def take(self) -> str | bytes | Failed | None:
+    def take(self) -> str | bytes | ProtocolFailure | None:
         """
         The next piece; an empty one if the message is over, and None if more of it has
         to arrive first.
@@ -108,7 +108,7 @@ class PieceDecoder:
             return self._failure
         except BaseException:
             # Another error ends the pieces as well, but not the message.
-            self._failure = Failed(CloseCode.INTERNAL_SERVER_ERROR, "")
+            self._failure = ProtocolFailure(CloseCode.INTERNAL_SERVER_ERROR, "")
             raise
         return "" if self.isText else b""
 
@@ -120,7 +120,7 @@ class PieceDecoder:
 
 
 def _decodePieces(
-    transform: Transform, pieces: Iterator[bytes], limit: int
+    transform: MessageTransform, pieces: Iterator[bytes], limit: int
 ) -> Iterator[bytes]:
     own: Callable[[Iterator[bytes], int], Iterator[bytes]] | None
     own = getattr(transform, "decodePieces", None)
@@ -136,7 +136,7 @@ def _noted(
 
 
 def _decodeWhole(
-    transform: Transform, pieces: Iterator[bytes], limit: int
+    transform: MessageTransform, pieces: Iterator[bytes], limit: int
 ) -> Iterator[bytes]:
     """
     Undo what an extension did that knows whole messages only.
@@ -163,7 +163,7 @@ def _decodeText(pieces: Iterator[bytes]) -> Iterator[str]:
     decoder.end()
 
 
-class PieceEncoder:
+class StreamingEncoder:
     """
     The frames of a message that is sent in pieces.
 
@@ -175,7 +175,7 @@ class PieceEncoder:
 
     __slots__ = ("_encoders", "_opcode", "_rsv", "hasBegun")
 
-    def __init__(self, opcode: int, transforms: Iterable[Transform]) -> None:
+    def __init__(self, opcode: int, transforms: Iterable[MessageTransform]) -> None:
         self.hasBegun = False
         self._opcode = opcode
         self._rsv = 0

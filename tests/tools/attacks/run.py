@@ -133,7 +133,7 @@ def facts(outcomes: Sequence[Outcome], isQuick: bool) -> dict[str, Any]:
         "isQuick": isQuick,
         "processors": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.resumeFrom()}",
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in packages},

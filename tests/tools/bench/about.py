@@ -77,7 +77,7 @@ def about(installed: Installed) -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": processor(cpuinfo),
         "processors": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.resumeFrom()}",
         "load": os.getloadavg()[0],
         "versions": {name: version for name, version in versions.items() if version},
     }

@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from txwebsocket import Deflate, Extension, Transform
+from txwebsocket import Deflate, ExtensionHeader, MessageTransform
 from txwebsocket.config import ServerConfig
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.connection import Connection
@@ -65,7 +65,7 @@ def makeMessages(size: int, count: int) -> list[bytes]:
     return made
 
 
-def makeTransform(isFresh: bool = False, **options: Any) -> Transform:
+def makeTransform(isFresh: bool = False, **options: Any) -> MessageTransform:
     """
     What a server does for one connection with these settings.
     """
@@ -73,7 +73,7 @@ def makeTransform(isFresh: bool = False, **options: Any) -> Transform:
     bits = options.get("clientMaxWindowBits", 12)
     parameters.append(("client_max_window_bits", str(bits)))
     agreement = Deflate(minSize=0, **options).accept(
-        Extension(_NAME, tuple(parameters))
+        ExtensionHeader(_NAME, tuple(parameters))
     )
     if agreement is None:
         raise ValueError("this can't be agreed on")
@@ -105,7 +105,9 @@ def _resident() -> int:
     return int(found[1]) * _KIB
 
 
-def _memoryOf(use: Callable[[Transform], object], options: dict[str, Any]) -> float:
+def _memoryOf(
+    use: Callable[[MessageTransform], object], options: dict[str, Any]
+) -> float:
     """
     KiB for each connection that was used like this.
     """
@@ -253,7 +255,7 @@ def _broadcast(isFresh: bool | None) -> tuple[float, int]:
     config = ServerConfig()
     connections = []
     deflate = Deflate()
-    offer = Extension(_NAME, ((_FRESH[0], None),) if isFresh else ())
+    offer = ExtensionHeader(_NAME, ((_FRESH[0], None),) if isFresh else ())
     for _ in range(_RECEIVERS):
         connection = Connection(Role.SERVER, config, _noMask)
         agreement = None if isFresh is None else deflate.accept(offer)
@@ -264,7 +266,7 @@ def _broadcast(isFresh: bool | None) -> tuple[float, int]:
     def send(message: bytes) -> None:
         shared: dict[Any, Any] = {}
         for connection in connections:
-            connection.sendShared(Opcode.TEXT, message, shared)
+            connection.sendBroadcast(Opcode.TEXT, message, shared)
 
     # The first makes the contexts.
     seconds = [_timed(send, [message])[0] for message in messages]

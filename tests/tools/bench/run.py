@@ -38,7 +38,7 @@ _SPARE = 60.0  # seconds wsload may take longer than it measures
 _LAST_WORDS = 160
 
 
-class Failed(Exception):
+class ProtocolFailure(Exception):
     """
     A server did not do what was asked of it, and why.
     """
@@ -70,7 +70,7 @@ class Comparison:
                 place = {"scenario": scenario.name, "server": server.name}
                 try:
                     found = self._once(server, scenario)
-                except Failed as error:
+                except ProtocolFailure as error:
                     self.failed.append({**place, "why": str(error)})
                     taking.remove(server)
                 else:
@@ -91,9 +91,11 @@ class Comparison:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                raise Failed("it does not answer") from None
+                raise ProtocolFailure("it does not answer") from None
         if ran.returncode:
-            raise Failed(ran.stderr.strip() or f"wsload ended with {ran.returncode}")
+            raise ProtocolFailure(
+                ran.stderr.strip() or f"wsload ended with {ran.returncode}"
+            )
         return parse(ran.stdout)
 
     @contextmanager
@@ -115,7 +117,7 @@ class Comparison:
                 if not listens(process, port):
                     log.seek(0)
                     said = log.read().decode(errors="replace").strip()
-                    raise Failed(f"does not start: {said[-_LAST_WORDS:]}")
+                    raise ProtocolFailure(f"does not start: {said[-_LAST_WORDS:]}")
                 yield process.pid, port
             finally:
                 end(process)
@@ -279,7 +281,7 @@ def _installed(peers: Path | None) -> Installed:
     return Installed(folder / "venv" / "bin" / "python", folder / "node_modules")
 
 
-def _compare(options: argparse.Namespace, wsload: Path) -> dict[str, Any]:
+def _checkWaterMarks(options: argparse.Namespace, wsload: Path) -> dict[str, Any]:
     installed = _installed(options.peers)
     # Ratios are to ours, so it takes part whatever is asked for.
     wanted = [s for s in SERVERS.values() if s.name in (OURS, *options.only)]
@@ -297,7 +299,7 @@ def _compare(options: argparse.Namespace, wsload: Path) -> dict[str, Any]:
 def main() -> int:
     options = _arguments()
     with TemporaryDirectory(prefix="txwebsocket-") as folder:
-        facts = _compare(options, compileLoad(Path(folder)))
+        facts = _checkWaterMarks(options, compileLoad(Path(folder)))
     if options.json:
         options.json.write_text(asText(facts), encoding="utf-8")
     return 0 if facts["results"] and not facts["failed"] else 1

@@ -77,9 +77,9 @@ def judgeAll(options: Any, folder: Path) -> tuple[int, int]:
     for over, twin, role in product(options.over, options.twin, options.role):
         place = (options.reports or folder).absolute() / f"{role}-{twin}-{over}"
         place.mkdir(parents=True)
-        wrong = judge(pairs, Setting(role, twin, over), options.wanted, place)
+        wrong = judge(pairs, Setting(role, twin, over), options.bytesNeeded, place)
         failed += wrong
-        passed += len(options.wanted) + 1 - wrong
+        passed += len(options.bytesNeeded) + 1 - wrong
     return passed, failed
 
 
@@ -123,7 +123,7 @@ def parse() -> Any:
     if options.reports and options.reports.exists():
         parser.error(f"{options.reports} exists: give a new folder for the reports")
     try:
-        options.wanted = pick(options.cases)
+        options.bytesNeeded = pick(options.cases)
     except ValueError as error:
         parser.error(str(error))
     return options

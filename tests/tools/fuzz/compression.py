@@ -19,11 +19,11 @@ from txwebsocket.wire.deflate import Deflate, DeflateTransform
 from txwebsocket.wire.errors import BadResponse
 from txwebsocket.wire.extensions import (
     MessageTooBig,
-    Transform,
+    MessageTransform,
     acceptOffers,
-    agreeOnAnswers,
+    checkAnswers,
 )
-from txwebsocket.wire.grammar import Extension, formatExtensions, parseExtensions
+from txwebsocket.wire.grammar import ExtensionHeader, formatExtensions, parseExtensions
 
 CONTEXTS = 2**16
 """
@@ -96,7 +96,7 @@ def _inflateAll(bits: int, isFresh: bool, payloads: list[bytes], limit: int) -> 
             return
 
 
-def _inflate(transform: Transform, payload: bytes, limit: int) -> bytes | str:
+def _inflate(transform: MessageTransform, payload: bytes, limit: int) -> bytes | str:
     """
     The message; or in a word why there is none.
     """
@@ -169,7 +169,7 @@ def negotiate(data: bytes) -> None:
         _checkAnswer(agreement.extension, offered)
         _checkAlike(agreement.transform, agreement.transform)
     for answer in extensions:
-        outcome(lambda: agreeOnAnswers([client], [answer]), BadResponse)  # noqa: B023
+        outcome(lambda: checkAnswers([client], [answer]), BadResponse)  # noqa: B023
     _meet(server, client)
 
 
@@ -184,7 +184,7 @@ def _deflate(source: Source) -> Deflate:
     )
 
 
-def _checkAnswer(answer: Extension, offers: list[Extension]) -> None:
+def _checkAnswer(answer: ExtensionHeader, offers: list[ExtensionHeader]) -> None:
     """
     Is this a lawful answer to one of these? (RFC 7692, 7.1)
     """
@@ -194,7 +194,7 @@ def _checkAnswer(answer: Extension, offers: list[Extension]) -> None:
     check(any(_fits(given, offer) for offer in lawful), answer, offers)
 
 
-def _parameters(offer: Extension) -> dict[str, str | None] | None:
+def _parameters(offer: ExtensionHeader) -> dict[str, str | None] | None:
     """
     What is offered; None if there is a window of no size.
     """
@@ -220,12 +220,12 @@ def _meet(server: Deflate, client: Deflate) -> None:
     [accepted] = acceptOffers([server], offers)
     _checkAnswer(accepted.extension, offers)
     answers = parseExtensions([formatExtensions([accepted.extension]).encode()])
-    [agreed] = agreeOnAnswers([client], answers)
+    [agreed] = checkAnswers([client], answers)
     _checkAlike(accepted.transform, agreed.transform)
     _checkAlike(agreed.transform, accepted.transform)
 
 
-def _checkAlike(sender: Transform, receiver: Transform) -> None:
+def _checkAlike(sender: MessageTransform, receiver: MessageTransform) -> None:
     for message in _MESSAGES:
         payload = sender.encode(message)
         if payload is not None and sender is not receiver:

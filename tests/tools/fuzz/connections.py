@@ -28,7 +28,7 @@ from txwebsocket.wire.codes import CloseCause, Opcode, Role
 from txwebsocket.wire.control import CloseReceived, PingReceived, checkClose
 from txwebsocket.wire.deflate import Deflate, DeflateTransform
 from txwebsocket.wire.errors import ConnectionClosed, InvalidState
-from txwebsocket.wire.frames import Failed, Frame, FrameReader
+from txwebsocket.wire.frames import Frame, FrameReader, ProtocolFailure
 from txwebsocket.wire.states import State
 
 LIMIT = 1000
@@ -66,7 +66,7 @@ def readFrames(data: bytes) -> None:
     stream = source.rest()
     cut = pieces(stream, seed)
     expected = _read(TWINS[0], options, [stream])
-    failures = [item for item in expected if isinstance(item, Failed)]
+    failures = [item for item in expected if isinstance(item, ProtocolFailure)]
     check(failures in ([], expected[-1:]), "something follows a failure", expected)
     check(all(failure.code in _PLACES for failure in failures), failures)
     for twin in TWINS:
@@ -82,12 +82,12 @@ def _read(twin: ModuleType, options: dict[str, Any], chunks: list[bytes]) -> lis
 
 def _wanted(twin: ModuleType, options: dict[str, Any], chunks: list[bytes]) -> object:
     reader = twin.FrameReader(**options)
-    return [(len(reader.feed(chunk)), reader.wanted()) for chunk in chunks]
+    return [(len(reader.feed(chunk)), reader.bytesNeeded()) for chunk in chunks]
 
 
 # -- a connection ----------------------------------------------------------------------
 
-Step = bytes | tuple[Any, ...]
+Transition = bytes | tuple[Any, ...]
 """
 Bytes of the peer's; or the name of something that the application does, and what with.
 """
@@ -107,7 +107,7 @@ class Script(NamedTuple):
     bits: int
     isFresh: bool
     isLate: bool
-    steps: list[Step]
+    steps: list[Transition]
 
     def start(self) -> Conversation:
         """
@@ -163,7 +163,7 @@ def _write(source: Source) -> Script:
     isFresh, isLate = bool(choices & 64), bool(choices & 128)
     mask = MASK if role is Role.SERVER else b""
     deflater = Deflater(bits or 15, isFresh)
-    steps: list[Step] = []
+    steps: list[Transition] = []
     while source and len(steps) < 60:
         kind = source.number() % 16
         step = arrival(source, kind, mask, deflater) if kind < 10 else _act(source)
@@ -212,7 +212,7 @@ def somePayload(source: Source) -> bytes:
     return source.choice(b"a", b"\xc3", b"\0") * source.choice(*_LONG)
 
 
-def _act(source: Source) -> Step:
+def _act(source: Source) -> Transition:
     """
     Something that the application does.
     """
@@ -276,7 +276,7 @@ class Play:
         connection = self._connection
         while (event := connection.nextEvent()) is not None:
             check(not self._hasEnded, "something follows the end", event)
-            self._hasEnded = isinstance(event, Failed | CloseReceived)
+            self._hasEnded = isinstance(event, ProtocolFailure | CloseReceived)
             if isinstance(event, str | bytes):
                 check(len(event) <= LIMIT, "a message is too large", len(event))
             elif isinstance(event, PingReceived):
@@ -307,11 +307,11 @@ class Play:
         connection = self._connection
         self._hasEnded = True
         if how == "drop":
-            connection.drop(CloseCause.DROPPED)
+            connection.abort(CloseCause.DROPPED)
         elif how == "fail":
             connection.fail(1011, "it can't go on", CloseCause.APPLICATION_ERROR)
         elif connection.state is not State.CLOSED:
-            connection.lose("it is gone")
+            connection.transportLost("it is gone")
 
     def _tell(self, fact: object) -> None:
         self._told.append(fact)
@@ -333,7 +333,7 @@ class Play:
         closes = [frame for frame in sent if frame.opcode == Opcode.CLOSE]
         check(closes in ([], sent[-1:]), "something follows a close frame", sent)
         if connection.state is not State.CLOSED:
-            connection.lose()
+            connection.transportLost()
         check(connection.nextEvent() is None, "something happens after the loss")
         self._tell(repr(connection.report()))
 
@@ -349,7 +349,9 @@ class Play:
             whole=False,
         )
         found = reader.feed(bytes(self._sent))
-        check(Failed not in map(type, found), "what is sent breaks a rule", found)
+        check(
+            ProtocolFailure not in map(type, found), "what is sent breaks a rule", found
+        )
         return found
 
 

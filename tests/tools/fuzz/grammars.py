@@ -11,13 +11,13 @@ from typing import Any
 from tests.tools.fuzz.source import Source, check, checkSame, outcome
 from txwebsocket.browser.api import scalars
 from txwebsocket.client.proxyenv import proxyFor
-from txwebsocket.client.url import Target, parseProxy, parseURL
+from txwebsocket.client.url import WebSocketURL, parseProxy, parseURL
 from txwebsocket.client.weburl import parseWebURL
 from txwebsocket.handshake.cookies import Cookie
 from txwebsocket.handshake.forwarded import TrustedProxies
 from txwebsocket.handshake.opening import checkHeaders, checkProtocols, isUpgrade
 from txwebsocket.handshake.origins import OriginPolicy, isSameHost, parseOrigin
-from txwebsocket.handshake.paths import Route, splitPath
+from txwebsocket.handshake.paths import PathPattern, splitPath
 from txwebsocket.wire.grammar import (
     formatExtensions,
     isHeaderValue,
@@ -34,10 +34,10 @@ _PROXIES = [
 ]
 _POLICY = OriginPolicy(["https://a.example:8443", "https://*.b.example", "app://x"])
 _ROUTES = (
-    Route("/"),
-    Route("/a/{room}"),
-    Route("*"),
-    Route(re.compile(r"/x/([^/]+)/(?P<name>.*)")),
+    PathPattern("/"),
+    PathPattern("/a/{room}"),
+    PathPattern("*"),
+    PathPattern(re.compile(r"/x/([^/]+)/(?P<name>.*)")),
 )
 _HOST = re.compile(rb"[!-~]+")
 
@@ -210,11 +210,11 @@ def _readWebURL(text: str) -> None:
 _HERE = parseURL("ws://192.0.2.1:81/")
 
 
-def _bare(target: Target) -> tuple[Any, ...]:
+def _bare(target: WebSocketURL) -> tuple[Any, ...]:
     return target.isSecure, target.host, target.port, target.resource, target.socketPath
 
 
-def _checkTarget(target: Target) -> None:
+def _checkTarget(target: WebSocketURL) -> None:
     for part in (target.host, target.netloc, target.resource):
         check(_HOST.fullmatch(part.encode("ascii")), part)
     check(target.resource.startswith("/"), target)

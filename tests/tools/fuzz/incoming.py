@@ -80,7 +80,7 @@ class _Play:
         self._isForgetful = isForgetful
         self.application = Application(story.manners, isForgetful)
         self._ends = Ends(
-            None if story.isPulled else self.application,
+            None if story.isPullMode else self.application,
             role=story.role,
             agreed=story.agreed(),
             streamMessages=True,
@@ -89,7 +89,7 @@ class _Play:
             keepalive=False,
         )
         self._pulling: Deferred[None] | None = None
-        if story.isPulled:
+        if story.isPullMode:
             pulling = self.application.pull(self._ends.connection)
             self._pulling = Deferred.fromCoroutine(pulling)
         self._takenBefore = self._receivedBefore = 0
@@ -137,7 +137,7 @@ class _Play:
         """
         Of what arrives while nothing is taken, only so much is read.
         """
-        application, wire = self.application, self._ends.link.wire
+        application, wire = self.application, self._ends.link.core
         taken, received = application.taken, wire.bytesReceived
         isDeaf = wire.state is not State.OPEN
         if isDeaf or application.isTaking or taken != self._takenBefore:
@@ -203,7 +203,7 @@ class _Whole:
         told = talk.receive(story.stream)
         self.messages = [each for each in told if isinstance(each, str | bytes)]
         if talk.connection.state is not State.CLOSED:
-            talk.connection.lose()
+            talk.connection.transportLost()
         self.report = talk.connection.report()
 
     def compare(self, play: _Play) -> None:

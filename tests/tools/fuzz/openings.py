@@ -18,13 +18,13 @@ from tests.tools.fuzz.source import (
     uncomplaining,
 )
 from txwebsocket import ServerConfig
-from txwebsocket.client.redirects import REDIRECTS, Hop
+from txwebsocket.client.redirects import REDIRECTS, RedirectableRequest
 from txwebsocket.client.url import parseURL
-from txwebsocket.handshake.httpconnect import ConnectDialogue, Dialogue
+from txwebsocket.handshake.httpconnect import ConnectDialogue, ProxyHandshake
 from txwebsocket.handshake.opening import (
     ClientHandshake,
-    acceptHead,
     checkProtocols,
+    formatAcceptResponse,
     readRequest,
 )
 from txwebsocket.handshake.response import (
@@ -64,7 +64,7 @@ def readOffer(data: bytes) -> None:
     check(offer.version in (13, 8), offer)
     checkProtocols(offer.protocols)
     protocol = offer.protocols[0] if offer.protocols else None
-    answer = acceptHead(offer, protocol, extensions=offer.extensions)
+    answer = formatAcceptResponse(offer, protocol, extensions=offer.extensions)
     head = ResponseReader().feed(answer)
     check(head is not None and head.status == 101, answer)
 
@@ -130,7 +130,7 @@ def readAnswer(data: bytes) -> None:
         extensions=(Deflate(),) if choices & 16 else (),
         headers=(("User-Agent", "x"), ("Authorization", "y")),
     )
-    hop = Hop(target, handshake)
+    hop = RedirectableRequest(target, handshake)
     stream = source.rest()
     if choices & 32:
         # Long enough to meet the limits.
@@ -148,7 +148,7 @@ class _AnswerReader:
     What a client makes of an answer.
     """
 
-    def __init__(self, hop: Hop) -> None:
+    def __init__(self, hop: RedirectableRequest) -> None:
         self._hop = hop
         self._reader = ResponseReader()
         self._head: ResponseHead | None = None
@@ -180,7 +180,7 @@ class _AnswerReader:
 
     def _begin(self, head: ResponseHead) -> bytes:
         self._head = head
-        rest = self._reader.takeRest()
+        rest = self._reader.takeRemaining()
         if head.status == 101:
             return rest
         self._body = BodyReader(head)
@@ -223,7 +223,9 @@ def askProxy(data: bytes) -> None:
     """
     source = Source(data)
     choices, seed = source.number(), source.number()
-    kind: Callable[..., Dialogue] = SocksDialogue if choices & 1 else ConnectDialogue
+    kind: Callable[..., ProxyHandshake] = (
+        SocksDialogue if choices & 1 else ConnectDialogue
+    )
     host = ("example.com", "127.0.0.1", "::1", "a.b")[choices >> 1 & 3]
     credentials = ("user", "päss") if choices & 8 else None
     stream = source.rest()
@@ -232,19 +234,19 @@ def askProxy(data: bytes) -> None:
     check(found == expected, "not the same", expected, found)
 
 
-def _ask(dialogue: Dialogue, chunks: list[bytes]) -> object:
-    said = dialogue.begin()
+def _ask(dialogue: ProxyHandshake, chunks: list[bytes]) -> object:
+    said = dialogue.initialRequest()
     rest = b""
     try:
         for chunk in chunks:
-            if dialogue.isOver:
+            if dialogue.isComplete:
                 rest += chunk
             else:
                 said += dialogue.feed(chunk)
     except BadResponse as error:
         check(str(error), "an error without a word")
         return BadResponse
-    check(dialogue.isOver or not rest)
+    check(dialogue.isComplete or not rest)
     if dialogue.refusal is not None:
-        return said, dialogue.isOver, dialogue.refusal
-    return said, dialogue.isOver, dialogue.takeRest() + rest
+        return said, dialogue.isComplete, dialogue.refusal
+    return said, dialogue.isComplete, dialogue.takeRemaining() + rest

@@ -27,15 +27,15 @@ from txwebsocket import (
     BufferPolicy,
     ConnectionClosed,
     InvalidState,
-    OutgoingMessage,
+    MessageWriter,
 )
 from txwebsocket.wire.codes import Opcode, Role
 from txwebsocket.wire.control import CloseReceived
 from txwebsocket.wire.deflate import Deflate, DeflateTransform
-from txwebsocket.wire.extensions import Agreement
-from txwebsocket.wire.frames import Failed, Frame
-from txwebsocket.wire.grammar import Extension
-from txwebsocket.wire.streaming import PieceDecoder
+from txwebsocket.wire.extensions import NegotiatedExtension
+from txwebsocket.wire.frames import Frame, ProtocolFailure
+from txwebsocket.wire.grammar import ExtensionHeader
+from txwebsocket.wire.streaming import StreamingDecoder
 
 _ROOM = 20_000
 # A single piece is always taken where nothing waits.
@@ -79,12 +79,12 @@ class Script(NamedTuple):
         )
         return [transform] if self.bits else []
 
-    def agreed(self) -> list[Agreement]:
+    def agreed(self) -> list[NegotiatedExtension]:
         """
         The same, as both ends have agreed on it.
         """
-        extension = Extension("permessage-deflate", ())
-        return [Agreement(extension, each) for each in self.transforms()]
+        extension = ExtensionHeader("permessage-deflate", ())
+        return [NegotiatedExtension(extension, each) for each in self.transforms()]
 
 
 def send(data: bytes) -> None:
@@ -167,7 +167,7 @@ class _Reader:
 
     def __init__(self, talk: Conversation) -> None:
         self._talk = talk
-        self._decoder: PieceDecoder | None = None
+        self._decoder: StreamingDecoder | None = None
         self.messages: list[Message] = []
         self.begun: Message | None = None
 
@@ -178,7 +178,11 @@ class _Reader:
         connection = self._talk.connection
         connection.receive(chunk)
         while (event := connection.nextEvent()) is not None:
-            check(not isinstance(event, Failed), "what is sent breaks a rule", event)
+            check(
+                not isinstance(event, ProtocolFailure),
+                "what is sent breaks a rule",
+                event,
+            )
             if isinstance(event, Frame):
                 # Now: after a close frame the extensions are forgotten.
                 self._take(event)
@@ -186,12 +190,14 @@ class _Reader:
     def _take(self, fragment: Frame) -> None:
         if fragment.opcode != Opcode.CONTINUATION:
             check(self.begun is None, "a message begins within another")
-            self._decoder = self._talk.connection.decoderFor(fragment)
+            self._decoder = self._talk.connection.makeStreamingDecoder(fragment)
             self.begun = "" if self._decoder.isText else b""
         decoder: Any = self._decoder
         decoder.add(fragment)
         while piece := decoder.take():
-            check(not isinstance(piece, Failed), "a piece can't be read", piece)
+            check(
+                not isinstance(piece, ProtocolFailure), "a piece can't be read", piece
+            )
             self.begun += piece
         if piece is not None:
             self.messages.append(self.begun)  # type: ignore[arg-type]
@@ -213,7 +219,7 @@ class _Play:
         self._read: list[Any] = []
         # What was sent, by the application's own account.
         self._sent: list[Message] = []
-        self._message: OutgoingMessage | None = None
+        self._message: MessageWriter | None = None
         self._begun: Message | None = None
         self._sending: Deferred[None] | None = None
         self._faults: list[Failure] = []
@@ -251,7 +257,7 @@ class _Play:
 
     def _start(self, isText: bool, compress: bool) -> object:
         def start() -> None:
-            start = self._connection.startMessage
+            start = self._connection.sendStream
             self._message = start(isText=isText, compress=compress)
             self._begin("" if isText else b"")
 
@@ -264,7 +270,7 @@ class _Play:
     def _write(self, piece: Message) -> object:
         return self._tell(lambda message: self._put(message, piece), *_REFUSED)
 
-    def _put(self, message: OutgoingMessage, piece: Message) -> None:
+    def _put(self, message: MessageWriter, piece: Message) -> None:
         message.write(piece)
         begun: Any = self._begun
         if isinstance(begun, str):
@@ -276,7 +282,7 @@ class _Play:
     def _finish(self) -> object:
         return self._tell(self._complete, ConnectionClosed, BufferFull, ValueError)
 
-    def _complete(self, message: OutgoingMessage) -> None:
+    def _complete(self, message: MessageWriter) -> None:
         begun, self._begun = self._begun, None
         message.end()
         if begun is not None:
@@ -285,12 +291,12 @@ class _Play:
     def _breakOff(self) -> object:
         return self._tell(self._forget)
 
-    def _forget(self, message: OutgoingMessage) -> None:
+    def _forget(self, message: MessageWriter) -> None:
         message.breakOff()
         self._begun = None
 
     def _tell(
-        self, call: Callable[[OutgoingMessage], None], *errors: type[Exception]
+        self, call: Callable[[MessageWriter], None], *errors: type[Exception]
     ) -> object:
         """
         Do something with the last message, if there is one.
@@ -301,7 +307,7 @@ class _Play:
     def _block(self, parts: list[Message]) -> object:
         def write() -> None:
             isText = isinstance(parts[0], str) if parts else False
-            with self._connection.startMessage(isText=isText) as message:
+            with self._connection.sendStream(isText=isText) as message:
                 for part in parts:
                     message.write(part)
             self._sent.append(_joined(parts))

@@ -216,7 +216,7 @@ def proxy() -> Iterator[bytes]:
     for choices in (0, 2, 4, 8):
         for head in ("200 OK", "407 No\r\nContent-Length: 2", "502 x"):
             yield bytes([choices, 3]) + f"HTTP/1.1 {head}\r\n\r\nrest".encode()
-    [five, *_] = SocksDialogue("h", 1).begin()
+    [five, *_] = SocksDialogue("h", 1).initialRequest()
     addresses = (b"\x01\x7f\0\0\1", b"\x03\x04host", b"\x04" + bytes(16))
     for choices, method in ((1, b"\0"), (9, b"\2\1\0"), (3, b"\xff"), (9, b"\2\1\1")):
         for address in addresses:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from tests.support.raw import MASK, rawFrame
 from tests.tools.fuzz.compression import Reference
-from tests.tools.fuzz.connections import Step, arrival, peerTransform, somePayload
+from tests.tools.fuzz.connections import Transition, arrival, peerTransform, somePayload
 from tests.tools.fuzz.source import Source
 from tests.wire.test_deflate import Deflater, Inflater
 from txwebsocket.wire.codes import CloseCode, Opcode, Role
-from txwebsocket.wire.extensions import Agreement
+from txwebsocket.wire.extensions import NegotiatedExtension
 from txwebsocket.wire.frames import FIN, Frame, FrameReader, encodeFrame
-from txwebsocket.wire.grammar import Extension
+from txwebsocket.wire.grammar import ExtensionHeader
 from txwebsocket.wire.inflate import TAIL
 from txwebsocket.wire.messages import fragment
 from txwebsocket.wire.utf8 import Utf8Validator
@@ -41,7 +41,7 @@ class Story(NamedTuple):
     :ivar limit: bytes of a message that is taken.
     :ivar bits: the window in which messages are compressed; 0 if they are not.
     :ivar isFresh: whether each message is compressed by itself.
-    :ivar isPulled: whether the messages are asked for.
+    :ivar isPullMode: whether the messages are asked for.
     :ivar atOnce: messages that are dealt with at a time, if they are not.
     :ivar manners: how they are taken, in their order, and over again.
     :ivar steps: what arrives; between that, how much is taken by who waits for that.
@@ -51,10 +51,10 @@ class Story(NamedTuple):
     limit: int
     bits: int
     isFresh: bool
-    isPulled: bool
+    isPullMode: bool
     atOnce: int
     manners: bytes
-    steps: list[Step]
+    steps: list[Transition]
 
     @property
     def stream(self) -> bytes:
@@ -63,14 +63,16 @@ class Story(NamedTuple):
         """
         return b"".join(step for step in self.steps if isinstance(step, bytes))
 
-    def agreed(self) -> list[Agreement]:
+    def agreed(self) -> list[NegotiatedExtension]:
         """
         The extensions that were agreed on.
         """
         if not self.bits:
             return []
         transform = peerTransform(self.bits, self.isFresh)
-        return [Agreement(Extension("permessage-deflate", ()), transform)]
+        return [
+            NegotiatedExtension(ExtensionHeader("permessage-deflate", ()), transform)
+        ]
 
     def _payloads(self) -> list[tuple[Frame, bytes]]:
         """
@@ -150,11 +152,11 @@ def writeStory(source: Source) -> Story:
     mask = MASK if role is Role.SERVER else b""
     deflater = Deflater(bits or 15, isFresh)
     manners = source.octets(1 + (more & 3))
-    steps: list[Step] = []
+    steps: list[Transition] = []
     while source and len(steps) < 40:
         kind = source.number() % 16
         if kind < 6:
-            step: Step = _message(source, mask, bits, deflater)
+            step: Transition = _message(source, mask, bits, deflater)
         elif kind < 11:
             step = arrival(source, kind - 6, mask, deflater)
         else:

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from tests.connection.test_incoming import Consumer
 from tests.support.memory import Recorder
 from tests.tools.fuzz.source import check
-from txwebsocket import ConnectionClosed, IncomingMessage
+from txwebsocket import ConnectionClosed, MessageReader
 
 MOST = 2**16 + 3
 """
@@ -56,7 +56,7 @@ class Taker:
         """
         return self.isComplete or self.hasLeft or self.hasFailed
 
-    async def take(self, message: IncomingMessage) -> None:
+    async def take(self, message: MessageReader) -> None:
         """
         Take it.
         """
@@ -108,25 +108,25 @@ class Taker:
         if not self._isForgetful:
             self.octets += octets
 
-    async def _eagerly(self, message: IncomingMessage) -> None:
+    async def _eagerly(self, message: MessageReader) -> None:
         async for piece in message:
             check(isinstance(piece, str) is self.isText, "of the wrong kind", piece)
             self.note(piece)
         self.isComplete = True
 
-    async def _late(self, message: IncomingMessage) -> None:
+    async def _late(self, message: MessageReader) -> None:
         while await self._takeOne(message):
             pass
         self.isComplete = True
 
-    async def _takeOne(self, message: IncomingMessage) -> bool:
+    async def _takeOne(self, message: MessageReader) -> bool:
         self._gate = Deferred()
         await self._gate
         piece = await message.read()
         self.note(piece)
         return bool(piece)
 
-    async def _whole(self, message: IncomingMessage) -> None:
+    async def _whole(self, message: MessageReader) -> None:
         whole = await message.whole()
         check(isinstance(whole, str) is self.isText, "of the wrong kind", whole)
         self._noteWhole(whole)
@@ -136,20 +136,20 @@ class Taker:
         self.octets = whole.encode() if isinstance(whole, str) else whole
         self.isComplete = True
 
-    async def _byConsumer(self, message: IncomingMessage) -> None:
+    async def _byConsumer(self, message: MessageReader) -> None:
         self._consumer = HesitantConsumer(self, self._count)
         await message.deliverTo(self._consumer)
         check(self._consumer.producer is None, "the consumer is still registered")
         self.isComplete = True
 
-    async def _inPart(self, message: IncomingMessage) -> None:
+    async def _inPart(self, message: MessageReader) -> None:
         for _ in range(self._count):
             if not await self._takeOne(message):
                 self.isComplete = True
                 return
         self.hasLeft = True
 
-    async def _stop(self, message: IncomingMessage) -> None:
+    async def _stop(self, message: MessageReader) -> None:
         try:
             await message.deliverTo(
                 HesitantConsumer(self, self._count, isStopping=True)
@@ -159,12 +159,12 @@ class Taker:
         else:
             self.isComplete = True
 
-    async def _hesitantly(self, message: IncomingMessage) -> None:
+    async def _hesitantly(self, message: MessageReader) -> None:
         while piece := await _askTwice(message.read):
             self.note(piece)
         self.isComplete = True
 
-    async def _insist(self, message: IncomingMessage) -> None:
+    async def _insist(self, message: MessageReader) -> None:
         """
         What has failed goes on failing.
         """
@@ -250,7 +250,7 @@ class Application(Recorder):
                 hasFailed = not await self._begin().receive(connection)
                 continue
             try:
-                message = await _askTwice(connection.nextMessage)
+                message = await _askTwice(connection.receiveStream)
             except ConnectionClosed:
                 isOver = True
             else:

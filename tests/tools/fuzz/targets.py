@@ -15,13 +15,13 @@ from tests.tools.fuzz import (
     outgoing,
 )
 
-Target = Callable[[bytes], None]
+WebSocketURL = Callable[[bytes], None]
 """
 Takes any bytes; raises an :exc:`AssertionError`, or what should never be raised, if a
 promise is broken.
 """
 
-TARGETS: dict[str, Target] = {
+TARGETS: dict[str, WebSocketURL] = {
     "frames": connections.readFrames,
     "connection": connections.converse,
     "incoming": incoming.receive,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from txwebsocket.wire._speedups import FrameReader, FrameWriter
+from txwebsocket.wire._speedups import FrameQueue, FrameReader
 from txwebsocket.wire.codes import Opcode
 from txwebsocket.wire.frames import Frame
 
@@ -33,11 +33,11 @@ def raises(expected: type[BaseException], call: Callable[..., object], *given: A
     raise AssertionError(f"{expected.__name__} was expected, not {found!r}")
 
 
-def works(writer: FrameWriter) -> None:
+def works(writer: FrameQueue) -> None:
     """
     Check that a writer does what it is for.
     """
-    writer.room, writer.size, writer.messages = 1000, 0, 0
+    writer.fastPathLimit, writer.size, writer.messages = 1000, 0, 0
     writer.frames = []
     if not writer.putMessage("hello") or len(writer.frames) != 1:
         raise AssertionError(f"{writer.frames}")
@@ -45,18 +45,25 @@ def works(writer: FrameWriter) -> None:
         raise AssertionError(f"{writer.size}, {writer.messages}")
 
 
-def withRoom(*given: Any) -> FrameWriter:
+def withRoom(*given: Any) -> FrameQueue:
     """
     A writer that takes messages.
     """
-    writer = FrameWriter(*given)
-    writer.room = 1000
+    writer = FrameQueue(*given)
+    writer.fastPathLimit = 1000
     return writer
 
 
 def deletesAttributes() -> None:
     writer = withRoom()
-    for name in ("frames", "size", "messages", "room", "putMessage", "nextMask"):
+    for name in (
+        "frames",
+        "size",
+        "messages",
+        "fastPathLimit",
+        "putMessage",
+        "nextMask",
+    ):
         raises((AttributeError, TypeError), delattr, writer, name)
         writer.putMessage("hello")
     works(writer)
@@ -67,12 +74,12 @@ def assignsWrongTypes() -> None:
     for value in (None, 5, "frames", (), {}, withRoom(), object(), iter([])):
         raises(TypeError, setattr, writer, "frames", value)
         writer.putMessage("hello")
-    for name in ("size", "messages", "room"):
+    for name in ("size", "messages", "fastPathLimit"):
         for value in (None, "5", 1.5, []):
             raises(TypeError, setattr, writer, name, value)
         raises(OverflowError, setattr, writer, name, 2**64)
     for value in (5, "mask", withRoom(), object()):
-        raises(TypeError, FrameWriter, value)
+        raises(TypeError, FrameQueue, value)
         raises(TypeError, writer.__init__, value)
     works(writer)
 
@@ -80,7 +87,7 @@ def assignsWrongTypes() -> None:
 def setsExtremes() -> None:
     for size in (sys.maxsize - 1, -sys.maxsize - 1, -1):
         writer = withRoom()
-        writer.room, writer.size = sys.maxsize, size
+        writer.fastPathLimit, writer.size = sys.maxsize, size
         if size < 0:
             writer.putMessage("hello")
         else:
@@ -94,12 +101,12 @@ def setsExtremes() -> None:
 
 
 def skipsInit() -> None:
-    class Careless(FrameWriter):
+    class Careless(FrameQueue):
         def __init__(self) -> None:
             pass
 
-    for writer in (Careless(), FrameWriter.__new__(FrameWriter)):
-        writer.room = 1000
+    for writer in (Careless(), FrameQueue.__new__(FrameQueue)):
+        writer.fastPathLimit = 1000
         if not writer.putMessage("hello") or writer.frames != [HELLO]:
             raise AssertionError(f"{writer.frames}")
         works(writer)
@@ -131,19 +138,19 @@ def initsWhileFreed() -> None:
 
 
 def meddlesInMasks() -> None:
-    def delete(writer: FrameWriter) -> None:
+    def delete(writer: FrameQueue) -> None:
         raises(AttributeError, delattr, writer, "frames")
 
-    def replace(writer: FrameWriter) -> None:
+    def replace(writer: FrameQueue) -> None:
         writer.frames = []
         gc.collect()
 
-    def begin(writer: FrameWriter) -> None:
+    def begin(writer: FrameQueue) -> None:
         writer.__init__()  # type: ignore[misc]
         gc.collect()
 
-    def extreme(writer: FrameWriter) -> None:
-        writer.size = writer.messages = writer.room = -5
+    def extreme(writer: FrameQueue) -> None:
+        writer.size = writer.messages = writer.fastPathLimit = -5
 
     def nextMask() -> bytes:
         meddle(writer)
@@ -171,30 +178,30 @@ def recursesInMasks() -> None:
 
     writer = withRoom(nextMask)
     raises(RecursionError, writer.putMessage, "hello")
-    works(FrameWriter())
+    works(FrameQueue())
 
 
 def freesChains() -> None:
-    class Calling(FrameWriter):
+    class Calling(FrameQueue):
         def __call__(self) -> bytes:
             return MASK
 
-    makers: list[Callable[[Any], FrameWriter]] = [
+    makers: list[Callable[[Any], FrameQueue]] = [
         Calling,
-        lambda last: FrameWriter(last.putMessage),
-        lambda last: FrameWriter(partial(last.putMessage)),
+        lambda last: FrameQueue(last.putMessage),
+        lambda last: FrameQueue(partial(last.putMessage)),
     ]
     for make in makers:
-        writer = FrameWriter()
+        writer = FrameQueue()
         if make is Calling:
             writer = Calling()
         for _ in range(DEEP):
             writer = make(writer)
         del writer
         gc.collect()
-    writer = FrameWriter()
+    writer = FrameQueue()
     for _ in range(DEEP):
-        outer = FrameWriter()
+        outer = FrameQueue()
         outer.frames.append(writer)  # type: ignore[arg-type]
         writer = outer
     del writer, outer
@@ -202,16 +209,16 @@ def freesChains() -> None:
 
 
 def collectsCycles() -> None:
-    class Late(FrameWriter):
+    class Late(FrameQueue):
         def nextMask(self) -> bytes:
             return MASK
 
         def __del__(self) -> None:
-            self.room = 1000
+            self.fastPathLimit = 1000
             self.putMessage("late")
             kept.append(self)
 
-    kept: list[FrameWriter] = []
+    kept: list[FrameQueue] = []
     for _ in range(20):
         writer = Late()
         writer.frames.append(writer)  # type: ignore[arg-type]
@@ -226,7 +233,7 @@ def collectsCycles() -> None:
     gc.set_threshold(1)
     try:
         for _ in range(200):
-            works(FrameWriter(partial(bytes, 4)))
+            works(FrameQueue(partial(bytes, 4)))
     finally:
         gc.set_threshold(*thresholds)
 

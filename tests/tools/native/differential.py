@@ -17,7 +17,7 @@ from tests.support.splits import someSplit
 from tests.support.twins import details
 from txwebsocket.wire import _speedups, frames
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Failed, FrameReader
+from txwebsocket.wire.frames import FrameReader, ProtocolFailure
 
 CONTINUATION, TEXT, BINARY, *CONTROL = Opcode
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 124, 125, 126, 127, 128)
@@ -166,12 +166,12 @@ def differences(random: Random) -> Iterable[tuple[object, object]]:
     for piece in someSplit(random, peer.stream()):
         expected, found = python.feed(piece), native.feed(form(piece))
         yield (
-            (*map(type, expected), details(expected), python.wanted()),
-            (*map(type, found), details(found), native.wanted()),
+            (*map(type, expected), details(expected), python.bytesNeeded()),
+            (*map(type, found), details(found), native.bytesNeeded()),
         )
         if hasFailed:
             return
-        hasFailed = Failed in map(type, expected)
+        hasFailed = ProtocolFailure in map(type, expected)
 
 
 def frameBoth(random: Random) -> tuple[object, object]:
@@ -187,11 +187,11 @@ def frameBoth(random: Random) -> tuple[object, object]:
     return (
         (
             frames.encodeFrame(opcode, payload, mask, flags),
-            frames.encodeHead(opcode, size, mask=mask, flags=flags),
+            frames.encodeHeader(opcode, size, mask=mask, flags=flags),
         ),
         (
             _speedups.encodeFrame(opcode, form(payload), form(mask), flags),
-            _speedups.encodeHead(opcode, size, flags=flags, mask=form(mask)),
+            _speedups.encodeHeader(opcode, size, flags=flags, mask=form(mask)),
         ),
     )
 
@@ -205,10 +205,12 @@ def putBoth(random: Random) -> list[object]:
     messages = [_anyMessage(random) for _ in range(4)]
     found: list[object] = []
     for twin in (frames, _speedups):
-        writer = twin.FrameWriter((lambda: key) if key else None)
-        writer.room = room
+        writer = twin.FrameQueue((lambda: key) if key else None)
+        writer.fastPathLimit = room
         put = [_attempt(writer.putMessage, message) for message in messages]
-        found.append((put, writer.frames, writer.size, writer.messages, writer.room))
+        found.append(
+            (put, writer.frames, writer.size, writer.messages, writer.fastPathLimit)
+        )
     return found
 
 

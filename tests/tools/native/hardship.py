@@ -17,13 +17,13 @@ from typing import Any
 
 from txwebsocket.wire import _speedups
 from txwebsocket.wire._speedups import (
+    FrameQueue,
     FrameReader,
-    FrameWriter,
     encodeFrame,
-    encodeHead,
+    encodeHeader,
 )
 from txwebsocket.wire.codes import Opcode
-from txwebsocket.wire.frames import Failed, Frame
+from txwebsocket.wire.frames import Frame, ProtocolFailure
 
 try:
     testing: ModuleType | None = import_module("_testcapi")
@@ -80,8 +80,8 @@ def putMessage() -> object:
     """
     Put a message into a client's writer. No message is put by halves.
     """
-    writer = FrameWriter(partial(bytes, 4))
-    writer.room = 1000
+    writer = FrameQueue(partial(bytes, 4))
+    writer.fastPathLimit = 1000
     try:
         writer.putMessage(b"b" * 500)
     except MemoryError:
@@ -104,7 +104,7 @@ WORKS: dict[str, Callable[[], object]] = {
     "a large frame": feedAll(b"\x82\xff" + (2**40).to_bytes(8, "big")),
     "a frame made": lambda: encodeFrame(Opcode.BINARY, bytes(100), MASK),
     "a message put": putMessage,
-    "a head made": lambda: encodeHead(Opcode.BINARY, 100, MASK),
+    "a head made": lambda: encodeHeader(Opcode.BINARY, 100, MASK),
 }
 
 
@@ -235,7 +235,7 @@ class Usurper:
     Gives a mask, and takes the place of itself with another while it is asked.
     """
 
-    def __init__(self, writer: FrameWriter) -> None:
+    def __init__(self, writer: FrameQueue) -> None:
         self.writer = writer
 
     def __call__(self) -> bytes:
@@ -251,8 +251,8 @@ def checkMasks() -> None:
     Whoever is asked for a mask may begin the writer anew, and put messages himself.
     """
     for _ in range(50):
-        writer = FrameWriter()
-        writer.room = 1000
+        writer = FrameQueue()
+        writer.fastPathLimit = 1000
         writer.__init__(Usurper(writer))  # type: ignore[misc]
         writer.putMessage("after")
         found = [bytes(frame)[-5:] for frame in writer.frames]
@@ -302,7 +302,7 @@ def checkModule() -> None:
             del module
             gc.collect()
             found = reader.feed(TEXT + PING + BAD_TEXT)
-            if list(map(type, found)) != [str, Frame, Failed]:
+            if list(map(type, found)) != [str, Frame, ProtocolFailure]:
                 raise AssertionError(f"{found}")
     finally:
         sys.modules[NAME] = kept

@@ -16,10 +16,10 @@ from typing import Any
 
 from txwebsocket.wire import frames
 from txwebsocket.wire._speedups import (
+    FrameQueue,
     FrameReader,
-    FrameWriter,
     encodeFrame,
-    encodeHead,
+    encodeHeader,
 )
 from txwebsocket.wire.codes import CloseCode, Opcode
 
@@ -80,7 +80,7 @@ def readPieces() -> int:
         reader = makeReader(rsv=0x40)
         for piece in data:
             reader.feed(piece)
-            reader.wanted()
+            reader.bytesNeeded()
         reader.feed(data[0][:-1])
     return FRAMES * len(PIECES)
 
@@ -107,7 +107,7 @@ def makeFrames() -> int:
     for payload in (b"", b"p" * 20, bytearray(200), memoryview(bytes(70000)), *texts):
         for mask in (b"", MASK, bytearray(MASK)):
             encodeFrame(BINARY, payload, mask)
-            encodeHead(BINARY, len(payload), mask=mask, flags=0)
+            encodeHeader(BINARY, len(payload), mask=mask, flags=0)
     return 36
 
 
@@ -116,22 +116,22 @@ def putMessages() -> int:
     Messages put into writers, some of which know themselves.
     """
     for masks in (None, partial(bytes, 4), partial(bytearray, MASK)):
-        writer = FrameWriter(masks)
-        writer.room = 2**20
+        writer = FrameQueue(masks)
+        writer.fastPathLimit = 2**20
         for message in ("", "t" * 200, b"", b"b" * 4096, "é€😀" * 50, "€" * 4096):
             writer.putMessage(message)
         for other in (None, 5, bytearray(5), "t" * 5000):
             writer.putMessage(other)
         writer.frames = []
     knot = Knot()
-    knot.room = 100
+    knot.fastPathLimit = 100
     knot.__init__(knot.putMessage)  # type: ignore[misc]
     with suppress(TypeError, RecursionError):
         knot.putMessage("x")
     return 18
 
 
-class Knot(FrameWriter):
+class Knot(FrameQueue):
     """
     A writer that can have attributes, as a class of Python has them.
     """
@@ -141,8 +141,8 @@ def misuse() -> int:
     """
     Calls that are refused.
     """
-    reader, writer = makeReader(), FrameWriter(lambda: b"key")
-    writer.room = 100
+    reader, writer = makeReader(), FrameQueue(lambda: b"key")
+    writer.fastPathLimit = 100
     calls: list[tuple[Callable[..., object], list[object], dict[str, object]]] = [
         (reader.feed, ["text"], {}),
         (reader.feed, [memoryview(b"abcd")[::2]], {}),
@@ -156,19 +156,19 @@ def misuse() -> int:
         (encodeFrame, [1, b"", b"", 0, 0], {}),
         (encodeFrame, [1, b""], {"payload": b""}),
         (encodeFrame, [1, b""], {"colour": b""}),
-        (encodeHead, [1, -1], {}),
-        (encodeHead, [1, 2**64], {}),
-        (encodeHead, ["opcode", 1], {}),
+        (encodeHeader, [1, -1], {}),
+        (encodeHeader, [1, 2**64], {}),
+        (encodeHeader, ["opcode", 1], {}),
         (makeReader, [], {"maxFrameSize": "many"}),
         (makeReader, [], {"slack": -1}),
         (FrameReader, [], {}),
-        (FrameWriter, [None, None], {}),
-        (FrameWriter, [], {"mask": None}),
+        (FrameQueue, [None, None], {}),
+        (FrameQueue, [], {"mask": None}),
         (writer.putMessage, [], {}),
         (writer.putMessage, ["\ud800"], {}),
         (writer.putMessage, ["x"], {}),
         (setattr, [writer, "size", 2**64], {}),
-        (setattr, [writer, "room", "much"], {}),
+        (setattr, [writer, "fastPathLimit", "much"], {}),
     ]
     for call, args, options in calls:
         with suppress(TypeError, ValueError, OverflowError, BufferError):
@@ -230,7 +230,16 @@ def references() -> dict[str, int]:
     """
     How often the objects are referred to that the native twin shares.
     """
-    shared = [None, True, False, b"", "", frames.Frame, frames.Failed, FrameReader]
+    shared = [
+        None,
+        True,
+        False,
+        b"",
+        "",
+        frames.Frame,
+        frames.ProtocolFailure,
+        FrameReader,
+    ]
     shared += [CloseCode, *CloseCode, *range(16), 0x40]
     return {repr(item): sys.getrefcount(item) for item in shared}
 

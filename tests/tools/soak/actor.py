@@ -97,7 +97,7 @@ class Actor:
             self.scene.open -= 1
 
     @property
-    def mayGoOn(self) -> bool:
+    def hasPendingInput(self) -> bool:
         """
         Is it not over yet?
         """

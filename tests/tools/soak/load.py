@@ -40,7 +40,7 @@ async def play(part: Part, actor: Actor, wrong: Counter[str]) -> None:
     """
     Play a part, again if it ends before the time does; note what the server did wrong.
     """
-    while actor.mayGoOn:
+    while actor.hasPendingInput:
         try:
             await part(actor)
         except (Wrong, *_LOST) as problem:

@@ -22,7 +22,7 @@ from twisted.scripts.twistd import run
 
 KINDS = (
     "HTTPChannel",
-    "Link",
+    "WebSocketChannel",
     "Server",
     "WebSocketConnection",
     "WebSocketRequest",

@@ -20,7 +20,7 @@ async def echo(actor: Actor) -> None:
     """
     peer = await actor.join()
     with actor.staying():
-        while actor.mayGoOn:
+        while actor.hasPendingInput:
             opcode, payload = actor.message()
             with actor.timed():
                 await peer.send(frame(opcode, payload))
@@ -36,7 +36,7 @@ async def inFragments(actor: Actor) -> None:
     """
     peer = await actor.join()
     with actor.staying():
-        while actor.mayGoOn:
+        while actor.hasPendingInput:
             opcode, payload = actor.message()
             for each in fragments(opcode, payload, actor.dice):
                 await peer.dribble(each, actor.dice)
@@ -52,7 +52,7 @@ async def compressed(actor: Actor) -> None:
     """
     peer = await actor.join(compressed=True)
     with actor.staying():
-        while actor.mayGoOn:
+        while actor.hasPendingInput:
             payload = actor.text(actor.dice.randrange(4096))
             await peer.sendCompressed(payload)
             await peer.expect(payload)
@@ -81,7 +81,7 @@ async def faulty(actor: Actor) -> None:
     All faults, one after the other.
     """
     for fault in inAnyOrder(actor.dice):
-        if actor.mayGoOn:
+        if actor.hasPendingInput:
             await fault(actor)
             actor.leave()
             actor.count(f"fault {fault.__name__}")

@@ -27,7 +27,7 @@ from typing import Any
 
 from judging import Bar, Sample, Steady, afterwards, growth, latency, left, percentile
 from telling import asText, writeFigures
-from watched import HERE, Failed, Server, sampling, serving
+from watched import HERE, ProtocolFailure, Server, sampling, serving
 
 _MOST_SECONDS = 2 * 60 * 60
 _MOST_CONNECTIONS = 20_000
@@ -149,7 +149,7 @@ def load(server: Server, connections: int, seconds: float, seed: int) -> Facts:
             command, stdout=subprocess.PIPE, timeout=seconds + _SPARE, check=True
         )
     except subprocess.SubprocessError as problem:
-        raise Failed(f"the load: {problem}") from None
+        raise ProtocolFailure(f"the load: {problem}") from None
     return {facts["event"]: facts for facts in map(json.loads, ran.stdout.splitlines())}
 
 
@@ -161,7 +161,9 @@ def raiseLimit(needed: int) -> None:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise Failed(f"{needed} descriptors are needed, and the hard limit is {hard}")
+        raise ProtocolFailure(
+            f"{needed} descriptors are needed, and the hard limit is {hard}"
+        )
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -198,7 +200,7 @@ def main() -> int:
         raiseLimit(options.connections + _OTHER_DESCRIPTORS)
         with TemporaryDirectory(prefix="txwebsocket-") as folder:
             seen = soak(**asked, folder=Path(folder))
-    except Failed as problem:
+    except ProtocolFailure as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
     versions = f"Twisted {version('twisted')}, Python {platform.python_version()}"

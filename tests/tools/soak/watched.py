@@ -32,7 +32,7 @@ _LISTENING = re.compile(r"Listening on ws://127\.0\.0\.1:(\d+)/")
 _ERROR = re.compile(r"Traceback|Unhandled|#(?:error|critical)\]")
 
 
-class Failed(Exception):
+class ProtocolFailure(Exception):
     """
     A process did not do what was asked of it, and why.
     """
@@ -47,8 +47,8 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "server.log"
-        self._left = folder / "left.json"
-        command = [sys.executable, HERE / "observed.py", self._left]
+        self._clientDisconnected = folder / "left.json"
+        command = [sys.executable, HERE / "observed.py", self._clientDisconnected]
         command += ["-n", "--pidfile=", "websocket", "--compress", "--port", _PORT]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -60,7 +60,7 @@ class Server:
     def _listens(self) -> str | None:
         text = self._log.read_text(errors="replace")
         if self._process.poll() is not None:
-            raise Failed(f"the server does not start: {text[-500:]}")
+            raise ProtocolFailure(f"the server does not start: {text[-500:]}")
         found = _LISTENING.search(text)
         return found and found[1]
 
@@ -105,14 +105,18 @@ class Server:
 
         :param descriptors: how many it has without any.
         """
-        with suppress(Failed):
+        with suppress(ProtocolFailure):
             waitFor("", lambda: self.sample().descriptors <= descriptors, _GOING)
-        self._left.unlink(missing_ok=True)
+        self._clientDisconnected.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR2)
         return waitFor("the server tells what is left", self._readLeft, _START)
 
     def _readLeft(self) -> dict[str, int] | None:
-        line = self._left.read_text() if self._left.exists() else ""
+        line = (
+            self._clientDisconnected.read_text()
+            if self._clientDisconnected.exists()
+            else ""
+        )
         return json.loads(line) if line.endswith("\n") else None
 
     def stop(self) -> int:
@@ -174,6 +178,6 @@ def waitFor(what: str, condition: Callable[[], Any], seconds: float) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds:g} s: {what}")
+            raise ProtocolFailure(f"not within {seconds:g} s: {what}")
         time.sleep(0.05)
     return found

@@ -27,7 +27,7 @@ from txwebsocket.standalone.tap import Echo
 
 _WATCHED = (
     "WebSocketConnection",
-    "Link",
+    "WebSocketChannel",
     "Echo",
     "_StrictChannel",
     "Request",

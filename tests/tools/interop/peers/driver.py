@@ -106,7 +106,7 @@ def follow(
     :param connect: opens a client's connection.
     """
 
-    def obey(do: str, **details: Any) -> Any:
+    def execute(do: str, **details: Any) -> Any:
         if do == "connect" and connect is not None:
             return connect(**details)
         return _perform(_connections[0], do, **details)
@@ -114,7 +114,7 @@ def follow(
     def read() -> None:
         for line in sys.stdin:
             command = json.loads(line)
-            call(lambda command=command: obey(**command))
+            call(lambda command=command: execute(**command))
         os._exit(0)
 
     Thread(target=read, daemon=True).start()

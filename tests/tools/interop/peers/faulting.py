@@ -55,7 +55,7 @@ from txwebsocket import (
     WebSocketRequest,
     WebSocketServer,
 )
-from txwebsocket.connection.channel import Link
+from txwebsocket.connection.channel import WebSocketChannel
 
 MUCH = 12_000_000
 
@@ -99,7 +99,7 @@ class Told(Application):
 
 _KINDS = (
     HTTPChannel,
-    Link,
+    WebSocketChannel,
     Request,
     WebSocketConnection,
     WebSocketRequest,
@@ -161,7 +161,7 @@ def limitFiles(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, most), most))
 
 
-def obey(reactor: Any, do: str, **details: Any) -> None:
+def execute(reactor: Any, do: str, **details: Any) -> None:
     match do:
         case "count":
             count(reactor)
@@ -183,7 +183,7 @@ def follow(reactor: Any) -> None:
     def read() -> None:
         for line in sys.stdin:
             command = json.loads(line)
-            reactor.callFromThread(partial(obey, reactor, **command))
+            reactor.callFromThread(partial(execute, reactor, **command))
         os._exit(0)
 
     Thread(target=read, daemon=True).start()

@@ -28,12 +28,12 @@ from txwebsocket import (
 
 async def echo(request: WebSocketRequest) -> None:
     connection = request.accept()
-    async for message in connection.messages():
+    async for message in connection.streams():
         await connection.sendPieces(message, isText=message.isText)
 
 
 async def take(connection: WebSocketConnection, echoed: Echoed) -> None:
-    async for piece in await connection.nextMessage():
+    async for piece in await connection.receiveStream():
         echoed.take(piece)
 
 

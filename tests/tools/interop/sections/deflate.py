@@ -219,10 +219,10 @@ async def _passed(
         if found["extensions"] != case.agreed:
             return f"we say {found['extensions']!r}, they say {case.agreed!r}"
         whole = size * found["times"]
-    isPlain = {"received": not case.agreed, "sent": not case.agreed}
+    verbatim = {"received": not case.agreed, "sent": not case.agreed}
     if not weServe and case.theirs.get("clientBits") == 8:
-        isPlain["sent"] = True
-    for direction, plain in isPlain.items():
+        verbatim["sent"] = True
+    for direction, plain in verbatim.items():
         if plain is (found[direction] < whole * _SMALLER):
             what = "but" if plain else "and not"
             return f"{found[direction]} bytes {direction} of {whole}, {what} compressed"
