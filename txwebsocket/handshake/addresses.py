@@ -59,6 +59,9 @@ def formatAddress(text: str) -> str:
     An address of a socket as applications are told it: IPv4-mapped ones as IPv4, all
     else unchanged.
     """
+    # Most clients have IPv4, and each connection asks.
+    if ":" not in text:
+        return text
     address = parseAddress(text)
     return str(address) if isinstance(address, IPv4Address) else text
 
@@ -70,6 +73,8 @@ def addressGroup(text: str, prefixLength: int) -> str:
 
     Link-local addresses stand for themselves: all of a link share one /64.
     """
+    if ":" not in text:
+        return text
     address = parseAddress(text)
     if isinstance(address, IPv6Address) and not address.is_link_local:
         return str(IPv6Network((address, prefixLength), strict=False))

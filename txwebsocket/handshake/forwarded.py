@@ -104,6 +104,8 @@ class TrustedProxies:
     def _trusts(self, address: str) -> bool:
         if address == UNIX:
             return self._trustsUnix
+        if not self._networks:
+            return False
         parsed = parseAddress(address.partition("%")[0])
         return parsed is not None and any(parsed in each for each in self._networks)
 
