@@ -174,14 +174,14 @@ class WebSocketChannel(MessageDispatcher):
         The transport is gone.
         """
         # Twisted's TLS gives one that refers to itself by its traceback.
-        reason.cleanFailure()
+        if getattr(reason.value, "__traceback__", None) is not None:
+            reason.cleanFailure()
         if self.report is not None:
             return
-        isDone = reason.check(ConnectionDone)
+        isDone = reason.check(ConnectionDone) is not None
         detail = "" if isDone else shown(reason.getErrorMessage())
-        isOrderly = self.core.hasPeerClosed or bool(reason.check(ConnectionDone))
-        self.takeLast(isOrderly)
-        if not (self._isEnding and reason.check(ConnectionDone)):
+        self.takeLast(self.core.hasPeerClosed or isDone)
+        if not (self._isEnding and isDone):
             # Else we had handed over all, and the system goes on delivering it.
             self.core.undelivered = self.writer.undelivered
         self.core.transportLost(detail)

@@ -445,9 +445,10 @@ class Connection(SendLimits):
         super().transportLost(detail)
 
     def _transition(self, step: Transition) -> None:
+        wasReceiving = self.state not in NOT_RECEIVING
         super()._transition(step)
         self._noteRoom()
-        if self.state in NOT_RECEIVING:
+        if wasReceiving and self.state in NOT_RECEIVING:
             # Whoever keeps an ended connection need not keep what it has not finished.
             if step is not Transition.CLOSE_RECEIVED:
                 self._discarded += sum(map(endsMessage, self.pendingItems))
