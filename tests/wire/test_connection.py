@@ -949,6 +949,19 @@ class ClosingTestsMixin:
         self.assertEqual(self.talk.sent(), [Frame(CLOSE, b"\x03\xe8")])
         self.assertReport(cause=CloseCause.PEER_CLOSE, wasClean=True)
 
+    def test_closeNotAcknowledged(self) -> None:
+        """
+        A peer that cuts the transport as soon as it has our close frame has closed
+        cleanly: only data before that frame counts as not delivered.
+        """
+        self.talk.receive(self.talk.closeFrame(1000))
+        size = len(self.talk.taken())
+        for undelivered, wasClean in ((0, True), (size, True), (size + 1, False)):
+            self.connection.undelivered = undelivered
+            report = self.connection.report()
+            self.assertEqual(report.wasClean, wasClean, undelivered)
+            self.assertEqual(report.bytesUnsent, 0 if wasClean else undelivered)
+
     def test_behindTheEnd(self) -> None:
         """
         Messages behind the peer's close frame, or behind its fault, are not counted,

@@ -29,6 +29,7 @@ class ClosingHandshake:
     __slots__ = (
         "_cause",
         "_closeReceived",
+        "_closeSize",
         "_detail",
         "_discarded",
         "_dropGiven",
@@ -51,6 +52,7 @@ class ClosingHandshake:
         self._received: tuple[int | None, str] = (None, "")
         self._dropGiven: tuple[int | None, str] = (None, "")
         self._closeReceived = False
+        self._closeSize = 0
         self._discarded = self._dropped = self.undelivered = 0
 
     def close(self, code: int | None, reason: str, cause: CloseCause) -> None:
@@ -104,6 +106,11 @@ class ClosingHandshake:
             raise InvalidState("nothing has ended the connection")
         sentCode, sentReason = self._sent or (None, "")
         unsent = self.outbox.size + self.undelivered
+        isSent = self._closeReceived and not self.outbox.size
+        if isSent and self.undelivered <= self._closeSize:
+            # RFC 6455, 7.1.4: both close frames are sent. A peer that ends TCP
+            # as soon as it has ours need not acknowledge it.
+            unsent = 0
         return CloseReport(
             cause=self._cause,
             wasClean=self._closeReceived and not unsent,
@@ -169,7 +176,9 @@ class ClosingHandshake:
     def _putClose(self, code: int | None, reason: str) -> None:
         payload = closePayload(code, reason)
         self._sent = parseClosePayload(payload)
-        self.outbox.putClose(encodeFrame(Opcode.CLOSE, payload, self.nextMask()))
+        frame = encodeFrame(Opcode.CLOSE, payload, self.nextMask())
+        self._closeSize = len(frame)
+        self.outbox.putClose(frame)
 
     def _transition(self, step: Transition) -> None:
         self.state = advance(self.state, step)

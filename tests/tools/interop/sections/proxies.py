@@ -51,7 +51,7 @@ async def tryProxies(setting: Setting, results: Results) -> None:
             ),
             "another's certificate": (
                 f"https://{_USER}@localhost:{false}",
-                "erif",
+                "it is for 'elsewhere.test'",
             ),
             "SOCKS without a password": (f"socks5h://127.0.0.1:{guarded}", "wanted"),
             "SOCKS with a wrong one": (
