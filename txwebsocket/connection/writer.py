@@ -45,6 +45,9 @@ it can be counted.
 # Bytes that a socket is given at a time.
 _AT_ONCE = 1024 * 1024
 
+# Bytes that TLS adds to the last of the data: a record's header and tag, and an alert.
+_TLS_OVERHEAD = 80
+
 
 class Writes(Protocol):
     """
@@ -114,6 +117,7 @@ class Writer:
         "_makeError",
         "_moved",
         "_outbox",
+        "_overhead",
         "_owner",
         "_socket",
         "_stall",
@@ -141,6 +145,7 @@ class Writer:
         self._config = config
         self._transport: Any = None
         self._bottom: Any = None
+        self._overhead = 0
         self._socket: socket | None = None
         # How far the peer was known to be, and when it had come that far.
         self._acknowledged = 0
@@ -163,6 +168,7 @@ class Writer:
         transport.registerProducer(self, self._socket is None)
         self._transport = transport
         self._bottom = bottomOf(transport)
+        self._overhead = 0 if self._bottom is transport else _TLS_OVERHEAD
         heedClosing(transport, self._owner.transportClosing)
 
     def flush(self) -> None:
@@ -343,7 +349,7 @@ class Writer:
         The transport is going away; who lost it will tell.
         """
         if hasattr(self._bottom, "socket"):
-            self.undelivered = undelivered(self._bottom)
+            self.undelivered = max(undelivered(self._bottom) - self._overhead, 0)
 
     def _checkWaterMarks(self) -> None:
         """
