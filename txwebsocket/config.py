@@ -172,7 +172,7 @@ class ServerConfig(ConnectionConfig):
     autoAcceptConnections: bool = flagOption(False)
     """
     For a server without an application: accept every request, with the first
-    subprotocol the client offers, and leave the connection to who is told of it.
+    subprotocol the client offers, and leave the connection to ``onConnect``.
     """
 
     maxConnections: int | None = countOrNoneOption(None)

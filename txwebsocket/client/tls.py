@@ -236,7 +236,7 @@ class _Always:
 
 def choosePolicy(choice: TLSChoice | None) -> IPolicyForHTTPS:
     """
-    The policy that somebody means who gives a policy, a connection creator, or None.
+    Make a policy of a policy, a connection creator, or None for the default.
 
     :raises TypeError: if it is something else, or would check no host's name.
     """

@@ -454,7 +454,7 @@ class IncomingMessages:
         """
         There will be no more; who waits in vain is told so.
 
-        :param errorFactory: makes what tells so, anew for each.
+        :param errorFactory: makes the error, anew for each Deferred.
         """
         self._makeError = errorFactory
         for message in self._messages[:]:

@@ -73,7 +73,7 @@ class Pings:
         """
         There will be no more pongs.
 
-        :param errorFactory: makes what tells so, for each who waits.
+        :param errorFactory: makes the error of each pending Deferred.
         """
         sent, self._sent = self._sent, ()
         for _, _, waiting in sent:

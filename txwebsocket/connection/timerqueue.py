@@ -1,7 +1,7 @@
 # -*- test-case-name: tests.connection.test_timerqueue -*-
 # Part of txwebsocket. See LICENSE for details.
 """
-Waking very many sleepers with one timer.
+Very many deadlines with one timer of the reactor.
 
 Deadlines survive a clock that is set. A reactor's own time is the wall clock's, and so
 is that of its timers. Here another time counts, which nothing sets, and the reactor's
@@ -56,9 +56,9 @@ def steadyTime(clock: IReactorTime) -> Callable[[], float]:
 
 class Expirable(Protocol):
     """
-    Who wants to be woken.
+    Has a deadline in a :class:`TimerQueue`.
 
-    :ivar deadline: when, by the clock; None if not at all. Nobody else changes it.
+    :ivar deadline: by the queue's time, or None. Only the queue sets it.
     """
 
     deadline: float | None
@@ -98,7 +98,7 @@ class TimerQueue:
 
     def set(self, sleeper: Expirable, seconds: float) -> None:
         """
-        Wake someone after this time, who does not wait to be woken yet.
+        Set a deadline for an object that has none yet.
         """
         due = sleeper.deadline = self.seconds() + seconds
         heappush(self._heap, (due, next(self._numbers), sleeper))
@@ -108,7 +108,7 @@ class TimerQueue:
 
     def cancel(self, sleeper: Expirable) -> None:
         """
-        Let someone sleep on.
+        Take a deadline back.
         """
         if sleeper.deadline is None:
             return
@@ -227,7 +227,7 @@ _known: WeakValueDictionary[int, TimerQueue] = WeakValueDictionary()
 
 def timerQueueFor(clock: IReactorTime) -> TimerQueue:
     """
-    The alarms by this clock; they last as long as somebody keeps them or they are set.
+    The queue of this clock. It lasts while it is referred to, or has deadlines.
     """
     alarms = _known.get(id(clock))
     if alarms is None:

@@ -204,7 +204,7 @@ class ExtensionIdleTimer:
 
     def readingTime(self) -> float:
         """
-        Return none: this asks nobody for an answer.
+        Return 0: no peer is asked for an answer.
         """
         return 0.0
 

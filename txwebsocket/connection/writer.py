@@ -280,9 +280,9 @@ class Writer:
 
     def end(self, errorFactory: Callable[[], BaseException]) -> None:
         """
-        The transport is gone; who waits is told so.
+        The transport is gone: fail the pending Deferreds.
 
-        :param errorFactory: makes what tells so, for each who waits now or later.
+        :param errorFactory: makes the error of each Deferred, pending or later.
         """
         if self._transport is not None:
             ignoreClosing(self._transport)
@@ -297,7 +297,7 @@ class Writer:
 
     def forgetOwner(self) -> None:
         """
-        Tell nobody any more.
+        Fire no Deferred any more.
         """
         self._owner = _NOBODY
 
@@ -346,7 +346,7 @@ class Writer:
 
     def stopProducing(self) -> None:
         """
-        The transport is going away; who lost it will tell.
+        The transport is going away; its protocol is told of the loss.
         """
         if hasattr(self._bottom, "socket"):
             self.undelivered = max(undelivered(self._bottom) - self._overhead, 0)

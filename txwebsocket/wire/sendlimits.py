@@ -83,7 +83,7 @@ class SendLimits(ClosingHandshake):
 
     def forgetOwner(self) -> None:
         """
-        Tell nobody any more: the connection has ended.
+        Let the owner go: the connection has ended.
         """
         self._owner = None
 
