@@ -1154,6 +1154,27 @@ if native is not None:
 
         writer = native.FrameQueue
 
+        def test_otherVersion(self) -> None:
+            """
+            A native twin that was built for another version of the package says which
+            name is missing.
+            """
+            program = (
+                "import sys\n"
+                "from txwebsocket.wire import frames\n"
+                "del frames.ProtocolFailure\n"
+                "del sys.modules['txwebsocket.wire._speedups']\n"
+                "import txwebsocket.wire._speedups\n"
+            )
+            ran = subprocess.run(
+                [sys.executable, "-c", program],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            [*_, last] = ran.stderr.splitlines()
+            self.assertIn("no attribute 'ProtocolFailure'", last)
+
         def test_abuse(self) -> None:
             """
             No deleted attribute, no value of a wrong type, no subclass that skips

@@ -1090,12 +1090,14 @@ static int execute(PyObject *self)
     Module *module = PyModule_GetState(self);
     PyObject *frames = PyImport_ImportModule("txwebsocket.wire.frames");
     if (frames == NULL) return -1;
-    module->closeCode = PyObject_GetAttrString(frames, "CloseCode");
-    module->failed = PyObject_GetAttrString(frames, "ProtocolFailure");
-    module->frame = PyObject_GetAttrString(frames, "Frame");
+    /* Each error is told: asking on would clear it. */
+    bool isComplete =
+        (module->closeCode = PyObject_GetAttrString(frames, "CloseCode")) != NULL &&
+        (module->failed = PyObject_GetAttrString(frames, "ProtocolFailure")) != NULL &&
+        (module->frame = PyObject_GetAttrString(frames, "Frame")) != NULL;
     module->newTuple = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     Py_DECREF(frames);
-    if (!module->closeCode || !module->failed || !module->frame) return -1;
+    if (!isComplete) return -1;
     /* Frames are filled in as tuples are, whatever that name stands for. */
     if (!PyType_Check(module->frame) ||
         !PyType_IsSubtype((PyTypeObject *)module->frame, &PyTuple_Type)) {
