@@ -37,7 +37,7 @@ nitpick_ignore_regex = [
     # Nothing is fetched while the manual is built, so a name of another package, the
     # standard library's too, stays plain text. Ours have to be right,
     (r"py:.*", r"(?!txwebsocket\.)\w+(\.\w+)+"),
-    # but for type variables and aliases that are nobody else's business, and the parts
+    # but for private type variables and aliases, and the parts
     # of a URL that one class hands to another.
     (r"py:.*", r"txwebsocket\.(\w+\.)*_\w+"),
     (r"py:class", r"txwebsocket\.client\.url\.WebSocketURL"),

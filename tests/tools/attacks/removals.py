@@ -138,7 +138,7 @@ REMOVALS = (
     ),
     Removal(
         "B5",
-        "so does one that nobody wants",
+        "a message in pieces that is discarded takes turns as well",
         "txwebsocket/connection/pieceproducer.py",
         "            if self._isTurnOver():\n",
         "            if False:\n",
@@ -559,7 +559,7 @@ REMOVALS = (
     ),
     Removal(
         "B3",
-        "a deadline that passes while we are busy ends nobody unread",
+        "before a deadline ends a connection, the reactor reads once more",
         "txwebsocket/connection/timerqueue.py",
         "self._call = self.clock.callLater(0, self._ring)",
         "self._ring()",
@@ -567,7 +567,7 @@ REMOVALS = (
     ),
     Removal(
         "B3",
-        "that a peer's system takes what is sent is no life of its program",
+        "acknowledged bytes alone do not keep a silent peer alive",
         "txwebsocket/connection/writer.py",
         "return movedAt if wasLagging or self._wasLagging else 0.0",
         "return movedAt",
