@@ -1163,7 +1163,7 @@ if native is not None:
                 "import sys\n"
                 "from txwebsocket.wire import frames\n"
                 "del frames.ProtocolFailure\n"
-                "del sys.modules['txwebsocket.wire._speedups']\n"
+                "sys.modules.pop('txwebsocket.wire._speedups', None)\n"
                 "import txwebsocket.wire._speedups\n"
             )
             ran = subprocess.run(
