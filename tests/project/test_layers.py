@@ -198,6 +198,12 @@ LATE = {
 BROWSER = "txwebsocket.browser"
 IN_BROWSER = {"js", "pyodide"}
 
+# Modules that set timers of the reactor themselves; and why.
+DELAYS = {
+    "txwebsocket.connection.timerqueue": "it is what all others use",
+    "txwebsocket.command.session": "a pause at a terminal is no deadline",
+}
+
 LOADERS = {"__import__", "import_module", "namedAny", "namedModule", "requireModule"}
 WIRE = "txwebsocket.wire"
 MAX_LINES = 500
@@ -393,6 +399,27 @@ class LayerTests(SynchronousTestCase):
                 whole = f"{each.module}.{each.name}"
                 self.assertNotIn("twisted.internet.reactor", whole, module.name)
             self.assertNotIn("internet.reactor", module.source, module.name)
+
+    def test_delays(self) -> None:
+        """
+        Delays are set by the timer queue alone, so that a wall clock that is set moves
+        no deadline. Other code asks the reactor for its next turn only.
+        """
+        found = {
+            module.name: [
+                node.lineno
+                for node in ast.walk(module.tree)
+                if isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "callLater"
+                and not (
+                    isinstance(node.args[0], ast.Constant) and not node.args[0].value
+                )
+            ]
+            for module in MODULES
+            if module.name not in DELAYS
+        }
+        self.assertNone(dict(found))
 
     def test_absolute(self) -> None:
         """

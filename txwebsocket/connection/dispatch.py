@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from txwebsocket.connection.backlog import Backlog, isData, isEnd
@@ -26,6 +26,7 @@ from txwebsocket.connection.incoming import IncomingMessages
 from txwebsocket.connection.pausing import NOT_DISPATCHING, PauseReason
 from txwebsocket.connection.pings import Pings
 from txwebsocket.connection.receivequeue import ReceiveQueue
+from txwebsocket.connection.timerqueue import Timer
 from txwebsocket.connection.turns import WorkLimit
 from txwebsocket.deferreds import asDeferred
 from txwebsocket.wire.codes import Opcode, Role
@@ -67,7 +68,7 @@ class MessageDispatcher(HookCaller):
     _backlog: Backlog | None = None
     _mayHaveQueued = False
     _lost: Failure | None = None
-    _lastHookCall: IDelayedCall | None = None
+    _lastHookCall: Timer | None = None
     workLimit: WorkLimit | None = None
     decoder: MessageDecoder | None = None
 
@@ -117,14 +118,14 @@ class MessageDispatcher(HookCaller):
 
     def deliver(self) -> None:
         """
-        Tell the application what has arrived, as far as it can be told now.
+        Dispatch queued items, as far as the application can be called now.
         """
         if not self.isDispatching:
             self.whileDelivering(self._deliverWaiting)
 
     def deliverNow(self, items: Iterable[Any]) -> None:
         """
-        The same, of what was read just now.
+        Dispatch newly parsed items.
         """
         if self.isDispatching or self._pauseReasons:
             self._deliverLater(items)
@@ -469,7 +470,7 @@ class MessageDispatcher(HookCaller):
     def _putOffGivingUp(self) -> None:
         if self._lost is not None:
             self._stopLastHookCall()
-            self._lastHookCall = self.clock.callLater(LAST_HOOK, self._giveUpQueued)
+            self._lastHookCall = Timer(self.clock, LAST_HOOK, self._giveUpQueued)
 
     def _giveUpQueued(self) -> None:
         self._lastHookCall = None

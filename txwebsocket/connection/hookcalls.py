@@ -159,9 +159,9 @@ class HookCaller(ABC):
             self._awaited += weight
             if self._awaited >= self.config.concurrentMessages:
                 self.pauseFor(PauseReason.HOOK)
-            deferred.addBoth(self._goOn, weight)
+            deferred.addBoth(self._hookFinished, weight)
 
-    def _goOn(self, _: object, weight: int) -> None:
+    def _hookFinished(self, _: object, weight: int) -> None:
         self._awaited -= weight
         if self._awaited < self.config.concurrentMessages:
             self.resumeFrom(PauseReason.HOOK)

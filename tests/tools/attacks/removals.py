@@ -409,7 +409,7 @@ REMOVALS = (
         "A9",
         "a hook that never ends does not hide the end",
         "txwebsocket/connection/dispatch.py",
-        "self.clock.callLater(LAST_HOOK, self._giveUpQueued)",
+        "Timer(self.clock, LAST_HOOK, self._giveUpQueued)",
         "None",
         "tests.integration.test_busy.EndTests.test_neverDone",
     ),
